@@ -1,0 +1,69 @@
+"""Where and how a computation runs: device, precision, checkpoints, progress and the wish to stop."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One finished optimisation step."""
+
+    stage: str
+    """What is running: "train" or "search"."""
+    step: int
+    """Steps done, 1..steps."""
+    steps: int
+    """All steps of this stage."""
+    loss: float | None
+    """Training loss of the step, or None where it was not fetched from the device."""
+
+
+def silent(progress: Progress) -> None:
+    """Report nothing."""
+
+
+def never() -> bool:
+    """Never stop."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Nothing in here changes a result, but for `device` and `precision`."""
+
+    device: str = "cpu"
+    """A torch device: "cpu", "cuda", "cuda:1"."""
+    precision: Precision = "fp32"
+    """"bf16" runs forward passes under bfloat16 autocast; weights and optimizer states stay float32."""
+    checkpoints: Path | None = None
+    """Folder for checkpoints, one file per stage; None keeps none."""
+    checkpoint_seconds: float = 60.0
+    """At least this many seconds lie between two checkpoints of a stage."""
+    progress: Callable[[Progress], None] = silent
+    """Called after every step."""
+    stop: Callable[[], bool] = never
+    """Asked after every step; once it answers True a checkpoint is written and `Interrupted` raised."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision is fp32 or bf16; got {self.precision!r}")
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context that forward passes run in."""
+        enabled = self.precision == "bf16"
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; what it had done is in a checkpoint where the runtime keeps any."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss, a gradient or a selection variable became NaN or infinite."""

@@ -1,0 +1,106 @@
+"""The whole contract between tasks, methods and the rest of the benchmark.
+
+A task is one file in `benchmarks/tasks/` that ends in `TASK = ...`; a method is one file in `baselines/` or
+`benchmarks/methods/` that ends in `METHOD = ...`, a frozen dataclass whose fields are its settings. The file's
+name is the name everywhere (underscores in files, hyphens on the command line). Anything that moves numbers
+raises the task's or the method's `version`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:  # result files are read without torch
+    from autolora.problem import Batch, Example, Outcome, Problem
+    from autolora.runtime import Runtime
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+Row = Mapping[str, Any]
+"""One example in the Hub's schema of its data set: column name -> text, label index or score."""
+
+
+class InputError(Exception):
+    """The user's input is at fault. The message says what came, what the rule is, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData:
+    """The rows of one data set, from wherever they came."""
+
+    splits: Mapping[str, Sequence[Row]]
+    """"train" and the task's evaluation splits, by the Hub's names ("validation", "validation_matched")."""
+    fingerprint: str
+    """sha256 over the rows of all splits, in order."""
+    source: str
+    """Where the rows come from, in words: "embedded", "hub nyu-mll/glue@REVISION", "tsv FOLDER_NAME"."""
+    partial: tuple[str, ...] = ()
+    """Splits of which only a sample is at hand."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know, in sentences: counts that differ from the paper's, and the like."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A task's data, tokenised for one backbone."""
+
+    train: Sequence["Example"]
+    strata: Sequence[int]
+    """Per training example its label, or the bin of its score."""
+    evaluation: Mapping[str, Sequence["Example"]]
+    """Evaluation split -> examples, in the data's order."""
+    collate: Callable[[Sequence["Example"]], "Batch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model said about one split, in the data's order."""
+
+    labels: Sequence[float]
+    predictions: Sequence[float]
+    scores: Sequence[Sequence[float]]
+    """Logits per example."""
+
+
+class Task(Protocol):
+    """A data set with its metric. `families/` has the classes, `tasks/` the instances."""
+
+    version: int
+    title: str
+    """As the paper's tables print it: "SST-2"."""
+    metric: str
+    """Name of the headline metric among those `score` returns."""
+    evaluation_splits: tuple[str, ...]
+    """Splits that are scored; the first one is the headline."""
+    num_labels: int
+    """Outputs of the head; 1 is regression."""
+
+    def load(self, data: str, *, partial: bool = False) -> TaskData:
+        """Read the rows from "embedded", "hub" or a folder. Raises InputError; partial splits only if allowed."""
+        ...
+
+    def prepare(self, data: TaskData, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> Prepared:
+        """Tokenise."""
+        ...
+
+    def predict(self, model: "nn.Module", examples: Sequence["Example"], prepared: Prepared, runtime: "Runtime") -> Prediction:
+        """Run the model over examples in evaluation mode; restores the mode and uses no random numbers."""
+        ...
+
+    def score(self, prediction: Prediction) -> dict[str, float]:
+        """Metric name -> value, on the paper's scale (0 to 100, or -100 to 100 for correlations)."""
+        ...
+
+
+class Method(Protocol):
+    """A way to adapt a model. A frozen dataclass: its fields are what presets and the command line can set."""
+
+    version: ClassVar[int]
+    title: ClassVar[str]
+    """As the paper's tables print it: "AdaLoRA"."""
+    relative_cost: ClassVar[float]
+    """Training time over that of LoRA for the same epochs, measured; only for estimates of time."""
+
+    def train(self, problem: "Problem") -> "Outcome":
+        """Adapt a fresh model to the problem's training set."""
+        ...
