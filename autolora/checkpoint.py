@@ -1,0 +1,59 @@
+"""Checkpoints of one stage of a run: nested state in a safetensors file, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+State = Any
+"""Tensors and JSON scalars, nested in dicts (any scalar key), lists and tuples; tuples come back as lists."""
+
+
+def save_checkpoint(path: Path, state: State) -> None:
+    """Write state to path: into a temporary file beside it, which then takes its place."""
+    tensors: dict[str, Tensor] = {}
+    outline = json.dumps(_pack(state, tensors))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(tensors, partial, metadata={"outline": outline})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> State:
+    """Read what `save_checkpoint` wrote, onto the CPU."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        return _unpack(json.loads(file.metadata()["outline"]), file)
+
+
+def _pack(value: State, tensors: dict[str, Tensor]) -> Any:
+    """JSON outline of value; each tensor moves to `tensors` and leaves its key."""
+    if isinstance(value, Tensor):
+        key = str(len(tensors))
+        tensors[key] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"tensor": key}
+    if isinstance(value, Mapping):  # as pairs: JSON's keys are strings, an optimizer's are integers
+        return {"pairs": [[key, _pack(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_pack(item, tensors) for item in value]
+    return value
+
+
+def _unpack(outline: Any, file: Any) -> State:
+    if isinstance(outline, list):
+        return [_unpack(item, file) for item in outline]
+    if isinstance(outline, dict):
+        if "tensor" in outline:
+            return file.get_tensor(outline["tensor"])
+        return {key: _unpack(item, file) for key, item in outline["pairs"]}
+    return outline

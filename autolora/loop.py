@@ -1,0 +1,113 @@
+"""THE loop: repeats an optimisation step, keeps its time, writes checkpoints, goes on from them."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from autolora.checkpoint import load_checkpoint, save_checkpoint
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+
+_ACCELERATOR_FETCH_EVERY = 20
+"""On an accelerator the loss is fetched this rarely: fetching waits for everything queued before it."""
+
+
+class Stateful(Protocol):
+    """Anything whose state belongs into a checkpoint."""
+
+    def state_dict(self) -> Any:
+        """Tensors and JSON scalars, nested in dicts and lists."""
+        ...
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Take over what `state_dict` gave."""
+        ...
+
+
+def run_steps(
+    step: Callable[[int], Tensor],
+    steps: int,
+    *,
+    stage: str,
+    state: Mapping[str, Stateful],
+    runtime: Runtime,
+    after_step: Callable[[int], None] | None = None,
+    keep_last: bool = False,
+) -> float:
+    """Run step(0) .. step(steps - 1), from the last checkpoint on where there is one.
+
+    Args:
+        step: does one optimisation step and returns its training loss, a scalar.
+        steps: number of steps of the whole stage.
+        stage: names the checkpoint file and the progress.
+        state: everything that a later step depends on, but for torch's random states, which are added here.
+        runtime: device, checkpoints, progress, stop.
+        after_step: called with the number of steps done, outside the clock (evaluation at an epoch's end).
+        keep_last: write a checkpoint after the last step too, for a stage that others follow.
+
+    Returns:
+        Wall-clock seconds spent in `step`, those before an interruption included.
+
+    Raises:
+        Interrupted: the runtime was asked to stop.
+        NonFiniteLossError: a loss became NaN or infinite.
+    """
+    state = {**state, "random": _RandomState(runtime.device)}
+    path = runtime.checkpoints / f"{stage}.safetensors" if runtime.checkpoints else None
+    done, seconds = _resume(path, state) if path and path.exists() else (0, 0.0)
+    last_checkpoint = time.monotonic()
+
+    def checkpoint() -> None:
+        if path:
+            states = {name: item.state_dict() for name, item in state.items()}
+            save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
+
+    while done < steps:
+        started = time.perf_counter()
+        loss = step(done)
+        done += 1
+        due = time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds
+        last = done == steps
+        fetch = runtime.device == "cpu" or due or last or done % _ACCELERATOR_FETCH_EVERY == 0
+        value = loss.item() if fetch else None
+        seconds += time.perf_counter() - started
+        if value is not None and not math.isfinite(value):
+            raise NonFiniteLossError(f"{stage}: the loss is {value} at step {done} of {steps}; try a lower lr")
+        if after_step:
+            after_step(done)
+        runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=value))
+        stop = runtime.stop()
+        if stop or (due and not last) or (last and keep_last):
+            checkpoint()
+            last_checkpoint = time.monotonic()
+        if stop:
+            raise Interrupted(f"stopped in {stage} after step {done} of {steps}")
+    return seconds
+
+
+def _resume(path: Any, state: Mapping[str, Stateful]) -> tuple[int, float]:
+    saved = load_checkpoint(path)
+    for name, item in state.items():
+        item.load_state_dict(saved["states"][name])
+    return saved["done"], saved["seconds"]
+
+
+class _RandomState:
+    """Torch's random states on the CPU and on the device."""
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self._device)
+        return states
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        torch.set_rng_state(state["cpu"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self._device)

@@ -1,0 +1,182 @@
+"""Training of whichever weights are trainable: AdamW, linear schedule with warm-up, gradient clipping."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from autolora.batching import BatchOrder
+from autolora.loop import Stateful, run_steps
+from autolora.problem import Batch, Example, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How weights are trained once it is settled which of them are trainable."""
+
+    lr: float = 4e-4
+    """Peak AdamW step size, reached after warm-up."""
+    epochs: float = 3.0
+    """Passes over the training set; read where `steps` is None."""
+    steps: int | None = None
+    """Optimisation steps in all, instead of `epochs`."""
+    max_steps: int | None = None
+    """Upper limit of optimisation steps, for trials; None is no limit."""
+    batch_size: int = 16
+    """Examples per optimisation step."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay, on matrices only: vectors (biases, norms) are not decayed."""
+    warmup: float = 0.06
+    """Share of all steps spent on linear warm-up, a fraction in [0, 1)."""
+    clip_norm: float | None = 1.0
+    """Largest global gradient norm; None does not clip."""
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise ValueError(f"lr must be positive; got {self.lr}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup is a fraction of all steps, in [0, 1); got {self.warmup}")
+        for name in ("epochs", "steps", "max_steps", "batch_size", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be positive; got {value}")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimisation steps of the whole training."""
+        wanted = self.steps or max(1, round(self.epochs * steps_per_epoch))
+        return min(wanted, self.max_steps or wanted)
+
+
+class Optimization:
+    """AdamW with its schedule over a list of weights; its state goes into checkpoints."""
+
+    def __init__(self, weights: Iterable[Tensor], config: TrainingConfig, steps: int) -> None:
+        self.weights = list(weights)
+        if not self.weights:
+            raise ValueError("no weight is trainable: nothing would be learned")
+        decayed = [weight for weight in self.weights if weight.ndim > 1]
+        others = [weight for weight in self.weights if weight.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self._optimizer = AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
+        self._schedule = LambdaLR(self._optimizer, linear_schedule(steps, config.warmup))
+        self._clip_norm = config.clip_norm
+
+    @property
+    def lr(self) -> float:
+        """The step size of the coming step."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def step(self) -> None:
+        """One update from the weights' `grad`, which stays as it is (clipped) until `zero_grad`."""
+        if self._clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.weights, self._clip_norm)
+        self._optimizer.step()
+        self._schedule.step()
+
+    def zero_grad(self) -> None:
+        """Drop the gradients."""
+        self._optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, object]:
+        """Optimizer, schedule and the weights themselves: what is frozen is rebuilt, not saved."""
+        return {
+            "weights": self.weights,
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Take over what `state_dict` gave."""
+        saved: Sequence[Tensor] = state["weights"]  # type: ignore[assignment]
+        with torch.no_grad():
+            for weight, value in zip(self.weights, saved, strict=True):
+                weight.copy_(value)
+        self._optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        self._schedule.load_state_dict(state["schedule"])  # type: ignore[arg-type]
+
+
+def linear_schedule(steps: int, warmup: float) -> Callable[[int], float]:
+    """Factor on the peak step size: up over the first `warmup` share of steps, then down to 0 after the last."""
+    rising = math.ceil(warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return max(0.0, (steps - step) / (steps - rising))
+
+    return factor
+
+
+def train(
+    model: nn.Module,
+    problem: Problem,
+    config: TrainingConfig,
+    *,
+    after_step: Callable[[int], None] | None = None,
+    state: Mapping[str, Stateful] | None = None,
+) -> float:
+    """Train the trainable weights of model on the whole training set, in place.
+
+    Args:
+        model: moved to the runtime's device; what `requires_grad` is trained, all else stays.
+        problem: training set, loss, seed and runtime.
+        config: optimizer, schedule and length.
+        after_step: called with the number of steps done (from 1), after the update and before the gradients go.
+        state: what else the method has that changes from step to step, for checkpoints.
+
+    Returns:
+        Wall-clock seconds of optimisation.
+
+    Raises:
+        ValueError: no weight is trainable.
+        Interrupted, NonFiniteLossError: as `run_steps`.
+    """
+    model.to(problem.runtime.device).train()
+    order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
+    steps = config.total_steps(order.steps_per_epoch)
+    optimization = Optimization((weight for weight in model.parameters() if weight.requires_grad), config, steps)
+
+    def step(index: int) -> Tensor:
+        loss = batch_loss(model, problem, gather(problem, problem.train, order.batch(index)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimization.step()
+        if after_step:
+            after_step(index + 1)
+        optimization.zero_grad()
+        return loss.detach()
+
+    def observe(done: int) -> None:
+        if done % order.steps_per_epoch == 0 or done == steps:
+            problem.observe(model, math.ceil(done / order.steps_per_epoch))
+
+    torch.manual_seed(problem.seed)
+    return run_steps(
+        step,
+        steps,
+        stage="train",
+        state={"optimization": optimization, **(state or {})},
+        runtime=problem.runtime,
+        after_step=observe,
+    )
+
+
+def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:
+    """The order of batches over examples, bucketed by the length of their `input_ids`."""
+    return BatchOrder([len(example["input_ids"]) for example in examples], batch_size, seed=seed, stream=stream)
+
+
+def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int]) -> Batch:
+    """Collate examples and move them to the device."""
+    batch = problem.collate([examples[index] for index in indices])
+    return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def batch_loss(model: nn.Module, problem: Problem, batch: Batch) -> Tensor:
+    """The problem's loss of one batch, at the runtime's precision; a float32 scalar (float64 where the model is)."""
+    with problem.runtime.autocast():
+        loss = problem.loss(model, batch)
+    return loss if loss.dtype == torch.float64 else loss.float()

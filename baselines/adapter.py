@@ -1,0 +1,73 @@
+"""Adapters (Houlsby et al., 2019): a small bottleneck network after every sublayer of every block."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from autolora.adapt import trainable_counts
+from autolora.layers import freeze_all_but
+from autolora.problem import Outcome, Problem
+from autolora.projections import sublayer_outputs
+from autolora.training import TrainingConfig, train
+
+
+class Bottleneck(nn.Module):
+    """`y = h + W_up gelu(W_down h + b_down) + b_up` on the output h of a linear layer; starts as the identity."""
+
+    def __init__(self, base: nn.Linear, width: int) -> None:
+        """Wrap base, shape (d, n), with a bottleneck of d -> width -> d."""
+        super().__init__()
+        self.base = base
+        self.down = nn.Linear(base.out_features, width).to(base.weight)
+        self.up = nn.Linear(width, base.out_features).to(base.weight)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (..., n) -> (..., d)."""
+        h: Tensor = self.base(x)
+        change: Tensor = self.up(nn.functional.gelu(self.down(h)))
+        return h + change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """Row "Adapter" of Table 1."""
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Adapter"
+    relative_cost: ClassVar[float] = 1.1
+
+    width: int = 24
+    """Bottleneck width. The paper gives 0.9M parameters for RoBERTa-base: width 24 has 903,744."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"width must be at least 1; got {self.width}")
+
+    def train(self, problem: Problem) -> Outcome:
+        """Adapt a fresh model."""
+        torch.manual_seed(problem.seed)
+        model = problem.build_model()
+        insert_bottlenecks(model, self.width)
+        freeze_all_but(model, problem.head)
+        for module in model.modules():
+            if isinstance(module, Bottleneck):
+                module.down.requires_grad_()
+                module.up.requires_grad_()
+        seconds = train(model, problem, self.training)
+        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+
+
+def insert_bottlenecks(model: nn.Module, width: int) -> None:
+    """Wrap the output of every attention and feed-forward sublayer, in place."""
+    for name in sublayer_outputs(model):
+        base = model.get_submodule(name)
+        assert isinstance(base, nn.Linear)
+        model.set_submodule(name, Bottleneck(base, width))
+
+
+METHOD = Adapter

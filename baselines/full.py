@@ -1,0 +1,31 @@
+"""Full fine-tuning: every weight is trained."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+
+from autolora.adapt import trainable_counts
+from autolora.problem import Outcome, Problem
+from autolora.training import TrainingConfig, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full:
+    """Row "Full FT" of Table 1."""
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Full FT"
+    relative_cost: ClassVar[float] = 1.6
+
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def train(self, problem: Problem) -> Outcome:
+        """Train a fresh model as a whole."""
+        torch.manual_seed(problem.seed)
+        model = problem.build_model()
+        seconds = train(model, problem, self.training)
+        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+
+
+METHOD = Full

