@@ -1,0 +1,81 @@
+"""One data set in all the forms that it can be had in."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.sources.hub import has_parquet, read_hub, read_parquet
+from benchmarks.sources.rows import Columns, task_data
+from benchmarks.sources.tsv import TsvLayout, read_tsv
+from benchmarks.spec import InputError, TaskData
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Where the rows are, and how many the paper counts."""
+
+    hub: tuple[str, str]
+    """The Hub's repository and configuration; the generator of embedded rows goes by the configuration's name."""
+    columns: Columns
+    """What a row is."""
+    tsv: TsvLayout
+    """The official files."""
+    evaluation_splits: tuple[str, ...] = ("validation",)
+    """Splits beside "train", by the Hub's names."""
+    paper_rows: Mapping[str, int]
+    """Split -> number of rows in the paper (Table 6)."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """All splits that are read, "train" first."""
+        return ("train", *self.evaluation_splits)
+
+    def load(self, data: str, *, partial: bool = False) -> TaskData:
+        """Read the rows from "embedded", "hub" or a folder with the official TSV or the Hub's parquet files.
+
+        A folder may hold the data sets themselves or a collection of them: `DIR/CoLA` or `DIR/glue/CoLA`.
+
+        Raises:
+            InputError: there are no such data, they are malformed, or only samples of them and `partial` is not set.
+        """
+        if data == "embedded":
+            return self._generate()
+        found = read_hub(*self.hub, self.columns, self.splits) if data == "hub" else self._read_folder(data, partial)
+        return replace(found, notes=(*found.notes, *self._count_notes(found)))
+
+    def _generate(self) -> TaskData:
+        from benchmarks.embedded import generate  # noqa: PLC0415  # only who asks for generated rows pays for them
+
+        generated = generate(self.hub[1])
+        rows = {
+            split: [
+                self.columns.row([row[name] for name in self.columns.text], row["label"]) for row in generated[split]
+            ]
+            for split in self.splits
+        }
+        return task_data(rows, "embedded")
+
+    def _read_folder(self, data: str, partial: bool) -> TaskData:  # noqa: FBT001  # handed on
+        root = Path(data).expanduser()
+        if not root.is_dir():
+            raise InputError(f"--data is embedded, hub or a folder; there is no folder {data!r}")
+        for folder in self._places(root, self.hub[1]):
+            if has_parquet(folder):
+                return read_parquet(folder, self.columns, self.splits)
+        for folder in self._places(root, self.tsv.folder):
+            if folder.is_dir():
+                return read_tsv(folder, self.tsv, self.columns, self.splits, partial=partial)
+        tried = [str(folder) for name in (self.tsv.folder, self.hub[1]) for folder in self._places(root, name)]
+        raise InputError(f"{data} holds no {self.tsv.folder}: looked for TSV or parquet files in {', '.join(tried)}")
+
+    def _places(self, root: Path, name: str) -> Iterator[Path]:
+        collection = self.hub[0].rpartition("/")[2]
+        yield from (root / collection / name, root / name)
+
+    def _count_notes(self, data: TaskData) -> Iterator[str]:
+        for split, rows in data.splits.items():
+            due = self.paper_rows[split]
+            if split in data.partial:
+                yield f"{split} is a sample, {len(rows):,} of {due:,} rows: its scores do not compare with published ones."
+            elif len(rows) != due:
+                yield f"{split} has {len(rows):,} rows; the paper's Table 6 says {due:,}."
