@@ -1,0 +1,21 @@
+"""Corpus of Linguistic Acceptability: whether a sentence is good English; the official files have no header line."""
+
+from benchmarks.families.classification import TextClassification
+from benchmarks.sources.dataset import DataSet
+from benchmarks.sources.rows import Columns
+from benchmarks.sources.tsv import TsvLayout
+
+TASK = TextClassification(
+    version=1,
+    title="CoLA",
+    metric="matthews",
+    also=("accuracy",),
+    dataset=DataSet(
+        hub=("nyu-mll/glue", "cola"),
+        columns=Columns(text=("sentence",), labels=("unacceptable", "acceptable")),
+        tsv=TsvLayout(
+            folder="CoLA", header=("source", "label", "judgement", "sentence"), text=("sentence",), label="label"
+        ),
+        paper_rows={"train": 8_551, "validation": 1_043},
+    ),
+)

@@ -1,0 +1,31 @@
+"""Multi-Genre Natural Language Inference: whether a premise entails a hypothesis, contradicts it or neither.
+
+The headline is the matched development set, from the genres of the training set; the mismatched one is scored too.
+"""
+
+from benchmarks.families.classification import TextClassification
+from benchmarks.sources.dataset import DataSet
+from benchmarks.sources.rows import Columns
+from benchmarks.sources.tsv import TsvLayout
+
+TASK = TextClassification(
+    version=1,
+    title="MNLI",
+    metric="accuracy",
+    dataset=DataSet(
+        hub=("nyu-mll/glue", "mnli"),
+        columns=Columns(text=("premise", "hypothesis"), labels=("entailment", "neutral", "contradiction")),
+        tsv=TsvLayout(
+            folder="MNLI",
+            text=("sentence1", "sentence2"),
+            label="gold_label",
+            files={
+                "train": "train",
+                "validation_matched": "dev_matched",
+                "validation_mismatched": "dev_mismatched",
+            },
+        ),
+        evaluation_splits=("validation_matched", "validation_mismatched"),
+        paper_rows={"train": 392_702, "validation_matched": 9_815, "validation_mismatched": 9_832},
+    ),
+)

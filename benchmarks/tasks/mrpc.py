@@ -1,0 +1,19 @@
+"""Microsoft Research Paraphrase Corpus: whether two sentences from the news say the same."""
+
+from benchmarks.families.classification import TextClassification
+from benchmarks.sources.dataset import DataSet
+from benchmarks.sources.rows import Columns
+from benchmarks.sources.tsv import TsvLayout
+
+TASK = TextClassification(
+    version=1,
+    title="MRPC",
+    metric="accuracy",
+    also=("f1",),
+    dataset=DataSet(
+        hub=("nyu-mll/glue", "mrpc"),
+        columns=Columns(text=("sentence1", "sentence2"), labels=("not_equivalent", "equivalent")),
+        tsv=TsvLayout(folder="MRPC", text=("#1 String", "#2 String"), label="Quality"),
+        paper_rows={"train": 3_668, "validation": 408},
+    ),
+)

@@ -1,0 +1,18 @@
+"""Winograd Natural Language Inference: whether the second sentence resolves a pronoun of the first rightly."""
+
+from benchmarks.families.classification import TextClassification
+from benchmarks.sources.dataset import DataSet
+from benchmarks.sources.rows import Columns
+from benchmarks.sources.tsv import TsvLayout
+
+TASK = TextClassification(
+    version=1,
+    title="WNLI",
+    metric="accuracy",
+    dataset=DataSet(
+        hub=("nyu-mll/glue", "wnli"),
+        columns=Columns(text=("sentence1", "sentence2"), labels=("not_entailment", "entailment")),
+        tsv=TsvLayout(folder="WNLI", text=("sentence1", "sentence2"), label="label"),
+        paper_rows={"train": 635, "validation": 71},
+    ),
+)
