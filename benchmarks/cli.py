@@ -1,0 +1,241 @@
+"""The command line: list, plan, run, report, promote."""
+
+# ruff: noqa: T201  a command line prints
+
+import argparse
+import errno
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from benchmarks import promote, registry
+from benchmarks.nested import Table, merge
+from benchmarks.published import RESULTS, PublishedTable, published_table
+from benchmarks.registry import canonical
+from benchmarks.report.render import FORMATS, render
+from benchmarks.report.score_table import score_tables
+from benchmarks.result import Result
+from benchmarks.settings import load_settings, parse_assignment, preset_names
+from benchmarks.spec import InputError
+from benchmarks.store import Store
+
+if TYPE_CHECKING:
+    from benchmarks.launch import Request
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+TERMINAL = (120, 24)
+"""Columns and lines where there is no terminal."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; returns the exit status: 0, 1 (a cell failed), 2 (the input is at fault)."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.command(parsed))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"error: cannot write {error.filename or 'to the disk'}: {error.strerror}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 2
+
+
+def list_known(_: argparse.Namespace) -> int:
+    """Print the names of tasks, methods and presets."""
+    for kind, names in (
+        ("tasks", registry.task_names()),
+        ("methods", registry.method_names()),
+        ("presets", preset_names()),
+    ):
+        print(f"{kind}: {' '.join(names)}")
+    return 0
+
+
+def show_plan(arguments: argparse.Namespace) -> int:
+    """Print the cells, which are done, and the time that the others will take."""
+    from benchmarks.launch import plan  # noqa: PLC0415  only what computes loads torch
+
+    cells = plan(_request(arguments))
+    rows = [
+        (planned.cell.task, planned.cell.method, planned.cell.seed, _state(planned.result), _duration(planned.seconds))
+        for planned in cells
+    ]
+    left = [planned.seconds for planned in cells if not planned.done]
+    print(tabulate(rows, headers=("task", "method", "seed", "state", "seconds")))
+    print(f"\n{len(left)} of {len(cells)} cells to do, about {timedelta(seconds=round(sum(left)))} in all")
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is not done, and print the table of all that was asked for."""
+    from benchmarks.launch import launch  # noqa: PLC0415  only what computes loads torch
+
+    launched = launch(_request(arguments))
+    if launched.interrupted:
+        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+    else:
+        _print_tables(launched.results, arguments)
+    return launched.exit_status
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Print the table of the results at hand."""
+    results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
+    if not results:
+        raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
+    _print_tables(results, arguments)
+    return 0
+
+
+def promote_results(arguments: argparse.Namespace) -> int:
+    """Copy finished results from a clean tree to the reference; the exit status is 1 where one was left out."""
+    store = Store(folder=arguments.runs)
+    written, left_out = promote.promote(store, arguments.to, lambda result: _wanted(result, arguments))
+    for path in written:
+        print(path)
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    return int(bool(left_out) or not written)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The benchmark of AutoLoRA.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    listing = commands.add_parser("list", help="names of tasks, methods and presets")
+    listing.set_defaults(command=list_known)
+    for name, command, text in (
+        ("plan", show_plan, "the cells, which are done, and how long the others will take"),
+        ("run", run, "run what is not done, then print the table"),
+    ):
+        computing = commands.add_parser(name, help=text)
+        computing.set_defaults(command=command)
+        _add_scope(computing)
+        _add_settings(computing)
+        _add_format(computing)
+    reporting = commands.add_parser("report", help="print the table of the results at hand")
+    reporting.set_defaults(command=report)
+    _add_scope(reporting)
+    _add_format(reporting)
+    reporting.add_argument("--preset", help="only results that started from this preset")
+    promoting = commands.add_parser("promote", help="copy finished results to results/reference")
+    promoting.set_defaults(command=promote_results)
+    _add_scope(promoting)
+    promoting.add_argument("--preset", help="only results that started from this preset")
+    promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
+    return parser
+
+
+def _add_scope(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--table", type=int, default=1, help="table of the paper: its tasks, methods and layout")
+    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the table's")
+    parser.add_argument("--methods", type=_names, metavar="A,B", help="methods instead of the table's")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of results")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="quick", help="settings to start from, a name or a .toml file")
+    parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="how many seeds, from 0, or which ones")
+    parser.add_argument("--model", help="minilm, a Hub id, a local folder, or random:ARCHITECTURE")
+    parser.add_argument("--data", help="embedded, hub, or a folder in the official layout")
+    parser.add_argument("--partial", action="store_const", const=True, help="allow samples of splits")
+    parser.add_argument("--precision", help="fp32, bf16 or auto")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or auto")
+    parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")
+    parser.add_argument(
+        "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
+    )
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the table")
+
+
+def _names(text: str) -> list[str]:
+    return [canonical(name) for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds 0, 1, 2 from "3"; 3 alone from "3,"; 5 and 7 from "5,7"."""
+    if text.isdigit() and int(text) > 0:
+        return list(range(int(text)))
+    seeds = [int(part) for part in text.split(",") if part.strip()]
+    if "," not in text or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"seeds are a number of seeds, or different seeds as in 0,1; got {text!r}")
+    return seeds
+
+
+def _request(arguments: argparse.Namespace) -> "Request":
+    from benchmarks.launch import Request  # noqa: PLC0415  only what computes loads torch
+
+    table = published_table(arguments.table)
+    return Request(
+        settings=load_settings(arguments.preset, _command_line(arguments)),
+        tasks=_known_tasks(arguments, table),
+        methods=_known_methods(arguments, table),
+        store=Store(folder=arguments.runs),
+    )
+
+
+def _command_line(arguments: argparse.Namespace) -> Table:
+    """The options as a table in a preset's layout."""
+    run = {
+        name: getattr(arguments, name)
+        for name in ("seeds", "model", "data", "partial", "precision", "device", "max_length")
+    }
+    training = {name: getattr(arguments, name) for name in ("max_steps", "batch_size")}
+    options = {
+        section: {name: value for name, value in table.items() if value is not None}
+        for section, table in (("run", run), ("training", training))
+    }
+    return reduce(merge, map(parse_assignment, arguments.set), options)
+
+
+def _known_tasks(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
+    return _known("task", arguments.tasks or list(table.columns), registry.task_names())
+
+
+def _known_methods(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
+    return _known("method", arguments.methods or [row.method for row in table.rows], registry.method_names())
+
+
+def _known(kind: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise registry.unknown_name(kind, name, known)
+    return list(dict.fromkeys(names))
+
+
+def _wanted(result: Result, arguments: argparse.Namespace) -> bool:
+    return (
+        (not arguments.tasks or result.task in arguments.tasks)
+        and (not arguments.methods or result.method in arguments.methods)
+        and (not arguments.preset or result.preset == arguments.preset)
+    )
+
+
+def _print_tables(results: Sequence[Result], arguments: argparse.Namespace) -> None:
+    tables = score_tables(results, published_table(arguments.table))
+    width = shutil.get_terminal_size(TERMINAL).columns if sys.stdout.isatty() else TERMINAL[0]
+    print(render(tables, arguments.format, width))
+
+
+def _state(result: Result | None) -> str:
+    if result is None:
+        return "to do"
+    return "done" if result.status == "done" else "to do, failed before"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f}"

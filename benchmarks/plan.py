@@ -1,0 +1,212 @@
+"""Which cells a run has, which of them are done, and how long the others will take."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import islice
+from typing import Any
+
+import torch
+
+from benchmarks import environment, models, registry
+from benchmarks.materials import Materials
+from benchmarks.nested import digest
+from benchmarks.registry import canonical
+from benchmarks.result import Environment, Result
+from benchmarks.settings import Settings, resolve
+from benchmarks.spec import Task, TaskData
+from benchmarks.store import CellFolder, Store
+
+STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve")
+"""Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
+no number."""
+TOKENS_PER_WORD = 1.4
+EFFICIENCY = 0.25
+"""Share of the matrix-product rate that training reaches; only for estimates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A task, a method and a seed, with all that decides the numbers."""
+
+    task: str
+    method: str
+    seed: int
+    preset: str
+    config: Mapping[str, Any]
+    versions: Mapping[str, int]
+    fingerprints: Mapping[str, str]
+    environment: Environment
+
+    @cached_property
+    def configuration(self) -> str:
+        """sha256 of all that decides the numbers but the seed and the environment."""
+        settings = {key: value for key, value in self.config.items() if key not in STANDS_ELSEWHERE}
+        return digest([self.task, self.method, settings, dict(self.versions), dict(self.fingerprints)])
+
+    @cached_property
+    def identity(self) -> str:
+        """sha256 of all that decides the numbers but the environment."""
+        return digest([self.configuration, self.seed])
+
+    @property
+    def name(self) -> str:
+        """As progress and messages say it."""
+        return f"{self.task} {self.method} seed {self.seed}"
+
+    def folder(self, store: Store) -> CellFolder:
+        """Where the store keeps it."""
+        return store.cell(self.task, self.method, self.identity, self.environment.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """A cell, and what is known of it before the run."""
+
+    cell: Cell
+    result: Result | None
+    """What the store has: done, failed, or nothing."""
+    seconds: float
+    """Estimated, or measured where it is done."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.result is not None and self.result.status == "done"
+
+
+def make_plan(
+    settings: Settings, tasks: Sequence[str], methods: Sequence[str], store: Store, materials: Materials
+) -> list[PlannedCell]:
+    """All cells of tasks x methods x the settings' seeds, in the order they are run in.
+
+    Raises:
+        InputError: a name or a setting is unknown, data or a backbone are not at hand.
+    """
+    known = [result for result in store.results() if result.status == "done"]
+    estimate = Estimate(known, materials)
+    cells = make_cells(settings, tasks, methods, materials)
+    return [_look_up(cell, store, estimate) for cell in cells]
+
+
+def make_cells(
+    settings: Settings, tasks: Sequence[str], methods: Sequence[str], materials: Materials
+) -> Iterator[Cell]:
+    """The cells, task by task; all names and settings are checked before the first data is read."""
+    configs = {
+        (task, method): _on_this_machine(resolve(settings, task, method))
+        for task in map(canonical, tasks)
+        for method in map(canonical, methods)
+    }
+    versions = {
+        pair: {"task": registry.task(pair[0]).version, "method": registry.method(pair[1]).version} for pair in configs
+    }
+    describe = lru_cache(environment.describe)
+    for (task, method), config in configs.items():
+        data = materials.data(task, config["data"], config["partial"])
+        for seed in settings.seeds:
+            yield Cell(
+                task=task,
+                method=method,
+                seed=seed,
+                preset=settings.preset,
+                config=config,
+                versions=versions[task, method],
+                fingerprints={"data": data.fingerprint, "model": models.fingerprint(config["model"])},
+                environment=describe(config["device"], config["precision"]),
+            )
+
+
+class Estimate:
+    """Seconds that a cell takes: measured where the same configuration ran here before, else by arithmetic."""
+
+    def __init__(self, results: Sequence[Result], materials: Materials) -> None:
+        self._materials = materials
+        self._rates: dict[tuple[str, str], float] = {}
+        self._measured: dict[tuple[str, str], list[float]] = {}
+        for result in results:
+            if not result.resumed:
+                key = (result.configuration, result.environment.key)
+                self._measured.setdefault(key, []).append(result.seconds["total"])
+
+    def seconds(self, cell: Cell) -> float:
+        """Of the whole cell."""
+        measured = self._measured.get((cell.configuration, cell.environment.key))
+        return statistics.mean(measured) if measured else self._operations(cell) / self._rate(cell.config)
+
+    def _operations(self, cell: Cell) -> float:
+        task = registry.task(cell.task)
+        data = self._materials.data(cell.task, cell.config["data"], cell.config["partial"])
+        parameters = self._materials.backbone(cell.config["model"]).parameters
+        tokens: float = min(mean_tokens(data), cell.config["max_length"])
+        trained = trained_examples(cell.config["method"], len(data.splits["train"]))
+        scored = evaluated_examples(task, data)
+        cost = registry.method(cell.method).relative_cost
+        return parameters * tokens * (6 * trained * cost + 2 * scored)
+
+    def _rate(self, config: Mapping[str, Any]) -> float:
+        key = (config["device"], config["precision"])
+        if key not in self._rates:
+            self._rates[key] = EFFICIENCY * matmul_rate(*key)
+        return self._rates[key]
+
+
+def mean_tokens(data: TaskData) -> float:
+    """Roughly, from the words of the first training examples."""
+    rows = list(islice(data.splits["train"], 200))
+    words = [sum(len(value.split()) for value in row.values() if isinstance(value, str)) for row in rows]
+    return TOKENS_PER_WORD * statistics.mean(words) + 3
+
+
+def trained_examples(method: Mapping[str, Any], rows: int) -> float:
+    """Examples that the longest training among a method's settings sees; one epoch where none is set."""
+    trainings = list(_tables(method, "training")) or [{"epochs": 1, "batch_size": 1}]
+    return max(_length(training, rows) for training in trainings)
+
+
+def evaluated_examples(task: Task, data: TaskData) -> int:
+    """Examples of all evaluation splits."""
+    return sum(len(data.splits[split]) for split in task.evaluation_splits)
+
+
+def matmul_rate(device: str, precision: str) -> float:
+    """Floating-point operations per second of this device in matrix products of a transformer's size."""
+    size = 4096 if torch.device(device).type == "cuda" else 768
+    matrix = torch.ones(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    fastest = min(_product_seconds(matrix) for _ in range(4))
+    return float(2 * size**3 / fastest)
+
+
+def _product_seconds(matrix: torch.Tensor) -> float:
+    started = time.perf_counter()
+    float((matrix @ matrix)[0, 0])  # fetched, so that an accelerator has finished
+    return time.perf_counter() - started
+
+
+def _look_up(cell: Cell, store: Store, estimate: Estimate) -> PlannedCell:
+    result = cell.folder(store).result()
+    done = result is not None and result.status == "done"
+    seconds = result.seconds["total"] if result and done else estimate.seconds(cell)
+    return PlannedCell(cell=cell, result=result, seconds=seconds)
+
+
+def _on_this_machine(config: dict[str, Any]) -> dict[str, Any]:
+    device = environment.resolve_device(config["device"])
+    return config | {"device": device, "precision": environment.resolve_precision(config["precision"], device)}
+
+
+def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            if key == name:
+                yield value
+            else:
+                yield from _tables(value, name)
+
+
+def _length(training: Mapping[str, Any], rows: int) -> float:
+    epochs = training.get("epochs", 1) * rows / training["batch_size"]
+    steps = training.get("steps") or max(1, epochs)
+    return float(min(steps, training.get("max_steps") or steps) * training["batch_size"])

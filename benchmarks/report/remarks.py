@@ -1,0 +1,75 @@
+"""The sentences below a table: what its numbers are, and what they are not."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.published import PublishedTable
+from benchmarks.result import Result
+from benchmarks.stats import Summary
+
+
+def remarks(
+    shown: Sequence[Result],
+    failed: Sequence[Result],
+    summaries: Mapping[tuple[str, str], Summary],
+    published: PublishedTable,
+) -> list[str]:
+    """All that a reader of these results must know, the weightiest first."""
+    return [
+        comparability(shown, published),
+        *_failures(failed),
+        *_partial_data(shown),
+        *_older(summaries),
+        *sorted({f"{result.task_title}: {note}" for result in shown for note in result.notes}),
+        *_environments(shown),
+    ]
+
+
+def comparability(shown: Sequence[Result], published: PublishedTable) -> str:
+    """Whether these scores can be held against the published ones, and why not; from the results' own records."""
+    reasons = []
+    for model, title in sorted({(result.config["model"], result.model_title) for result in shown}):
+        if model.rpartition("/")[2] != published.model:
+            size = next(result.model_parameters for result in shown if result.model_title == title)
+            reasons.append(f"the backbone here is {title} ({size / 1e6:.1f}M parameters), not {published.model_title}")
+    if any(result.data_source.startswith("embedded") for result in shown):
+        reasons.append(f"the tasks here are generated and only resemble {published.data_title}")
+    if any(result.partial for result in shown):
+        reasons.append("some of the data here are samples")
+    if reasons:
+        return (
+            f"Not comparable with the published numbers: {', and '.join(reasons)}. "
+            "Orderings and costs can be compared, scores cannot."
+        )
+    return f"The backbone and the data set are those of the published numbers ({published.source})."
+
+
+def _failures(failed: Sequence[Result]) -> list[str]:
+    return [
+        f"Failed: {result.task_title}, {result.method_title}, seed {result.seed}: {result.reason}" for result in failed
+    ]
+
+
+def _partial_data(shown: Sequence[Result]) -> list[str]:
+    splits = {result.task_title: result.partial for result in shown if result.partial}
+    return [f"{title}: only a sample of {', '.join(names)}." for title, names in splits.items()]
+
+
+def _older(summaries: Mapping[tuple[str, str], Summary]) -> list[str]:
+    pairs = sorted(f"{task}/{method}" for (task, method), summary in summaries.items() if summary.older)
+    if not pairs:
+        return []
+    return [
+        f"Measured with several settings or environments, which are never averaged; the newest: {', '.join(pairs)}."
+    ]
+
+
+def _environments(shown: Sequence[Result]) -> list[str]:
+    lines: dict[str, None] = {}
+    for result in shown:
+        where = result.environment
+        state = {True: "", False: ", changed since", None: ", state unknown"}[where.clean]
+        lines[
+            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, {where.threads} threads, "
+            f"{where.precision}, torch {where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}{state}."
+        ] = None
+    return list(lines)

@@ -1,0 +1,100 @@
+"""What is known of one finished or failed cell: the content of its `result.json` (results/README.md)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.nested import digest
+
+SCHEMA = 1
+"""Raised when a field changes its meaning or goes."""
+
+Scores = Mapping[str, float | None]
+"""Metric name -> value on the paper's scale; None where it is not defined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where a cell was computed, and by which code."""
+
+    python: str
+    packages: Mapping[str, str]
+    """Distribution name -> version, for those that move numbers."""
+    device: str
+    """"cpu" or "cuda"."""
+    device_name: str
+    """Model of the CPU or the GPU."""
+    threads: int
+    precision: str
+    commit: str | None
+    """Git commit of this project; None where it is not known."""
+    clean: bool | None
+    """Whether the code was as committed; what lies in results/ does not count."""
+
+    @property
+    def key(self) -> str:
+        """sha256 over what decides whether two runs of a cell can be expected to agree to the bit."""
+        return digest([self.packages["torch"], self.device_name, self.threads, self.precision])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One cell's measurement. Reports are made of these alone."""
+
+    schema: int = SCHEMA
+    status: Literal["done", "failed"]
+    reason: str | None = None
+    """Why the cell failed."""
+    task: str
+    method: str
+    seed: int
+    preset: str
+    """The preset that the settings started from; they may differ from it."""
+    task_title: str
+    method_title: str
+    metric: str
+    """Name of the headline metric."""
+    split: str
+    """Name of the headline evaluation split."""
+    config: Mapping[str, Any]
+    """All settings of the cell, resolved."""
+    identity: str
+    """sha256 of all that decides the numbers but the environment."""
+    configuration: str
+    """The same without the seed: results that differ in it are never averaged."""
+    versions: Mapping[str, int]
+    """"task" and "method"."""
+    fingerprints: Mapping[str, str]
+    """"data" and "model", and the sha256 of the "predictions"."""
+    model_title: str
+    model_parameters: int
+    """Of the backbone, head left out."""
+    data_source: str
+    partial: tuple[str, ...] = ()
+    """Splits of which only a sample was at hand."""
+    notes: tuple[str, ...] = ()
+    rows: Mapping[str, int]
+    """Split -> examples."""
+    metrics: Mapping[str, Scores] = field(default_factory=dict)
+    """Evaluation split -> metrics."""
+    curve: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    """Epochs done -> the same."""
+    ranks: Mapping[str, int] | None = None
+    trainable_parameters: int | None = None
+    """Head left out."""
+    head_parameters: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the method adds."""
+    seconds: Mapping[str, float]
+    """Clock -> wall seconds: "load", the method's stages, "evaluate", and "total" of the process that finished."""
+    resumed: bool
+    """Whether the cell went on from a checkpoint, so that "total" misses what came before."""
+    peak_memory_bytes: int | None = None
+    environment: Environment
+    finished: str
+    """UTC, ISO 8601."""
+
+    @property
+    def score(self) -> float | None:
+        """The headline metric on the headline split; None where it is missing or not defined."""
+        return self.metrics.get(self.split, {}).get(self.metric)

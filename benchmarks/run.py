@@ -1,0 +1,251 @@
+"""Runs the cells of a plan, one after the other, and keeps each one's result."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+import transformers
+from safetensors import SafetensorError
+from torch import nn
+
+from autolora.problem import Outcome, Problem, ignore
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from benchmarks import registry
+from benchmarks.materials import Materials
+from benchmarks.memory import peak_memory_bytes, reset_peak_memory
+from benchmarks.models import Backbone
+from benchmarks.nested import build, digest
+from benchmarks.plan import Cell, PlannedCell
+from benchmarks.progress import RunProgress
+from benchmarks.result import Result, Scores
+from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
+from benchmarks.store import CellFolder, Store, plain_predictions
+
+
+def run(
+    plan: Sequence[PlannedCell], store: Store, materials: Materials, progress: RunProgress, stop: Callable[[], bool]
+) -> list[Result]:
+    """Run what is not done; a cell that fails is kept as failed, and the others go on.
+
+    Returns:
+        One result per cell of the plan, in its order.
+
+    Raises:
+        Interrupted: stop answered True; the next run goes on from there.
+        InputError: the store cannot be written, or the data or the backbone have gone.
+    """
+    store.check_writable()
+    results = []
+    for planned in plan:
+        if planned.done and planned.result:
+            results.append(planned.result)
+            continue
+        progress.begin(planned)
+        result = run_cell(planned.cell, store, materials, progress=progress.step, stop=stop)
+        progress.end(result)
+        results.append(result)
+        if stop() and planned is not plan[-1]:
+            raise Interrupted(f"stopped after {planned.cell.name}")
+    return results
+
+
+def run_cell(
+    cell: Cell,
+    store: Store,
+    materials: Materials,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Result:
+    """Train and evaluate one cell, and write its result."""
+    folder = cell.folder(store)
+    resumed = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
+    clocks = _Clocks()
+    reset_peak_memory(cell.config["device"])
+    with clocks.measure("load"):
+        bench = Bench.set_up(cell, materials, folder, progress=progress, stop=stop)
+    known: dict[str, Any] = {"status": "failed"}
+    predictions: dict[str, Prediction] = {}
+    try:
+        outcome = bench.method.train(bench.problem)
+        clocks.seconds.update(outcome.seconds)
+        with clocks.measure("evaluate"):
+            predictions = bench.predict(outcome.model)
+            metrics = bench.score(predictions)
+        known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
+    except SafetensorError as error:
+        raise InputError(f"checkpoint in {folder.checkpoints}: {error}") from error
+    except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:
+        if not _is_the_cells_own(error):
+            raise
+        known |= {"reason": _reason(error), "details": {"traceback": traceback.format_exc()}}
+    result = Result(
+        **known,
+        **bench.description(),
+        curve={str(epoch): scores for epoch, scores in folder.curve().items()},
+        fingerprints={**cell.fingerprints, **_fingerprint(predictions)},
+        seconds=clocks.seconds | {"total": clocks.total()},
+        resumed=resumed,
+        peak_memory_bytes=peak_memory_bytes(cell.config["device"]),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    folder.write_result(result, predictions)
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One cell, set up."""
+
+    cell: Cell
+    task: Task
+    method: Method
+    data: TaskData
+    backbone: Backbone
+    prepared: Prepared
+    problem: Problem
+
+    @classmethod
+    def set_up(
+        cls,
+        cell: Cell,
+        materials: Materials,
+        folder: CellFolder,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> "Bench":
+        """Open what the cell needs. The problem that the method gets holds no evaluation data."""
+        config = cell.config
+        task = registry.task(cell.task)
+        backbone = materials.backbone(config["model"])
+        prepared = materials.prepared(
+            cell.task, config["data"], config["partial"], config["model"], config["max_length"]
+        )
+        transformers.set_seed(cell.seed)
+        runtime = Runtime(
+            device=config["device"],
+            precision=config["precision"],
+            checkpoints=folder.checkpoints,
+            progress=progress,
+            stop=stop,
+        )
+        problem = Problem(
+            build_model=backbone.builder(task.num_labels, cell.seed),
+            train=prepared.train,
+            collate=prepared.collate,
+            head=backbone.head,
+            strata=prepared.strata,
+            seed=cell.seed,
+            observe=_observer(task, prepared, folder, runtime) if config["curve"] else ignore,
+            runtime=runtime,
+        )
+        return cls(
+            cell=cell,
+            task=task,
+            method=build(registry.method(cell.method), config["method"], f"methods.{cell.method}"),
+            data=materials.data(cell.task, config["data"], config["partial"]),
+            backbone=backbone,
+            prepared=prepared,
+            problem=problem,
+        )
+
+    def predict(self, model: nn.Module) -> dict[str, Prediction]:
+        """Evaluation split -> what the model says."""
+        return predict(self.task, model, self.prepared, self.problem.runtime)
+
+    def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
+        """Evaluation split -> metrics."""
+        return score(self.task, predictions)
+
+    def description(self) -> dict[str, Any]:
+        """The fields of a result that were settled before the training."""
+        cell = self.cell
+        return {
+            "task": cell.task,
+            "method": cell.method,
+            "seed": cell.seed,
+            "preset": cell.preset,
+            "task_title": self.task.title,
+            "method_title": self.method.title,
+            "metric": self.task.metric,
+            "split": self.task.evaluation_splits[0],
+            "config": cell.config,
+            "identity": cell.identity,
+            "configuration": cell.configuration,
+            "versions": cell.versions,
+            "model_title": self.backbone.title,
+            "model_parameters": self.backbone.parameters,
+            "data_source": self.data.source,
+            "partial": self.data.partial,
+            "notes": self.data.notes,
+            "rows": {split: len(rows) for split, rows in self.data.splits.items()},
+            "environment": cell.environment,
+        }
+
+
+def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) -> dict[str, Prediction]:
+    """Run the model over all evaluation splits."""
+    return {split: task.predict(model, examples, prepared, runtime) for split, examples in prepared.evaluation.items()}
+
+
+def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
+    """All metrics; None where one is not defined for these predictions."""
+    return {
+        split: {name: value if isfinite(value) else None for name, value in task.score(prediction).items()}
+        for split, prediction in predictions.items()
+    }
+
+
+def _observer(task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime) -> Callable[[nn.Module, int], None]:
+    """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
+
+    def observe(model: nn.Module, epoch: int) -> None:
+        folder.write_curve(folder.curve() | {epoch: score(task, predict(task, model, prepared, runtime))})
+
+    return observe
+
+
+def _of_outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "ranks": outcome.ranks,
+        "trainable_parameters": outcome.trainable_parameters,
+        "head_parameters": outcome.head_parameters,
+        "details": outcome.details,
+    }
+
+
+def _fingerprint(predictions: Mapping[str, Prediction]) -> dict[str, str]:
+    return {"predictions": digest(plain_predictions(predictions))} if predictions else {}
+
+
+def _is_the_cells_own(error: BaseException) -> bool:
+    """Whether an error says something of this cell (its numbers, settings or size) and nothing of the others."""
+    return not isinstance(error, RuntimeError) or "memory" in str(error)
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+@dataclass(frozen=True)
+class _Clocks:
+    """Wall-clock seconds, by what they went into."""
+
+    started: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+    def total(self) -> float:
+        return time.perf_counter() - self.started

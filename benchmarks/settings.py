@@ -1,0 +1,137 @@
+"""Settings of a run: the dataclasses' defaults -> a preset -> the command line; unknown keys are refused."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks import registry
+from benchmarks.nested import Table, build, merge, plain, spread
+from benchmarks.registry import canonical, unknown_name
+from benchmarks.spec import InputError
+
+PRESETS = Path(__file__).parent / "presets"
+SECTIONS = ("run", "training", "methods", "tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What cells of all methods have in common; `[run]` sets it, `[tasks.NAME]` for one task."""
+
+    model: str
+    """"minilm", a Hub id, a local folder, or "random:" and the name of an architecture."""
+    data: str
+    """"embedded", "hub", or a folder in the official layout."""
+    partial: bool = False
+    """Take a split's sample where the whole split is not at hand."""
+    max_length: int
+    """Tokens per example; longer ones are cut."""
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    """"auto" is bf16 where the device has it in hardware."""
+    device: str = "auto"
+    """A torch device; "auto" is cuda where there is one."""
+    curve: bool = False
+    """Evaluate after every epoch too."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 8:
+            raise ValueError(f"max_length is at least 8 tokens; got {self.max_length}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A preset and what the command line changes in it."""
+
+    preset: str
+    layers: tuple[Table, ...]
+    """Tables in a preset's layout, the weakest first."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that the preset or the command line asks for."""
+        run = reduce(merge, (layer.get("run", {}) for layer in self.layers))
+        return tuple(run.get("seeds", (0,)))
+
+
+def load_settings(preset: str, command_line: Table | None = None) -> Settings:
+    """Read a preset and lay the command line over it.
+
+    Args:
+        preset: the name of a file in `presets/`, or the path of one ending in ".toml".
+        command_line: a table in a preset's layout.
+
+    Raises:
+        InputError: there is no such preset, it is no TOML, or a section, task or method in it is unknown.
+    """
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+    if not path.is_file():
+        raise unknown_name("preset", preset, preset_names())
+    try:
+        layers = (tomllib.loads(path.read_text(encoding="utf-8")), command_line or {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    for layer in layers:
+        _check_sections(layer)
+    return Settings(preset=path.stem, layers=layers)
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the benchmark."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def resolve(settings: Settings, task: str, method: str) -> dict[str, Any]:
+    """All settings of the cells of a task and a method, as one plain table: conditions, and "method".
+
+    From layer to layer, and in each layer from the general to the particular: `[training]` (which every
+    field `training` of the method takes, however deep), `[methods.M]`, `[tasks.T.training]`, `[tasks.T.methods.M]`.
+
+    Raises:
+        InputError: a key that the conditions or the method do not have, or a value that they refuse.
+    """
+    task, method = canonical(task), canonical(method)
+    kind = registry.method(method)
+    conditions: Table = {}
+    chosen: Table = {}
+    for layer in settings.layers:
+        ours = _named(layer.get("tasks", {})).get(task, {})
+        run = {key: value for key, value in layer.get("run", {}).items() if key != "seeds"}
+        own = {key: value for key, value in ours.items() if key not in ("training", "methods")}
+        conditions = merge(merge(conditions, run), own)
+        for part in (layer, ours):
+            chosen = merge(chosen, spread(kind, "training", part.get("training", {})))
+            chosen = merge(chosen, _named(part.get("methods", {})).get(method, {}))
+    return plain(build(Conditions, conditions, "run")) | {"method": plain(build(kind, chosen, f"methods.{method}"))}
+
+
+def parse_assignment(text: str) -> Table:
+    """A table from "dotted.key=value"; the value is TOML, or else a string. Raises InputError: there is no "="."""
+    key, equals, value = text.partition("=")
+    if not equals or not all(part.strip() for part in key.split(".")):
+        raise InputError(f"--set takes dotted.key=value, as in training.lr=1e-4; got {text!r}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return reduce(lambda inner, name: {name.strip(): inner}, reversed(key.split(".")), parsed)
+
+
+def _check_sections(layer: Table) -> None:
+    for section, table in layer.items():
+        if section not in SECTIONS:
+            raise unknown_name("section", section, SECTIONS)
+        if not isinstance(table, Mapping):
+            raise InputError(f"{section} is a table of settings; got {table!r}")
+    for task in layer.get("tasks", {}):
+        if canonical(task) not in registry.task_names():
+            raise unknown_name("task", task, registry.task_names())
+    for part in (layer, *layer.get("tasks", {}).values()):
+        for method in part.get("methods", {}):
+            if canonical(method) not in registry.method_names():
+                raise unknown_name("method", method, registry.method_names())
+
+
+def _named(table: Table) -> dict[str, Any]:
+    return {canonical(name): values for name, values in table.items()}

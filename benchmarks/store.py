@@ -1,0 +1,129 @@
+"""The store of results: one folder per cell and environment, written whole or not at all."""
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.nested import build, plain
+from benchmarks.result import SCHEMA, Result, Scores
+from benchmarks.spec import InputError, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Results under a folder, as TASK/METHOD/IDENTITY-ENVIRONMENT/."""
+
+    folder: Path
+
+    def cell(self, task: str, method: str, identity: str, environment: str) -> "CellFolder":
+        """The folder of one cell on one environment, whether it exists or not."""
+        return CellFolder(self.folder / task / method / f"{identity[:12]}-{environment[:8]}")
+
+    def results(self) -> Iterator[Result]:
+        """All results, done and failed, in the order of their folders. Raises InputError: one cannot be read."""
+        for path in sorted(self.folder.glob("*/*/*/result.json")):
+            yield read_result(path)
+
+    def check_writable(self) -> None:
+        """Raises InputError: nothing can be written here."""
+        probe = self.folder / ".probe"
+        write_atomically(probe, b"")
+        probe.unlink()
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """What is kept of one cell."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, while the cell is not finished."""
+        return self.path / "checkpoints"
+
+    def result(self) -> Result | None:
+        """The cell's result, or None where there is none yet."""
+        path = self.path / "result.json"
+        return read_result(path) if path.exists() else None
+
+    def curve(self) -> dict[int, Mapping[str, Scores]]:
+        """Epochs done -> evaluation split -> metrics, as far as they are known."""
+        path = self.path / "epochs.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return {record["epoch"]: record["metrics"] for record in map(json.loads, lines)}
+
+    def write_curve(self, curve: Mapping[int, Mapping[str, Scores]]) -> None:
+        """Keep the metrics of the epochs done, one line each."""
+        lines = [json.dumps({"epoch": epoch, "metrics": metrics}) + "\n" for epoch, metrics in sorted(curve.items())]
+        write_atomically(self.path / "epochs.jsonl", "".join(lines).encode())
+
+    def write_result(self, result: Result, predictions: Mapping[str, Prediction]) -> None:
+        """Keep a finished or failed cell; its checkpoints go once that stands."""
+        if predictions:
+            write_predictions(self.path / "predictions.json.gz", plain_predictions(predictions))
+        write_result(self.path / "result.json", result)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
+def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
+    """Evaluation split -> labels, predictions and scores, as JSON has them."""
+    return {split: plain(prediction) for split, prediction in predictions.items()}
+
+
+def write_predictions(path: Path, predictions: Mapping[str, Any]) -> None:
+    """Write predictions, compressed; the same ones always give the same bytes."""
+    write_atomically(path, gzip.compress(json.dumps(predictions).encode(), mtime=0))
+
+
+def read_predictions(path: Path) -> dict[str, Any]:
+    """Read what `write_predictions` wrote."""
+    return dict(json.loads(gzip.decompress(path.read_bytes())))
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result as indented JSON."""
+    write_atomically(path, (json.dumps(plain(result), indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_result(path: Path) -> Result:
+    """Read a result file.
+
+    Raises:
+        InputError: it is no JSON, of another schema version, or lacks something; the message names the file.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        schema = values.get("schema")
+        result = build(Result, values, "result") if schema == SCHEMA else None
+    except (ValueError, AttributeError, InputError) as error:
+        raise InputError(f"{path} is no result: {error}; move it away to run the cell again") from error
+    if result is None:
+        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}; move it away to run the cell again")
+    return result
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is never seen half-written: to a temporary one beside it, which then takes its place.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written; the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; make room, or choose another folder") from error
