@@ -1,7 +1,7 @@
 """One data set in all the forms that it can be had in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.sources.hub import has_parquet, read_hub, read_parquet
@@ -22,8 +22,8 @@ class DataSet:
     """The official files."""
     evaluation_splits: tuple[str, ...] = ("validation",)
     """Splits beside "train", by the Hub's names."""
-    paper_rows: Mapping[str, int]
-    """Split -> number of rows in the paper (Table 6)."""
+    paper_rows: Mapping[str, int] = field(default_factory=dict)
+    """Split -> number of rows in the paper (Table 6); empty where the paper does not use the data set."""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -74,8 +74,9 @@ class DataSet:
 
     def _count_notes(self, data: TaskData) -> Iterator[str]:
         for split, rows in data.splits.items():
-            due = self.paper_rows[split]
+            due = self.paper_rows.get(split)
             if split in data.partial:
-                yield f"{split} is a sample, {len(rows):,} of {due:,} rows: its scores do not compare with published ones."
-            elif len(rows) != due:
+                share = f"{len(rows):,} of {due:,}" if due else f"{len(rows):,}"
+                yield f"{split} is a sample, {share} rows: its scores do not compare with published ones."
+            elif due and len(rows) != due:
                 yield f"{split} has {len(rows):,} rows; the paper's Table 6 says {due:,}."

@@ -22,7 +22,6 @@ def task(labels: tuple[str, ...], metric: str, *also: str) -> TextClassification
         hub=("someone/something", "letters"),
         columns=Columns(text=("first", "second"), labels=labels),
         tsv=TsvLayout(folder="Letters", text=("first", "second"), label="label"),
-        paper_rows={},
     )
     return TextClassification(version=1, title="Letters", metric=metric, also=also, dataset=dataset)
 
