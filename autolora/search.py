@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import AdamW
+from transformers import PreTrainedModel
 
 from autolora.hypergradient import Bilevel, Hypergradient, exact, global_norm
 from autolora.layers import SelectiveLoRA, attach, freeze_all_but
@@ -291,5 +292,5 @@ class _History:
 
 def _use_eager_attention(model: nn.Module) -> None:
     """Fused attention kernels have no second derivative."""
-    if hasattr(model, "set_attn_implementation"):
+    if isinstance(model, PreTrainedModel):
         model.set_attn_implementation("eager")

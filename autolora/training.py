@@ -106,7 +106,7 @@ def linear_schedule(steps: int, warmup: float) -> Callable[[int], float]:
     def factor(step: int) -> float:
         if step < rising:
             return (step + 1) / (rising + 1)
-        return max(0.0, (steps - step) / (steps - rising))
+        return max(0, steps - step) / max(1, steps - rising)
 
     return factor
 

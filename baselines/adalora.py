@@ -14,7 +14,7 @@ from autolora.training import TrainingConfig, batch_order, train
 
 @dataclass(frozen=True, kw_only=True)
 class AdaLora:
-    """Row "AdaLoRA" of Table 1. Its orthogonality penalty is part of the model's own loss, in training only."""
+    """Row "AdaLoRA" of Table 1. Its orthogonality penalty is part of the training loss and of no other."""
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "AdaLoRA"
@@ -67,7 +67,7 @@ class AdaLora:
         )
         model = adapt(problem, config)
         seconds = train(
-            model,
+            model.base_model,  # its forward adds the orthogonality penalty to the loss; the outer model's skips it
             problem,
             self.training,
             after_step=model.base_model.update_and_allocate,

@@ -143,7 +143,7 @@ def fingerprint(name: str) -> str:
     """
     digest = hashlib.sha256()
     if name.startswith(_RANDOM):
-        digest.update(json.dumps(_architecture(name), sort_keys=True).encode())
+        digest.update(json.dumps(dict(_architecture(name)), sort_keys=True).encode())
     else:
         for path in sorted([*_weight_files(_find(name)), _find(name) / "config.json"]):
             digest.update(f"{path.name} {_sha256(path)}\n".encode())

@@ -1,0 +1,117 @@
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from autolora.checkpoint import load_checkpoint, save_checkpoint
+from autolora.loop import run_steps
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from tests.tiny import stop_after
+
+
+class Walk:
+    """A random walk: its end depends on every step and on the random state."""
+
+    def __init__(self) -> None:
+        self.position = torch.zeros(3)
+
+    def step(self, index: int) -> Tensor:
+        self.position = self.position + index + torch.randn(3)
+        return self.position.sum()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.position = state["position"]
+
+
+def walk(runtime: Runtime, steps: int = 20, **options: Any) -> Tensor:
+    torch.manual_seed(0)
+    walker = Walk()
+    run_steps(walker.step, steps, stage="walk", state={"walker": walker}, runtime=runtime, **options)
+    return walker.position
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
+    state = {"a": torch.arange(3), 7: [torch.eye(2, dtype=torch.float64), None, True, 0.1], "nested": {"x": "text"}}
+    save_checkpoint(tmp_path / "folder" / "state.safetensors", state)
+    found = load_checkpoint(tmp_path / "folder" / "state.safetensors")
+    assert torch.equal(found["a"], state["a"])
+    assert torch.equal(found[7][0], state[7][0])
+    assert found[7][1:] == [None, True, 0.1]
+    assert found["nested"] == {"x": "text"}
+
+
+def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, {"step": 1})
+
+    def full_disk(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("autolora.checkpoint.os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, {"step": 2})
+    assert load_checkpoint(path) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("interruption", [1, 7, 19])
+def test_an_interrupted_loop_goes_on_to_the_same_end(tmp_path: Path, interruption: int) -> None:
+    with pytest.raises(Interrupted):
+        walk(stop_after(interruption, checkpoints=tmp_path))
+    torch.rand(5)
+    assert torch.equal(walk(Runtime(checkpoints=tmp_path)), walk(Runtime()))
+
+
+def test_a_loop_that_dies_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    def die(done: int) -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(Runtime(checkpoints=tmp_path, checkpoint_seconds=0), after_step=die)
+    steps: list[Progress] = []
+    end = walk(Runtime(checkpoints=tmp_path, progress=steps.append))
+    assert steps[0].step == 12  # the step whose checkpoint was not yet written is done again
+    assert torch.equal(end, walk(Runtime()))
+
+
+def test_the_clock_goes_on_after_an_interruption_and_leaves_out_what_is_no_step(tmp_path: Path) -> None:
+    def step(_: int) -> Tensor:
+        time.sleep(0.01)
+        return torch.zeros(())
+
+    def run(runtime: Runtime) -> float:
+        def pause(_: int) -> None:
+            time.sleep(0.02)
+
+        return run_steps(step, 10, stage="nap", state={}, runtime=runtime, after_step=pause)
+
+    with pytest.raises(Interrupted):
+        run(stop_after(5, checkpoints=tmp_path))
+    assert 0.1 <= run(Runtime(checkpoints=tmp_path)) < 0.2
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_the_loop(loss: float) -> None:
+    def step(index: int) -> Tensor:
+        return torch.tensor(loss if index == 4 else 1.0)
+
+    with pytest.raises(NonFiniteLossError, match="step 5 of 9"):
+        run_steps(step, 9, stage="train", state={}, runtime=Runtime())
+
+
+def test_progress_is_told_after_every_step() -> None:
+    seen: list[Progress] = []
+    walk(Runtime(progress=seen.append), steps=3)
+    assert [(progress.stage, progress.step, progress.steps) for progress in seen] == [("walk", i, 3) for i in (1, 2, 3)]
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match="fp32 or bf16"):
+        Runtime(precision="fp8")  # type: ignore[arg-type]

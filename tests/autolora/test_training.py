@@ -1,0 +1,147 @@
+import pytest
+import torch
+from transformers import get_linear_schedule_with_warmup
+
+from autolora.problem import Problem
+from autolora.training import Optimization, TrainingConfig, linear_schedule, train
+from tests.tiny import build, problem, same, weights
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def trained(config: TrainingConfig, **changes: object) -> torch.nn.Module:
+    task = problem(**changes)
+    model = task.build_model()
+    train(model, task, config)
+    return model
+
+
+def plain_loop(task: Problem, config: TrainingConfig, batches: list[list[int]]) -> torch.nn.Module:
+    """What a PyTorch user would write."""
+    model = task.build_model().train()
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=config.lr,
+    )
+    factor = linear_schedule(len(batches), config.warmup)
+    for step, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * factor(step)
+        model(**task.collate([task.train[i] for i in batch])).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return model
+
+
+def test_training_equals_a_plain_loop() -> None:
+    seen: list[list[int]] = []
+    task = problem(build_model=lambda: build(dtype=torch.float64, **NO_DROPOUT))
+
+    def spy(batch: list[dict[str, object]]) -> object:
+        seen.append([task.train.index(example) for example in batch])
+        return task.collate(batch)  # type: ignore[arg-type]
+
+    config = TrainingConfig(lr=1e-2, epochs=3, batch_size=8)
+    ours = trained(config, build_model=task.build_model, collate=spy)
+    assert len(seen) == 18
+    theirs = plain_loop(task, config, seen)
+    for name, weight in weights(ours).items():
+        assert torch.allclose(weight, weights(theirs)[name], rtol=1e-9, atol=1e-12), name
+
+
+def test_the_schedule_rises_falls_and_ends_at_zero() -> None:
+    factor = linear_schedule(100, 0.1)
+    values = [factor(step) for step in range(101)]
+    assert values[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
+    assert values[10] == 1
+    assert values[55] == pytest.approx(0.5)
+    assert values[100] == 0
+
+
+def test_after_warm_up_the_schedule_is_that_of_transformers() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = get_linear_schedule_with_warmup(optimizer, 6, 100)
+    factor = linear_schedule(100, 0.06)
+    for step in range(100):
+        if step >= 6:
+            assert factor(step) == pytest.approx(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+
+
+def test_training_learns() -> None:
+    losses: list[float] = []
+    task = problem()
+    model = trained(TrainingConfig(lr=5e-3, epochs=30, batch_size=8)).eval()
+    batch = task.collate(task.train)
+    losses += [float(build().eval()(**batch).loss), float(model(**batch).loss)]
+    assert losses[1] < 0.3 < losses[0]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not() -> None:
+    config = TrainingConfig(steps=5, batch_size=8)
+    assert same(trained(config), trained(config))
+    assert not same(trained(config), trained(config, seed=1))
+
+
+def test_the_observer_is_called_at_the_end_of_every_epoch_and_changes_nothing() -> None:
+    epochs: list[int] = []
+
+    def observe(model: torch.nn.Module, epoch: int) -> None:
+        assert model.training
+        epochs.append(epoch)
+
+    config = TrainingConfig(epochs=2.5, batch_size=16)
+    assert same(trained(config, observe=observe), trained(config))
+    assert epochs == [1, 2, 3]
+
+
+def test_frozen_weights_stay() -> None:
+    task = problem()
+    model = task.build_model()
+    model.bert.requires_grad_(False)
+    train(model, task, TrainingConfig(steps=3))
+    assert same(model.bert, build().bert)
+    assert not same(model.classifier, build().classifier)
+
+
+def test_vectors_are_not_decayed() -> None:
+    vector, matrix = torch.ones(3, requires_grad=True), torch.ones(3, 3, requires_grad=True)
+    vector.grad, matrix.grad = torch.zeros(3), torch.zeros(3, 3)
+    Optimization([vector, matrix], TrainingConfig(lr=0.1, weight_decay=0.5, warmup=0), steps=10).step()
+    assert torch.equal(vector, torch.ones(3))
+    assert torch.allclose(matrix, torch.full((3, 3), 0.95))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lr": 0}, "lr must be positive"),
+        ({"lr": float("nan")}, "lr must be positive"),
+        ({"warmup": 1.0}, r"in \[0, 1\)"),
+        ({"epochs": 0}, "epochs must be positive"),
+        ({"steps": -1}, "steps must be positive"),
+        ({"batch_size": 0}, "batch_size must be positive"),
+    ],
+)
+def test_settings_out_of_range_are_refused(fields: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig(**fields)  # type: ignore[arg-type]
+
+
+def test_nothing_trainable_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no weight is trainable"):
+        Optimization([], TrainingConfig(), steps=1)
+
+
+def test_an_empty_training_set_is_an_error() -> None:
+    with pytest.raises(ValueError, match="train is empty"):
+        problem(train=[])
+
+
+def test_strata_are_one_per_example() -> None:
+    with pytest.raises(ValueError, match="strata must name one"):
+        problem(strata=[0, 1])

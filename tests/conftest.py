@@ -1,0 +1,13 @@
+"""Every test runs without network, and on one thread: tiny tensors lose more to threads than they gain."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,133 @@
+"""Whatever `registry` finds as a method is held to the contract, on a problem of milliseconds."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import torch
+from torch import nn
+
+from autolora.problem import Outcome, Problem
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from autolora.training import TrainingConfig
+from benchmarks import registry
+from benchmarks.spec import Method
+from tests.tiny import MODELS, build, collate, examples, problem, same, stop_after
+
+NAMES = registry.method_names()
+TRAINING = TrainingConfig(lr=1e-2, steps=8, batch_size=8)
+
+
+def with_training(config: Any, training: TrainingConfig) -> Any:
+    """The same settings, but trained as given wherever something is trained."""
+    changes: dict[str, Any] = {}
+    for name, kind in get_type_hints(type(config)).items():
+        if kind is TrainingConfig:
+            changes[name] = training
+        elif dataclasses.is_dataclass(kind):
+            changes[name] = with_training(getattr(config, name), training)
+    return dataclasses.replace(config, **changes)
+
+
+def method(name: str, training: TrainingConfig = TRAINING) -> Method:
+    return with_training(registry.method(name)(), training)
+
+
+def steps_of(name: str) -> int:
+    seen: list[Progress] = []
+    method(name).train(problem(runtime=Runtime(progress=seen.append)))
+    return len(seen)
+
+
+def test_the_methods_of_table_1_are_there() -> None:
+    assert {"full", "adapter", "lora", "adalora", "autolora"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
+    task = problem(build_model=lambda: build(kind))
+    outcome = method(name).train(task)
+    assert isinstance(outcome, Outcome)
+    assert outcome.trainable_parameters > 0
+    assert outcome.head_parameters > 0
+    assert all(seconds > 0 for seconds in outcome.seconds.values())
+    logits = outcome.model.eval()(**collate(examples(5))).logits
+    assert logits.shape == (5, 2)
+    assert not torch.equal(logits, build(kind).eval()(**collate(examples(5))).logits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_learns(name: str) -> None:
+    task = problem(train=examples(12))
+    model = method(name, TrainingConfig(lr=3e-2, steps=150, batch_size=12)).train(task).model.eval()
+    batch = task.collate(task.train)
+    before = nn.functional.cross_entropy(build().eval()(**batch).logits, batch["labels"])
+    after = nn.functional.cross_entropy(model(**batch).logits, batch["labels"])
+    assert float(after.detach()) < 0.8 * float(before.detach())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_problem_twice_gives_the_same_bits(name: str) -> None:
+    first = method(name).train(problem())
+    torch.rand(3)
+    second = method(name).train(problem())
+    assert same(first.model, second.model)
+    assert first.ranks == second.ranks
+
+
+@pytest.mark.parametrize("part", [0.05, 0.4, 0.7, 0.95])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_interrupted_method_ends_with_the_bits_of_an_undisturbed_one(name: str, part: float, tmp_path: Path) -> None:
+    steps = max(1, round(part * steps_of(name)))
+    with pytest.raises(Interrupted):
+        method(name).train(problem(runtime=stop_after(steps, checkpoints=tmp_path)))
+    resumed = method(name).train(problem(runtime=Runtime(checkpoints=tmp_path)))
+    undisturbed = method(name).train(problem())
+    assert same(resumed.model, undisturbed.model)
+    assert resumed.ranks == undisturbed.ranks
+    assert {**resumed.details} == {**undisturbed.details}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loss_that_is_no_number_stops_a_method(name: str) -> None:
+    def broken(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model(**batch).loss * float("nan")
+
+    with pytest.raises(NonFiniteLossError):
+        method(name).train(problem(loss=broken))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_sees_the_same_batches_in_the_same_order(name: str) -> None:
+    def batches(chosen: str) -> list[list[Any]]:
+        seen: list[list[Any]] = []
+        stage: list[str] = ["start"]
+
+        def spy(batch: list[Any]) -> Any:
+            seen.append([example["input_ids"] for example in batch])
+            return collate(batch)
+
+        def progress(step: Progress) -> None:
+            if step.stage != stage[0]:
+                stage[0] = step.stage
+                seen[:-1] = []
+
+        method(chosen).train(problem(collate=spy, runtime=Runtime(progress=progress)))
+        return seen
+
+    assert batches(name) == batches("full")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_single_step_is_enough_or_refused_in_words(name: str) -> None:
+    try:
+        method(name, dataclasses.replace(TRAINING, steps=1)).train(problem())
+    except ValueError as error:
+        assert "needs at least 2" in str(error)  # noqa: PT017
+
+
+def test_a_problem_has_no_evaluation_data() -> None:
+    fields = {field.name for field in dataclasses.fields(Problem)}
+    assert not {name for name in fields if "valid" in name or "test" in name or "eval" in name or "dev" in name}

@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+
+from autolora.projections import find_projections
+from benchmarks import models
+from benchmarks.spec import InputError
+from tests.tiny import MODELS, build, same
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    for cached in (models.fingerprint, models._find, models._sha256):
+        cached.cache_clear()
+
+
+@pytest.fixture(params=MODELS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A local folder with a tiny pretrained encoder that has no head yet."""
+    model = build(request.param)
+    model.base_model.save_pretrained(tmp_path)
+    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)  # noqa: S106
+    return tmp_path
+
+
+def test_a_local_folder_is_opened_and_gets_a_new_head(folder: Path) -> None:
+    backbone = models.open_backbone(str(folder))
+    first, second = backbone.builder(3, seed=0)(), backbone.builder(3, seed=0)()
+    assert same(first, second)
+    assert "classifier" in backbone.head
+    assert first.config.num_labels == 3
+    assert len(find_projections(first)) == 4
+
+
+def test_only_the_head_depends_on_the_seed(folder: Path) -> None:
+    backbone = models.open_backbone(str(folder))
+    first, second = backbone.builder(2, seed=0)(), backbone.builder(2, seed=1)()
+    differing = {
+        name
+        for (name, one), other in zip(first.named_parameters(), second.parameters(), strict=True)
+        if not torch.equal(one, other)
+    }
+    assert differing
+    assert all(set(name.split(".")) & set(backbone.head) for name in differing)
+
+
+def test_building_a_model_leaves_the_random_state_alone(folder: Path) -> None:
+    backbone = models.open_backbone(str(folder))
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    backbone.builder(2, seed=0)()
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_fingerprint_follows_the_weights(folder: Path) -> None:
+    before = models.fingerprint(str(folder))
+    weights = next(folder.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    fresh = [cached.cache_clear() for cached in (models.fingerprint, models._sha256)]
+    assert fresh
+    assert models.fingerprint(str(folder)) != before
+
+
+def test_regression_has_one_output_and_squared_error(folder: Path) -> None:
+    model = models.open_backbone(str(folder)).builder(1, seed=0)()
+    assert model.config.problem_type == "regression"
+    ids = torch.tensor([[2, 3, 4], [5, 6, 7]])
+    outputs = model.eval()(input_ids=ids, labels=torch.tensor([1.0, 3.0]))
+    expected = (outputs.logits[:, 0] - torch.tensor([1.0, 3.0])).square().mean()
+    assert torch.allclose(outputs.loss, expected)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config.json and \*.safetensors"):
+        models.open_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "not a name", "robrta-base"])
+def test_a_model_out_of_reach_is_answered_with_the_known_names(name: str) -> None:
+    with pytest.raises(InputError, match="minilm, roberta-base, roberta-large"):
+        models.open_backbone(name)
+
+
+def test_an_unknown_architecture_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="roberta-base, roberta-large, bert-base, deberta-v3-base"):
+        models.open_backbone("random:alexnet")
+
+
+def test_minilm_is_what_it_should_be() -> None:
+    backbone = models.open_backbone("minilm")
+    assert backbone.head == ("classifier",)
+    assert backbone.parameters == 22_713_216
+    assert len(find_projections(backbone.builder(2, 0)())) == 12
+
+
+def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
+    for file in models._MINILM_SHA256:
+        (tmp_path / file).write_bytes(b"something else")
+    with pytest.raises(InputError, match="sha256"):
+        models._verified(tmp_path)
+
+
+def test_roberta_base_with_random_weights_has_its_size() -> None:
+    backbone = models.open_backbone("random:roberta-base")
+    assert backbone.parameters == 124_055_040  # 124.6M with the pooler, which this head replaces
+    assert backbone.head == ("classifier", "score")
+    assert models.fingerprint("random:roberta-base") != models.fingerprint("random:roberta-large")

@@ -1,0 +1,93 @@
+"""A tiny encoder and a tiny problem, for tests that train in milliseconds."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+
+from autolora.problem import Batch, Example, Problem
+from autolora.runtime import Progress, Runtime
+
+VOCABULARY = 40
+_SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+    "attn_implementation": "eager",
+}
+MODELS = {
+    "bert": lambda **options: BertForSequenceClassification(BertConfig(**_SIZES, **options)),
+    "roberta": lambda **options: RobertaForSequenceClassification(RobertaConfig(**_SIZES, **options)),
+    "deberta-v3": lambda **options: DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            **_SIZES,
+            relative_attention=True,
+            pos_att_type=["p2c", "c2p"],
+            position_buckets=8,
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            position_biased_input=False,
+            type_vocab_size=0,
+            **options,
+        )
+    ),
+}
+
+
+def build(kind: str = "bert", *, num_labels: int = 2, dtype: torch.dtype = torch.float32, **options: Any) -> nn.Module:
+    """The same tiny model at every call."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return MODELS[kind](num_labels=num_labels, **options).to(dtype)
+
+
+def examples(number: int = 48, *, seed: int = 0) -> list[Example]:
+    """Sequences of 3 to 12 tokens; the label says whether the first token is even."""
+    rng = random.Random(seed)
+    drawn = [[rng.randrange(2, VOCABULARY) for _ in range(rng.randrange(3, 13))] for _ in range(number)]
+    return [{"input_ids": tokens, "labels": tokens[0] % 2} for tokens in drawn]
+
+
+def collate(batch: list[Example]) -> Batch:
+    """Pad with token 0."""
+    length = max(len(example["input_ids"]) for example in batch)
+    ids = torch.tensor([[*example["input_ids"], *[0] * (length - len(example["input_ids"]))] for example in batch])
+    labels = torch.tensor([example["labels"] for example in batch])
+    return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
+
+
+def problem(**changes: Any) -> Problem:
+    """A problem that every method can train on in well under a second."""
+    train = changes.pop("train", examples())
+    base = Problem(build_model=build, train=train, collate=collate, strata=[example["labels"] for example in train])
+    return replace(base, **changes)
+
+
+def stop_after(steps: int, **options: Any) -> Runtime:
+    """A runtime that asks to stop once so many steps, of all stages together, are done."""
+    done: list[Progress] = []
+    return Runtime(progress=done.append, stop=lambda: len(done) >= steps, **options)
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """All weights of a model, detached and copied."""
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two models agree in every bit."""
+    first, second = weights(one), weights(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
