@@ -63,6 +63,6 @@ def launch(request: Request) -> Launched:
 
 def _quieten() -> None:
     """New heads and adapters are meant to be untrained; no library has to say so at every cell."""
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")

@@ -1,0 +1,112 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import plan
+from benchmarks.materials import Materials
+from benchmarks.nested import Table
+from benchmarks.plan import PlannedCell, make_plan, trained_examples
+from benchmarks.settings import load_settings
+from benchmarks.spec import InputError
+from benchmarks.store import Store
+from tests import fakes
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.install(monkeypatch.setattr)
+    monkeypatch.setattr(plan, "matmul_rate", lambda *_: 1e6)
+
+
+def planned(folder: Path, layer: Table | None = None, methods: Sequence[str] = ("steady",)) -> list[PlannedCell]:
+    settings = load_settings(str(fakes.write_preset(folder)), layer)
+    return make_plan(settings, ["coin"], methods, Store(folder=folder / "runs"), Materials())
+
+
+def keep(folder: Path, cell: plan.Cell, **changes: Any) -> None:
+    result = fakes.make_result(
+        **{"environment": cell.environment, "configuration": cell.configuration, "identity": cell.identity} | changes
+    )
+    cell.folder(Store(folder=folder / "runs")).write_result(result, {})
+
+
+def test_cells_are_tasks_by_methods_by_seeds(tmp_path: Path) -> None:
+    cells = [item.cell for item in planned(tmp_path, {"run": {"seeds": [0, 5]}}, ("steady", "exploding"))]
+    assert [(cell.method, cell.seed) for cell in cells] == [
+        ("steady", 0),
+        ("steady", 5),
+        ("exploding", 0),
+        ("exploding", 5),
+    ]
+    assert len({cell.identity for cell in cells}) == 4
+
+
+def test_seeds_share_a_configuration_and_settings_do_not(tmp_path: Path) -> None:
+    first, second = planned(tmp_path, {"run": {"seeds": [0, 1]}})
+    (other,) = planned(tmp_path, {"training": {"lr": 0.75}})
+    assert first.cell.configuration == second.cell.configuration != other.cell.configuration
+
+
+def test_what_changes_no_number_changes_no_identity(tmp_path: Path) -> None:
+    (cell,) = planned(tmp_path)
+    (same,) = planned(tmp_path, {"run": {"curve": True, "model": "the/same/weights"}})
+    assert cell.cell.identity == same.cell.identity
+
+
+def test_a_version_raises_the_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (before,) = planned(tmp_path)
+    monkeypatch.setattr(fakes.Steady, "version", 2)
+    (after,) = planned(tmp_path)
+    assert before.cell.identity != after.cell.identity
+
+
+def test_a_finished_cell_is_done_and_a_failed_one_is_not(tmp_path: Path) -> None:
+    (before,) = planned(tmp_path)
+    keep(tmp_path, before.cell)
+    (after,) = planned(tmp_path)
+    assert (before.done, after.done) == (False, True)
+    keep(tmp_path, before.cell, status="failed")
+    (failed,) = planned(tmp_path)
+    assert not failed.done
+    assert failed.result
+
+
+def test_a_cell_finished_on_another_environment_is_not_done(tmp_path: Path) -> None:
+    (before,) = planned(tmp_path)
+    elsewhere = replace(before.cell.environment, device_name="Another CPU")
+    keep(tmp_path, replace(before.cell, environment=elsewhere), environment=elsewhere)
+    (after,) = planned(tmp_path)
+    assert not after.done
+
+
+def test_another_seeds_measured_time_is_the_estimate(tmp_path: Path) -> None:
+    (cell,) = planned(tmp_path)
+    keep(tmp_path, cell.cell, seconds={"total": 42.0})
+    done, other = planned(tmp_path, {"run": {"seeds": [0, 1]}})
+    assert (done.seconds, other.seconds) == (42.0, 42.0)
+
+
+def test_without_a_measurement_the_estimate_is_arithmetic(tmp_path: Path) -> None:
+    (cell,) = planned(tmp_path)
+    tokens = 3 * plan.TOKENS_PER_WORD + 3  # "heads or tails"
+    operations = 10 * tokens * (6 * 3 * 2 + 2 * 4)  # parameters, 3 steps of 2, 4 rows to evaluate
+    assert cell.seconds == pytest.approx(operations / (1e6 * plan.EFFICIENCY))
+
+
+def test_the_longest_training_of_a_method_counts() -> None:
+    settings = {
+        "search": {"training": {"epochs": 2, "steps": None, "max_steps": None, "batch_size": 4}},
+        "training": {"epochs": 9, "steps": 5, "max_steps": None, "batch_size": 4},
+    }
+    assert trained_examples(settings, 100) == 200
+    assert trained_examples({}, 100) == 100
+
+
+def test_names_are_checked_before_data_are_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown method"):
+        planned(tmp_path, {"run": {"data": "nowhere"}}, ("steady", "stedy"))
+    with pytest.raises(InputError, match=r"nowhere/coin\.tsv is missing"):
+        planned(tmp_path, {"run": {"data": "nowhere"}})

@@ -1,0 +1,186 @@
+# ruff: noqa: S603  the commands are our own
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.spec import InputError
+from benchmarks.stopping import StopOnSignal
+from benchmarks.store import Store
+from tests import fakes
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    fakes.install(monkeypatch.setattr)
+    return ["run", "--preset", str(fakes.write_preset(tmp_path)), "--tasks", "coin", "--runs", str(tmp_path / "runs")]
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return {result.method: result for result in Store(folder=folder / "runs").results()}
+
+
+def test_a_result_says_all_that_is_known_of_a_cell(options: list[str], tmp_path: Path) -> None:
+    assert main([*options, "--methods", "steady", "--seeds", "3,"]) == 0
+    result = results(tmp_path)["steady"]
+    assert result.score == pytest.approx(1.5, rel=1e-5)  # three steps of 0.5 / 100
+    assert (result.task, result.seed, result.preset, result.model_title) == ("coin", 3, "fake", "Fake")
+    assert (result.ranks, result.trainable_parameters, result.head_parameters) == ({"query": 4}, 1, 2)
+    assert set(result.seconds) == {"load", "train", "evaluate", "total"}
+    assert result.config["method"]["training"]["steps"] == 3
+    assert result.environment.commit == "c" * 40
+    assert result.rows == {"train": 8, "validation": 4}
+    assert len(result.fingerprints["predictions"]) == 64
+
+
+def test_a_finished_cell_is_not_run_again(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--methods", "steady"]) == 0
+    before = results(tmp_path)["steady"]
+    monkeypatch.delattr(fakes.Steady, "train")
+    assert main([*options, "--methods", "steady"]) == 0
+    assert results(tmp_path)["steady"] == before
+    assert capsys.readouterr().out.count("Steady") == 2
+
+
+def test_a_failed_cell_is_kept_and_tried_again_and_the_others_go_on(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--methods", "exploding,steady"]) == 1
+    failed, done = results(tmp_path)["exploding"], results(tmp_path)["steady"]
+    assert (failed.status, done.status) == ("failed", "done")
+    assert failed.reason == "NonFiniteLossError: train: the loss is nan at step 2 of 3; try a lower lr"
+    assert "Traceback" in failed.details["traceback"]
+    out = capsys.readouterr().out
+    assert "Failed: Coin, Exploding, seed 0: NonFiniteLossError" in out
+    assert main([*options, "--methods", "exploding"]) == 1
+
+
+def test_a_bug_is_not_taken_for_a_failed_cell(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fakes.Steady, "train")
+    with pytest.raises(AttributeError):
+        main([*options, "--methods", "steady"])
+
+
+def test_out_of_memory_fails_the_cell_and_no_other_runtime_error_does(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*_: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(fakes.Exploding, "train", out_of_memory)
+    assert main([*options, "--methods", "exploding"]) == 1
+    monkeypatch.setattr(fakes.Exploding, "train", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        main([*options, "--methods", "exploding"])
+
+
+def test_the_curve_has_one_entry_per_epoch(options: list[str], tmp_path: Path) -> None:
+    assert main([*options, "--methods", "steady", "--set", "run.curve=true"]) == 0
+    curve = results(tmp_path)["steady"].curve
+    assert list(curve) == ["1", "2", "3"]
+    assert curve["2"]["validation"]["accuracy"] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_an_undefined_metric_is_none(options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fakes.FakeTask, "score", lambda *_: {"accuracy": float("nan")})
+    assert main([*options, "--methods", "steady"]) == 0
+    assert results(tmp_path)["steady"].metrics == {"validation": {"accuracy": None}}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_stops_at_the_next_step_and_the_next_run_goes_on(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    preset = fakes.write_preset(tmp_path)
+    script = "import sys; from tests import fakes; fakes.install(); from benchmarks.cli import main; sys.exit(main())"
+    options = [
+        "run",
+        "--preset",
+        str(preset),
+        "--tasks",
+        "coin",
+        "--methods",
+        "steady",
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    slow = [
+        *options,
+        "--set",
+        "training.steps=40",
+        "--set",
+        "methods.steady.step_seconds=0.05",
+        "--set",
+        "run.curve=true",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
+    command = [sys.executable, "-c", script, *slow]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(tmp_path.glob("runs/*/*/*/epochs.jsonl")):
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "goes on from there" in errors
+    assert "Traceback" not in errors
+    (checkpoint,) = tmp_path.glob("runs/*/*/*/checkpoints/*")
+    assert checkpoint.exists()
+    assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
+    result = results(tmp_path)["steady"]
+    assert result.resumed
+    assert result.score == pytest.approx(20.0, rel=1e-5)
+    assert list(result.curve) == [str(epoch) for epoch in range(1, 41)]
+    assert not checkpoint.exists()
+
+
+def test_a_second_interrupt_stops_at_once() -> None:
+    with StopOnSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.requested()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert stop.exit_status == 130
+
+
+def test_a_store_that_cannot_be_written_ends_the_run_before_training(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Store) -> None:
+        raise InputError("cannot write runs: Read-only file system")
+
+    monkeypatch.setattr(Store, "check_writable", refuse)
+    assert main([*options, "--methods", "steady"]) == 2
+    assert capsys.readouterr().err.endswith("error: cannot write runs: Read-only file system\n")
+    assert not results(tmp_path)
+
+
+def test_a_full_disk_under_a_checkpoint_is_one_line(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "runs/train.safetensors")
+
+    monkeypatch.setattr(fakes.Steady, "train", full)
+    assert main([*options, "--methods", "steady"]) == 2
+    assert "cannot write runs/train.safetensors: No space left on device" in capsys.readouterr().err
+
+
+def test_result_files_hold_plain_json(options: list[str], tmp_path: Path) -> None:
+    main([*options, "--methods", "steady"])
+    (path,) = tmp_path.glob("runs/*/*/*/result.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["schema"] == 1
