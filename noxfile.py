@@ -1,0 +1,77 @@
+"""What a person does here, as sessions: `nox -s glue`. All of them share one environment, installed once."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests"]
+
+SHARED = Path(".nox", "shared")
+PYTHON = str(Path(SHARED, "Scripts", "python.exe") if os.name == "nt" else Path(SHARED, "bin", "python"))
+BETTY = "betty-ml==0.2.1"
+"""Says that it needs an older Python, and runs on this one; it must not pull in an older torch either."""
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+PATIENCE_SECONDS = 120
+"""After Ctrl-C a run finishes its step and writes a checkpoint before it ends."""
+
+
+@nox.session
+def glue(session: nox.Session) -> None:
+    """Table 1: run what is missing of it on the embedded tasks, or as the arguments say, and print it."""
+    benchmark(session, "run", "--table", "1", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The fast tests, without network."""
+    shared(session, "-m", "pytest", "-m", "not slow", *session.posargs, env=OFFLINE)
+
+
+@nox.session
+def slow_tests(session: nox.Session) -> None:
+    """The tests that train for more than a few seconds, without network."""
+    shared(session, "-m", "pytest", "-m", "slow", *session.posargs, env=OFFLINE)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format, by ruff."""
+    shared(session, "-m", "ruff", "check", ".")
+    shared(session, "-m", "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, by mypy, strict."""
+    shared(session, "-m", "mypy")
+
+
+def benchmark(session: nox.Session, *arguments: str) -> None:
+    """Run the benchmark's command line."""
+    shared(session, "-m", "benchmarks", *arguments)
+
+
+def shared(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """Run the shared environment's Python, once everything is installed there."""
+    install(session)
+    session.run(PYTHON, *arguments, env=env, external=True, interrupt_timeout=PATIENCE_SECONDS)
+
+
+def install(session: nox.Session) -> None:
+    """Install into the shared environment, unless it stands as these files have it."""
+    parts = [sys.version, BETTY, *(Path(name).read_text("utf-8") for name in ("pyproject.toml", "constraints.txt"))]
+    wanted = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    stamp = SHARED / "installed"
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return
+    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    session.log(f"installing into {SHARED}; this happens once")
+    session.run(sys.executable, "-m", "venv", "--clear", str(SHARED), external=True, silent=True)
+    session.run(*pip, "-c", "constraints.txt", "-e", ".[benchmark,test,lint]", external=True)
+    session.run(*pip, "--no-deps", "--ignore-requires-python", BETTY, external=True)
+    stamp.write_text(wanted, "utf-8")
