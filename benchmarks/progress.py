@@ -1,5 +1,6 @@
 """How far a run is: one bar over all cells in a terminal, now and then a line elsewhere."""
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -19,14 +20,17 @@ LINE_SECONDS = 60.0
 class RunProgress:
     """Shown on stderr, in units of the plan's estimated seconds."""
 
-    def __init__(self, plan: Sequence[PlannedCell], stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self, plan: Sequence[PlannedCell], stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        size = shutil.get_terminal_size((100, 24))
         self._total = sum(planned.seconds for planned in plan if not planned.done) or 1.0
         self._bar = tqdm(
             total=self._total,
             bar_format="{percentage:3.0f}% |{bar:20}| {elapsed} done, {remaining} left | {desc}",
             smoothing=0,  # the mean rate over the whole run mends the estimates as they come true
-            file=stream,
+            ncols=size.columns,
+            nrows=size.lines,
+            file=self._stream,
             disable=None,  # where there is no terminal
         )
         self._started = self._told = time.monotonic()

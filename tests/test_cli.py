@@ -11,6 +11,7 @@ from tests import fakes
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fakes.install(monkeypatch.setattr)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     preset = str(fakes.write_preset(tmp_path))
     return ["--preset", preset, "--tasks", "coin", "--methods", "steady", "--runs", str(tmp_path / "runs")]
 

@@ -1,0 +1,73 @@
+import io
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from autolora.runtime import Progress
+from benchmarks import progress
+from benchmarks.plan import PlannedCell
+from benchmarks.progress import RunProgress
+from tests.fakes import make_result, scored
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def cells(*seconds: float) -> list[PlannedCell]:
+    return [
+        PlannedCell(cell=cast("Any", SimpleNamespace(name=f"cola lora seed {seed}")), result=None, seconds=each)
+        for seed, each in enumerate(seconds)
+    ]
+
+
+def step(number: int, stage: str = "train", loss: float | None = 0.5) -> Progress:
+    return Progress(stage=stage, step=number, steps=10, loss=loss)
+
+
+def test_without_a_terminal_each_cell_is_a_line_with_its_score_and_the_time_left() -> None:
+    stream = io.StringIO()
+    plan = cells(10, 30)
+    bar = RunProgress(plan, stream)
+    bar.begin(plan[0])
+    bar.step(step(5))
+    bar.end(scored(42.0))
+    assert stream.getvalue() == "[ 25%, 0:00:00 left] cola lora seed 0: matthews 42.0, 3 s\n"
+
+
+def test_a_long_cell_tells_its_step_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    stream = io.StringIO()
+    plan = cells(10)
+    bar = RunProgress(plan, stream)
+    bar.begin(plan[0])
+    bar.step(step(5, loss=None))
+    bar.step(step(6))
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("cola lora seed 0, train step 5/10")
+    assert second.startswith("[ 60%")
+    assert second.endswith("train step 6/10, loss 0.500")
+
+
+def test_a_search_takes_half_of_its_cell_and_the_training_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    stream = io.StringIO()
+    plan = cells(10)
+    bar = RunProgress(plan, stream)
+    bar.begin(plan[0])
+    for number, stage in ((5, "search"), (10, "search"), (5, "train"), (10, "train")):
+        bar.step(step(number, stage))
+    assert [line[:5] for line in stream.getvalue().splitlines()] == ["[ 25%", "[ 50%", "[ 75%", "[100%"]
+
+
+def test_a_failure_is_a_line_in_a_terminal_too() -> None:
+    stream = Terminal()
+    plan = cells(10)
+    bar = RunProgress(plan, stream)
+    bar.begin(plan[0])
+    bar.end(make_result(status="failed", reason="NonFiniteLossError: nan"))
+    bar.close()
+    assert "cola lora seed 0: FAILED: NonFiniteLossError: nan" in stream.getvalue()
+    assert "100% |" in stream.getvalue()
