@@ -17,7 +17,7 @@ LAYERS = (
     {"result", "settings"},
     {"environment", "materials", "memory", "published", "stopping", "store"},
     {"plan", "promote", "stats"},
-    {"progress", "report"},
+    {"progress", "report", "tune"},
     {"run"},
     {"launch"},
     {"cli"},
