@@ -1,4 +1,4 @@
-"""The command line: list, plan, run, report, promote."""
+"""The command line: list, plan, run, tune, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
@@ -6,7 +6,7 @@ import argparse
 import errno
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks import promote, registry
+from benchmarks import promote, registry, tune
 from benchmarks.nested import Table, merge
 from benchmarks.published import RESULTS, PublishedTable, published_table
 from benchmarks.registry import canonical
@@ -78,14 +78,20 @@ def show_plan(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is not done, and print the table of all that was asked for."""
-    from benchmarks.launch import launch  # noqa: PLC0415  only what computes loads torch
+    return _launch(_request(arguments), lambda results: _print_tables(results, arguments))
 
-    launched = launch(_request(arguments))
-    if launched.interrupted:
-        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
-    else:
-        _print_tables(launched.results, arguments)
-    return launched.exit_status
+
+def tune_rates(arguments: argparse.Namespace) -> int:
+    """Try the preset's learning rates on a held-out part of train, and print which were best."""
+    from benchmarks.launch import Request, Scope  # noqa: PLC0415  only what computes loads torch
+
+    (scope,) = _request(arguments).scopes
+    scopes = [
+        Scope(settings=settings, tasks=[task], methods=[method])
+        for task in scope.tasks
+        for method, settings in tune.trials(scope.settings, scope.methods)
+    ]
+    return _launch(Request(scopes=scopes, store=Store(folder=arguments.runs)), lambda found: print(tune.render(found)))
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -116,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("plan", show_plan, "the cells, which are done, and how long the others will take"),
         ("run", run, "run what is not done, then print the table"),
+        ("tune", tune_rates, "try learning rates on a held-out part of the training sets"),
     ):
         computing = commands.add_parser(name, help=text)
         computing.set_defaults(command=command)
@@ -177,15 +184,26 @@ def _seeds(text: str) -> list[int]:
 
 
 def _request(arguments: argparse.Namespace) -> "Request":
-    from benchmarks.launch import Request  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.launch import Request, Scope  # noqa: PLC0415  only what computes loads torch
 
     table = published_table(arguments.table)
-    return Request(
+    scope = Scope(
         settings=load_settings(arguments.preset, _command_line(arguments)),
         tasks=_known_tasks(arguments, table),
         methods=_known_methods(arguments, table),
-        store=Store(folder=arguments.runs),
     )
+    return Request(scopes=[scope], store=Store(folder=arguments.runs))
+
+
+def _launch(request: "Request", show: Callable[[Sequence[Result]], None]) -> int:
+    from benchmarks.launch import launch  # noqa: PLC0415  only what computes loads torch
+
+    launched = launch(request)
+    if launched.interrupted:
+        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+    else:
+        show(launched.results)
+    return launched.exit_status
 
 
 def _command_line(arguments: argparse.Namespace) -> Table:

@@ -19,12 +19,19 @@ from benchmarks.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked for."""
+class Scope:
+    """All cells of some tasks and methods at the same settings."""
 
     settings: Settings
     tasks: Sequence[str]
     methods: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for."""
+
+    scopes: Sequence[Scope]
     store: Store
 
 
@@ -43,7 +50,12 @@ def plan(request: Request, materials: Materials | None = None) -> list[PlannedCe
     """The cells, which are done, and what the others will cost."""
     use_machine()
     _quieten()
-    return make_plan(request.settings, request.tasks, request.methods, request.store, materials or Materials())
+    materials = materials or Materials()
+    return [
+        planned
+        for scope in request.scopes
+        for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
+    ]
 
 
 def launch(request: Request) -> Launched:

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -15,6 +15,7 @@ from torch import nn
 
 from autolora.problem import Outcome, Problem, ignore
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from autolora.splits import stratified_split
 from benchmarks import registry
 from benchmarks.materials import Materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory
@@ -25,6 +26,9 @@ from benchmarks.progress import RunProgress
 from benchmarks.result import Result, Scores
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store, plain_predictions
+
+HELD_OUT = "held_out"
+"""Name of the evaluation split that is part of the training set."""
 
 
 def run(
@@ -127,6 +131,8 @@ class Bench:
         prepared = materials.prepared(
             cell.task, config["data"], config["partial"], config["model"], config["max_length"]
         )
+        if config["held_out"]:
+            prepared = hold_out(prepared, config["held_out"])
         transformers.set_seed(cell.seed)
         runtime = Runtime(
             device=config["device"],
@@ -174,7 +180,7 @@ class Bench:
             "task_title": self.task.title,
             "method_title": self.method.title,
             "metric": self.task.metric,
-            "split": self.task.evaluation_splits[0],
+            "split": next(iter(self.prepared.evaluation)),
             "config": cell.config,
             "identity": cell.identity,
             "configuration": cell.configuration,
@@ -187,6 +193,17 @@ class Bench:
             "rows": {split: len(rows) for split, rows in self.data.splits.items()},
             "environment": cell.environment,
         }
+
+
+def hold_out(prepared: Prepared, share: float) -> Prepared:
+    """Take a share of the training set for evaluation, the same for all methods and seeds, in place of the splits."""
+    train, held_out = stratified_split(prepared.strata, share, seed=0)
+    return replace(
+        prepared,
+        train=[prepared.train[index] for index in train],
+        strata=[prepared.strata[index] for index in train],
+        evaluation={HELD_OUT: [prepared.train[index] for index in held_out]},
+    )
 
 
 def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) -> dict[str, Prediction]:

@@ -13,7 +13,7 @@ from benchmarks.registry import canonical, unknown_name
 from benchmarks.spec import InputError
 
 PRESETS = Path(__file__).parent / "presets"
-SECTIONS = ("run", "training", "methods", "tasks")
+SECTIONS = ("run", "training", "methods", "tasks", "tuning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,16 @@ class Conditions:
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"
     """A torch device; "auto" is cuda where there is one."""
+    held_out: float = 0.0
+    """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
     curve: bool = False
     """Evaluate after every epoch too."""
 
     def __post_init__(self) -> None:
         if self.max_length < 8:
             raise ValueError(f"max_length is at least 8 tokens; got {self.max_length}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out is a share of the training set, in [0, 1); got {self.held_out}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +52,14 @@ class Settings:
     layers: tuple[Table, ...]
     """Tables in a preset's layout, the weakest first."""
 
+    def section(self, name: str) -> Table:
+        """One section of all layers together."""
+        return reduce(merge, (layer.get(name, {}) for layer in self.layers), {})
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds that the preset or the command line asks for."""
-        run = reduce(merge, (layer.get("run", {}) for layer in self.layers))
-        return tuple(run.get("seeds", (0,)))
+        return tuple(self.section("run").get("seeds", (0,)))
 
 
 def load_settings(preset: str, command_line: Table | None = None) -> Settings:
@@ -65,16 +72,10 @@ def load_settings(preset: str, command_line: Table | None = None) -> Settings:
     Raises:
         InputError: there is no such preset, it is no TOML, or a section, task or method in it is unknown.
     """
-    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
-    if not path.is_file():
-        raise unknown_name("preset", preset, preset_names())
-    try:
-        layers = (tomllib.loads(path.read_text(encoding="utf-8")), command_line or {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}") from error
+    layers = (*_read(preset), command_line or {})
     for layer in layers:
         _check_sections(layer)
-    return Settings(preset=path.stem, layers=layers)
+    return Settings(preset=_path(preset).stem, layers=layers)
 
 
 def preset_names() -> list[str]:
@@ -116,6 +117,25 @@ def parse_assignment(text: str) -> Table:
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     return reduce(lambda inner, name: {name.strip(): inner}, reversed(key.split(".")), parsed)
+
+
+def _path(preset: str) -> Path:
+    return Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+
+
+def _read(preset: str) -> list[Table]:
+    """A preset's tables: those of the preset that it extends, and its own."""
+    path = _path(preset)
+    if not path.is_file():
+        raise unknown_name("preset", preset, preset_names())
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    extended = own.pop("extends", None)
+    if extended == preset:
+        raise InputError(f"{path} extends itself")
+    return [*(_read(extended) if extended else []), own]
 
 
 def _check_sections(layer: Table) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:  # result files are read without torch
-    from autolora.problem import Batch, Example, Outcome, Problem
-    from autolora.runtime import Runtime
     from torch import nn
     from transformers import PreTrainedTokenizerBase
+
+    from autolora.problem import Batch, Example, Outcome, Problem
+    from autolora.runtime import Runtime
 
 Row = Mapping[str, Any]
 """One example in the Hub's schema of its data set: column name -> text, label index or score."""
@@ -48,7 +49,7 @@ class Prepared:
     strata: Sequence[int]
     """Per training example its label, or the bin of its score."""
     evaluation: Mapping[str, Sequence["Example"]]
-    """Evaluation split -> examples, in the data's order."""
+    """Evaluation split -> examples, in the data's order; the headline split comes first."""
     collate: Callable[[Sequence["Example"]], "Batch"]
 
 
@@ -83,7 +84,9 @@ class Task(Protocol):
         """Tokenise."""
         ...
 
-    def predict(self, model: "nn.Module", examples: Sequence["Example"], prepared: Prepared, runtime: "Runtime") -> Prediction:
+    def predict(
+        self, model: "nn.Module", examples: Sequence["Example"], prepared: Prepared, runtime: "Runtime"
+    ) -> Prediction:
         """Run the model over examples in evaluation mode; restores the mode and uses no random numbers."""
         ...
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"nested"},
     {"result", "settings"},
     {"environment", "materials", "memory", "published", "stopping", "store"},
-    {"plan", "promote", "stats"},
+    {"plan", "promote", "stats", "tune"},
     {"progress", "report", "tune"},
     {"run"},
     {"launch"},
@@ -24,7 +24,7 @@ LAYERS = (
     {"__main__"},
 )
 """Parts of benchmarks/, the lowest first; a part imports from lower ones and from itself."""
-READERS = ("cli", "promote", "published", "registry", "report", "result", "settings", "stats", "store")
+READERS = ("cli", "promote", "published", "registry", "report", "result", "settings", "stats", "store", "tune")
 """Parts that work without torch. What they import inside a function is for other commands."""
 HEAVY = {"torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "autolora"}
 

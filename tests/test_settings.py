@@ -105,7 +105,7 @@ def test_every_preset_resolves_for_every_method_and_task() -> None:
     tasks, methods = set(registry.task_names()) - {"coin"}, set(registry.method_names()) - {"steady", "exploding"}
     assert tasks
     assert methods
-    assert preset_names() == ["paper", "quick", "small"]
+    assert preset_names() == ["paper", "quick", "small", "small_paper_rate"]
     for settings in map(load_settings, preset_names()):
         for task in tasks:
             for method in methods:

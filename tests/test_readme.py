@@ -1,0 +1,54 @@
+"""What the README shows is run."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tests.tiny import build
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+MODEL = "FacebookAI/roberta-base"
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    """A tiny encoder with a tokenizer, in place of RoBERTa."""
+    build().base_model.save_pretrained(tmp_path)
+    words = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "a", "good", "bad", "film"))}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)  # noqa: S106
+    return tmp_path
+
+
+def test_the_library_in_ten_lines_runs(model_folder: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert MODEL in code
+    names: dict[str, object] = {}
+    exec(code.replace(MODEL, str(model_folder)), names)  # noqa: S102
+    model = names["model"]
+    assert isinstance(model, PeftModel)
+    ranks = names["found"].ranks  # type: ignore[attr-defined]
+    assert len(ranks) == 4
+    assert all(1 <= rank <= 8 for rank in ranks.values())
+    assert model(input_ids=torch.tensor([[2, 3, 5]])).logits.shape == (1, 2)
+
+
+def test_every_file_that_the_readme_points_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    files = [link for link in links if not link.startswith("http")]
+    assert len(files) > 5
+    assert not [link for link in files if not (Path(__file__).parent.parent / link).exists()]
+
+
+def test_every_command_of_the_readme_names_a_session_or_a_subcommand_that_exists() -> None:
+    sessions = set(re.findall(r"nox -s (\w+)", README))
+    noxfile = (Path(__file__).parent.parent / "noxfile.py").read_text(encoding="utf-8")
+    assert sessions
+    assert all(f"def {session}(" in noxfile for session in sessions)
