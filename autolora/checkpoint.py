@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 State = Any
@@ -16,14 +16,19 @@ State = Any
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write state to path: into a temporary file beside it, which then takes its place."""
+    """Write state to path: into a temporary file beside it, which then takes its place.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; path is as it was.
+    """
     tensors: dict[str, Tensor] = {}
     outline = json.dumps(_pack(state, tensors))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(tensors, partial, metadata={"outline": outline})
-        with partial.open("rb") as file:
+        with partial.open("wb") as file:
+            file.write(save(tensors, metadata={"outline": outline}))
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:

@@ -94,5 +94,5 @@ def _explain(model: nn.Module, linear: Sequence[str] | dict[str, nn.Linear], tar
         return f"{kind} fuses query and value into one matrix ({', '.join(fused)}), which is not supported"
     return (
         f"{kind} has no query and value projections of a known architecture; "
-        f"name them with targets=(QUERY, VALUE), choosing from {_kinds([*linear])}"
+        f"name them with targets = (QUERY, VALUE), choosing from {_kinds([*linear])}"
     )

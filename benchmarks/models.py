@@ -117,9 +117,12 @@ def open_backbone(name: str) -> Backbone:
         InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
     """
     folder = None if name.startswith(_RANDOM) else _find(name)
-    tokenizer = AutoTokenizer.from_pretrained(folder or _find("minilm"))
-    config = AutoConfig.from_pretrained(folder) if folder else _random_config(name, tokenizer)
-    model, missing = _build(folder, config, num_labels=2, seed=0)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder or _find("minilm"))
+        config = AutoConfig.from_pretrained(folder) if folder else _random_config(name, tokenizer)
+        model, missing = _build(folder, config, num_labels=2, seed=0)
+    except (ValueError, ImportError, OSError) as error:
+        raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
     new = {part for key in missing for part in key.split(".")}
     head = tuple(part for part in _MAYBE_NEW if part in new) if folder else _HEADS
     body = [weight for key, weight in model.named_parameters() if not set(key.split(".")) & set(head)]

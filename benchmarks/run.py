@@ -83,7 +83,7 @@ def run_cell(
             metrics = bench.score(predictions)
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
     except SafetensorError as error:
-        raise InputError(f"checkpoint in {folder.checkpoints}: {error}") from error
+        raise InputError(f"{folder.checkpoints}: {error}; remove that folder to start the cell anew") from error
     except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:
         if not _is_the_cells_own(error):
             raise
@@ -146,6 +146,7 @@ class Bench:
             train=prepared.train,
             collate=prepared.collate,
             head=backbone.head,
+            targets=tuple(config["targets"]) if config["targets"] else None,
             strata=prepared.strata,
             seed=cell.seed,
             observe=_observer(task, prepared, folder, runtime) if config["curve"] else ignore,

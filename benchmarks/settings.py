@@ -32,6 +32,8 @@ class Conditions:
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"
     """A torch device; "auto" is cuda where there is one."""
+    targets: tuple[str, str] | None = None
+    """Last names of the query and the value projection, for a backbone whose architecture is not known."""
     held_out: float = 0.0
     """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
     curve: bool = False

@@ -81,6 +81,12 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
         models.open_backbone(str(tmp_path))
 
 
+def test_a_model_that_is_no_classifier_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "alexnet"}')
+    with pytest.raises(InputError, match="cannot be used as a classifier"):
+        models.open_backbone(str(folder))
+
+
 @pytest.mark.parametrize("name", ["nobody/nothing", "not a name", "robrta-base"])
 def test_a_model_out_of_reach_is_answered_with_the_known_names(name: str) -> None:
     with pytest.raises(InputError, match="minilm, roberta-base, roberta-large"):

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from tests.tiny import build
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
+
+from tests.tiny import build
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 MODEL = "FacebookAI/roberta-base"

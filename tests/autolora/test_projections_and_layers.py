@@ -32,7 +32,7 @@ class Strange(nn.Module):
 
 
 def test_an_unknown_architecture_is_answered_with_how_to_name_its_projections() -> None:
-    with pytest.raises(ValueError, match=r"targets=\(QUERY, VALUE\), choosing from wk, wq, wv"):
+    with pytest.raises(ValueError, match=r"targets = \(QUERY, VALUE\), choosing from wk, wq, wv"):
         find_projections(Strange())
     assert [p.name for p in find_projections(Strange(), ("wq", "wv"))] == ["wq", "wv"]
 
