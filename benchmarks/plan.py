@@ -19,7 +19,7 @@ from benchmarks.settings import Settings, resolve
 from benchmarks.spec import Task, TaskData
 from benchmarks.store import CellFolder, Store
 
-STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve")
+STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve", "checkpoint_seconds")
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""
 TOKENS_PER_WORD = 1.4

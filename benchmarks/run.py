@@ -138,6 +138,7 @@ class Bench:
             device=config["device"],
             precision=config["precision"],
             checkpoints=folder.checkpoints,
+            checkpoint_seconds=config["checkpoint_seconds"],
             progress=progress,
             stop=stop,
         )

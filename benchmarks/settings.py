@@ -38,6 +38,8 @@ class Conditions:
     """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
     curve: bool = False
     """Evaluate after every epoch too."""
+    checkpoint_seconds: float = 60.0
+    """At least this many seconds lie between two checkpoints."""
 
     def __post_init__(self) -> None:
         if self.max_length < 8:
