@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -65,6 +66,18 @@ def test_a_fingerprint_follows_the_weights(folder: Path) -> None:
     fresh = [cached.cache_clear() for cached in (models.fingerprint, models._sha256)]
     assert fresh
     assert models.fingerprint(str(folder)) != before
+
+
+def test_a_tokenizer_in_sentencepiece_form_is_read(tmp_path: Path) -> None:
+    build("deberta-v3").base_model.save_pretrained(tmp_path)  # as DeBERTa-v3 comes from the Hub
+    sentences = iter(["the old king sings", "a young queen listens", "the queen sings to the old king"] * 20)
+    with (tmp_path / "spm.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=sentences, model_writer=file, vocab_size=20, minloglevel=2
+        )
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "DebertaV2Tokenizer"}')
+    tokenizer = models.open_backbone(str(tmp_path)).tokenizer
+    assert len(tokenizer("the queen sings", "a king listens")["input_ids"]) > 6
 
 
 def test_regression_has_one_output_and_squared_error(folder: Path) -> None:
