@@ -1,5 +1,6 @@
 """What of the machine and the software decides the numbers, found out and recorded."""
 
+import ctypes
 import math
 import os
 import platform
@@ -25,6 +26,7 @@ PACKAGES = (
     "scipy",
     "scikit-learn",
 )
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 COMMIT_VARIABLE = "AUTOLORA_BENCH_COMMIT"
 """Names the commit where there is no checkout; one ending in "-dirty" is not clean."""
 
@@ -34,6 +36,7 @@ def use_machine() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(usable_cores())
+    _keep_freed_memory()
 
 
 def describe(device: str, precision: str) -> Environment:
@@ -118,6 +121,18 @@ def _cpu_info() -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip().replace("Features", "flags"): value.strip() for name, _, value in pairs}
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what is freed: every step takes the same blocks again.
+
+    Fresh pages cost a full fine-tuning step of MiniLM a fifth of its time: 109 ms against 84 ms, float32, batches of
+    8 x 12 tokens, two cores of an AMD EPYC.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _quota() -> float:
