@@ -1,4 +1,4 @@
-"""The command line: list, plan, run, tune, report, promote."""
+"""The command line: list, plan, run, tune, worth, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
@@ -94,6 +94,18 @@ def tune_rates(arguments: argparse.Namespace) -> int:
     return _launch(Request(scopes=scopes, store=Store(folder=arguments.runs)), lambda found: print(tune.render(found)))
 
 
+def show_worth(arguments: argparse.Namespace) -> int:
+    """Print what can be scored without fine-tuning, beside the results of full fine-tuning at hand."""
+    from benchmarks import worth  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.launch import open_materials  # noqa: PLC0415
+
+    request = _request(arguments)
+    run = request.scopes[0].settings.section("run")
+    results = [result for result in request.store.results() if result.preset == arguments.preset]
+    print(worth.render(request.scopes[0].tasks, results, open_materials(), data=run["data"], model=run["model"]))
+    return 0
+
+
 def report(arguments: argparse.Namespace) -> int:
     """Print the table of the results at hand."""
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
@@ -123,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", show_plan, "the cells, which are done, and how long the others will take"),
         ("run", run, "run what is not done, then print the table"),
         ("tune", tune_rates, "try learning rates on a held-out part of the training sets"),
+        ("worth", show_worth, "how far one gets without fine-tuning: is a task worth learning?"),
     ):
         computing = commands.add_parser(name, help=text)
         computing.set_defaults(command=command)

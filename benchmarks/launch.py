@@ -48,9 +48,7 @@ class Launched:
 
 def plan(request: Request, materials: Materials | None = None) -> list[PlannedCell]:
     """The cells, which are done, and what the others will cost."""
-    use_machine()
-    _quieten()
-    materials = materials or Materials()
+    materials = materials or open_materials()
     return [
         planned
         for scope in request.scopes
@@ -58,9 +56,16 @@ def plan(request: Request, materials: Materials | None = None) -> list[PlannedCe
     ]
 
 
+def open_materials() -> Materials:
+    """Materials on this machine, set up to compute."""
+    use_machine()
+    _quieten()
+    return Materials()
+
+
 def launch(request: Request) -> Launched:
     """Run all cells that are not done."""
-    materials = Materials()
+    materials = open_materials()
     cells = plan(request, materials)
     progress = RunProgress(cells)
     with StopOnSignal() as stop:

@@ -16,7 +16,7 @@ LAYERS = (
     {"nested"},
     {"result", "settings"},
     {"environment", "materials", "memory", "published", "stopping", "store"},
-    {"plan", "promote", "stats", "tune"},
+    {"plan", "promote", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
     {"launch"},

@@ -1,10 +1,9 @@
-"""MRPC in miniature: do two news items report the same event? Not if the roles are swapped or the deed is another."""
+"""MRPC in miniature: do two news items report the same event? Not with another deed, somebody else, or swapped roles."""
 
 from benchmarks.embedded.drawing import Dice, draw_splits
-from benchmarks.embedded.vocabulary import PEOPLE, SYNONYMOUS_VERBS, past
+from benchmarks.embedded.events import Event, tell_twice
+from benchmarks.embedded.vocabulary import past
 from benchmarks.spec import Row
-
-OPENERS = ("", "it seems ")
 
 
 def generate() -> dict[str, list[Row]]:
@@ -13,21 +12,11 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _draw(dice: Dice, label: int) -> Row:
-    subject, other = dice.pick_two(PEOPLE)
-    verbs, different_verbs = dice.pick_two(SYNONYMOUS_VERBS)
-    passive = dice.chance(0.5)
-    sentence1 = _report(dice, subject, dice.pick(verbs), other, passive=passive)
-    if dice.chance(1 / 8):  # the same event, told from the other one's side
-        subject, other, passive = other, subject, not passive
-    if label == 0:
-        if dice.chance(0.5):  # who did it becomes who suffered it
-            passive = not passive
-        else:
-            verbs = different_verbs
-    sentence2 = _report(dice, subject, dice.pick(verbs), other, passive=passive)
-    return {"sentence1": sentence1, "sentence2": sentence2, "label": label}
+    first, second = tell_twice(dice, same=label == 1)
+    return {"sentence1": _report(first), "sentence2": _report(second), "label": label}
 
 
-def _report(dice: Dice, subject: str, verb: str, other: str, *, passive: bool) -> str:
-    deed = f"was {past(verb)} by" if passive else past(verb)
-    return f"{dice.pick(OPENERS)}the {subject} {deed} the {other} ."
+def _report(event: Event) -> str:
+    if event.passive:
+        return f"the {event.other} was {past(event.verb)} by the {event.subject} ."
+    return f"the {event.subject} {past(event.verb)} the {event.other} ."

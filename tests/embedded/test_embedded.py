@@ -1,0 +1,124 @@
+# ruff: noqa: S603  the command is our own
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from benchmarks import registry
+from benchmarks.embedded import TASKS, generate
+from benchmarks.embedded.drawing import EVALUATION_ROWS, TRAIN_ROWS, sentences
+from benchmarks.spec import InputError, Row
+
+CHECKSUMS = {
+    "cola": "94bbe02a92176d89",
+    "sst2": "b87373af695a23fc",
+    "mrpc": "6a02e883c0b93cba",
+    "qqp": "a56f710335a180be",
+    "mnli": "8d236f187cd9ea19",
+    "qnli": "ba7aadff7d73c0cb",
+    "rte": "bff9f708d47c9286",
+    "stsb": "b5cddbee847c8a20",
+    "wnli": "afb6a613d740d1e1",
+}
+"""First digits of the sha256 of all rows. A task that changes gets a new version, and a new line here."""
+
+DIGEST = """
+import hashlib, json
+from benchmarks.embedded import TASKS, generate
+print([hashlib.sha256(json.dumps(generate(task), sort_keys=True).encode()).hexdigest()[:16] for task in TASKS])
+"""
+
+
+@pytest.fixture(scope="module")
+def splits() -> dict[str, dict[str, list[Row]]]:
+    return {task: generate(task) for task in TASKS}
+
+
+def test_every_task_of_the_benchmark_has_a_generator() -> None:
+    assert set(TASKS) == set(registry.task_names()) == set(CHECKSUMS)
+    assert len(TASKS) == 9
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_rows_are_the_same_everywhere(task: str) -> None:
+    rows = json.dumps(generate(task), sort_keys=True).encode()
+    assert hashlib.sha256(rows).hexdigest()[:16] == CHECKSUMS[task]
+
+
+def test_the_rows_do_not_depend_on_pythons_hash_seed() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert outputs == {f"{list(CHECKSUMS.values())}\n"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_share_no_sentence_and_hold_no_row_twice(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    texts = {split: [sentences(row) for row in rows] for split, rows in splits[task].items()}
+    assert all(len(set(rows)) == len(rows) for rows in texts.values())
+    for one, other in combinations(texts.values(), 2):
+        assert not {text for row in one for text in row} & {text for row in other for text in row}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_have_their_size_and_the_columns_of_the_hub(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    columns = {*registry.task(task).dataset.columns.text, "label"}  # type: ignore[attr-defined]
+    for split, rows in splits[task].items():
+        assert len(rows) == (TRAIN_ROWS if split == "train" else EVALUATION_ROWS)
+        assert all(set(row) == columns for row in rows)
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "stsb"])
+def test_classes_are_as_frequent_in_every_split(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    shares = [
+        {label: count / len(rows) for label, count in Counter(row["label"] for row in rows).items()}
+        for rows in splits[task].values()
+    ]
+    assert set(shares[0]) == set(range(registry.task(task).num_labels))
+    for share in shares:
+        assert share == pytest.approx(shares[0], abs=0.01)
+        assert min(share.values()) >= 0.3
+
+
+def test_scores_lie_between_0_and_5(splits: dict[str, dict[str, list[Row]]]) -> None:
+    scores = [row["label"] for row in splits["stsb"]["train"]]
+    assert min(scores) == 0
+    assert max(scores) == 5
+    assert len(set(scores)) > 6
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "stsb"])
+def test_length_gives_no_class_away(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    rows = splits[task]["train"]
+    lengths = [
+        [len(" ".join(sentences(row)).split()) for row in rows if row["label"] == label]
+        for label in {row["label"] for row in rows}
+    ]
+    assert max(map(mean, lengths)) - min(map(mean, lengths)) < 0.6
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_sentences_are_short(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    words = [len(" ".join(sentences(row)).split()) for row in splits[task]["train"]]
+    assert mean(words) < 19
+
+
+def test_an_unknown_task_is_answered_with_the_nearest_known_ones() -> None:
+    with pytest.raises(InputError, match="cola"):
+        generate("colla")
