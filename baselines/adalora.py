@@ -18,7 +18,7 @@ class AdaLora:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "AdaLoRA"
-    relative_cost: ClassVar[float] = 1.3
+    relative_cost: ClassVar[float] = 1.1
 
     initial_rank: int = 6
     """Rank of every update at the start: 1.5 times the target, as AdaLoRA's paper."""

@@ -38,7 +38,7 @@ class Adapter:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Adapter"
-    relative_cost: ClassVar[float] = 1.1
+    relative_cost: ClassVar[float] = 1.0
 
     width: int = 24
     """Bottleneck width. The paper gives 0.9M parameters for RoBERTa-base: width 24 has 903,744."""

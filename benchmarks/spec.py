@@ -102,7 +102,7 @@ class Method(Protocol):
     title: ClassVar[str]
     """As the paper's tables print it: "AdaLoRA"."""
     relative_cost: ClassVar[float]
-    """Training time over that of LoRA for the same epochs, measured; only for estimates of time."""
+    """Training time over that of LoRA for as many epochs, roughly (MiniLM, two CPU cores); only for estimates."""
 
     def train(self, problem: "Problem") -> "Outcome":
         """Adapt a fresh model to the problem's training set."""
