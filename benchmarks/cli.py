@@ -7,6 +7,7 @@ import errno
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -63,16 +64,17 @@ def list_known(_: argparse.Namespace) -> int:
 
 def show_plan(arguments: argparse.Namespace) -> int:
     """Print the cells, which are done, and the time that the others will take."""
-    from benchmarks.launch import plan  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.launch import plan as make_plan  # noqa: PLC0415  only what computes loads torch
 
-    cells = plan(_request(arguments))
+    plan, _ = make_plan(_request(arguments))
     rows = [
         (planned.cell.task, planned.cell.method, planned.cell.seed, _state(planned.result), _duration(planned.seconds))
-        for planned in cells
+        for planned in plan.cells
     ]
-    left = [planned.seconds for planned in cells if not planned.done]
+    left = sum(not planned.done for planned in plan.cells)
     print(tabulate(rows, headers=("task", "method", "seed", "state", "seconds")))
-    print(f"\n{len(left)} of {len(cells)} cells to do, about {timedelta(seconds=round(sum(left)))} in all")
+    print(f"\n{left} of {len(plan.cells)} cells to do, about {timedelta(seconds=round(plan.seconds))}, ", end="")
+    print(f"{plan.workers} at a time, threads of each: {plan.threads}")
     return 0
 
 
@@ -83,26 +85,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 def tune_rates(arguments: argparse.Namespace) -> int:
     """Try the preset's learning rates on a held-out part of train, and print which were best."""
-    from benchmarks.launch import Request, Scope  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.launch import Scope  # noqa: PLC0415  only what computes loads torch
 
-    (scope,) = _request(arguments).scopes
+    request = _request(arguments)
+    (scope,) = request.scopes
     scopes = [
         Scope(settings=settings, tasks=[task], methods=[method])
         for task in scope.tasks
         for method, settings in tune.trials(scope.settings, scope.methods)
     ]
-    return _launch(Request(scopes=scopes, store=Store(folder=arguments.runs)), lambda found: print(tune.render(found)))
+    return _launch(replace(request, scopes=scopes), lambda found: print(tune.render(found)))
 
 
 def show_worth(arguments: argparse.Namespace) -> int:
     """Print what can be scored without fine-tuning, beside the results of full fine-tuning at hand."""
     from benchmarks import worth  # noqa: PLC0415  only what computes loads torch
-    from benchmarks.launch import open_materials  # noqa: PLC0415
+    from benchmarks.environment import usable_cores  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.materials import open_materials  # noqa: PLC0415
 
     request = _request(arguments)
     run = request.scopes[0].settings.section("run")
     results = [result for result in request.store.results() if result.preset == arguments.preset]
-    print(worth.render(request.scopes[0].tasks, results, open_materials(), data=run["data"], model=run["model"]))
+    materials = open_materials(usable_cores())
+    print(worth.render(request.scopes[0].tasks, results, materials, data=run["data"], model=run["model"]))
     return 0
 
 
@@ -170,6 +175,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partial", action="store_const", const=True, help="allow samples of splits")
     parser.add_argument("--precision", help="fp32, bf16 or auto")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or auto")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="cells at a time, sharing the cores (one per core; on a GPU one)"
+    )
     parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")
@@ -205,7 +213,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
         tasks=_known_tasks(arguments, table),
         methods=_known_methods(arguments, table),
     )
-    return Request(scopes=[scope], store=Store(folder=arguments.runs))
+    return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers)
 
 
 def _launch(request: "Request", show: Callable[[Sequence[Result]], None]) -> int:

@@ -31,11 +31,11 @@ COMMIT_VARIABLE = "AUTOLORA_BENCH_COMMIT"
 """Names the commit where there is no checkout; one ending in "-dirty" is not clean."""
 
 
-def use_machine() -> None:
-    """Let torch compute the same bits every time, on as many threads as there are cores for it."""
+def use_machine(threads: int) -> None:
+    """Let torch compute the same bits every time, on so many threads of this process."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(threads)
     _keep_freed_memory()
 
 

@@ -1,21 +1,26 @@
-"""Plans and runs what the command line asks for, in this process."""
+"""Plans and runs what the command line asks for: in this process, or in several."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import transformers
+from math import floor
 
 from autolora.runtime import Interrupted
-from benchmarks.environment import use_machine
-from benchmarks.materials import Materials
+from benchmarks.environment import resolve_device, usable_cores
+from benchmarks.materials import Materials, open_materials
+from benchmarks.memory import memory_bytes
 from benchmarks.plan import PlannedCell, make_plan
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
 from benchmarks.run import run
 from benchmarks.settings import Settings
+from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
+from benchmarks.workers import run_in_workers
+
+WORKER_BYTES = 1.5e9
+BYTES_PER_PARAMETER = 20
+"""What a worker needs: libraries and activations; weights, gradients, two moments and a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,28 @@ class Request:
 
     scopes: Sequence[Scope]
     store: Store
+    workers: int | None = None
+    """Cells at the same time, which share the cores; None is one per core on a CPU, and one on an accelerator."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"workers must be at least 1; got {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells of a request, and how many run at the same time."""
+
+    cells: Sequence[PlannedCell]
+    workers: int
+    threads: int
+    """Of each worker. It follows from the request and the machine alone: it may change a cell's bits."""
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time from now to the end."""
+        left = [planned.seconds for planned in self.cells if not planned.done]
+        return max([sum(left) / self.workers, *left], default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,31 +73,39 @@ class Launched:
     exit_status: int
 
 
-def plan(request: Request, materials: Materials | None = None) -> list[PlannedCell]:
-    """The cells, which are done, and what the others will cost."""
-    materials = materials or open_materials()
-    return [
+def plan(request: Request) -> tuple[Plan, Materials]:
+    """The cells, which are done, and what the others will cost; and what they are made from."""
+    cores = usable_cores()
+    wanted = request.workers or (cores if _on_cpu(request.scopes) else 1)
+    threads = max(1, cores // wanted)
+    materials = open_materials(threads)
+    cells = [
         planned
         for scope in request.scopes
         for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
     ]
-
-
-def open_materials() -> Materials:
-    """Materials on this machine, set up to compute."""
-    use_machine()
-    _quieten()
-    return Materials()
+    to_do = [planned for planned in cells if not planned.done]
+    fitting = wanted if request.workers else _fitting_in_memory(to_do, materials)
+    return Plan(cells=cells, workers=max(1, min(wanted, len(to_do), fitting)), threads=threads), materials
 
 
 def launch(request: Request) -> Launched:
     """Run all cells that are not done."""
-    materials = open_materials()
-    cells = plan(request, materials)
-    progress = RunProgress(cells)
+    planned, materials = plan(request)
+    progress = RunProgress(planned.cells)
     with StopOnSignal() as stop:
         try:
-            results = run(cells, request.store, materials, progress, stop.requested)
+            if planned.workers == 1:
+                results = run(planned.cells, request.store, materials, progress, stop.requested)
+            else:
+                results = run_in_workers(
+                    planned.cells,
+                    request.store,
+                    workers=planned.workers,
+                    threads=planned.threads,
+                    progress=progress,
+                    stop=stop.requested,
+                )
         except Interrupted as interruption:
             return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
         finally:
@@ -78,8 +113,12 @@ def launch(request: Request) -> Launched:
     return Launched(results=results, exit_status=int(any(result.status == "failed" for result in results)))
 
 
-def _quieten() -> None:
-    """New heads and adapters are meant to be untrained; no library has to say so at every cell."""
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
+def _on_cpu(scopes: Iterable[Scope]) -> bool:
+    return all(resolve_device(scope.settings.section("run").get("device", "auto")) == "cpu" for scope in scopes)
+
+
+def _fitting_in_memory(cells: Sequence[PlannedCell], materials: Materials) -> int:
+    """How many of these cells the machine's memory holds at the same time."""
+    models = {planned.cell.config["model"] for planned in cells}
+    largest = max((materials.backbone(model).parameters for model in models), default=0)
+    return floor(min(len(cells), memory_bytes() / (WORKER_BYTES + BYTES_PER_PARAMETER * largest)))

@@ -1,9 +1,20 @@
 """What cells are made from. The latest of each kind is kept, since neighbouring cells share it."""
 
+import warnings
 from functools import lru_cache
 
+import transformers
+
 from benchmarks import models, registry
+from benchmarks.environment import use_machine
 from benchmarks.spec import Prepared, TaskData
+
+
+def open_materials(threads: int) -> "Materials":
+    """Materials in a process that is set up to compute on so many threads."""
+    use_machine(threads)
+    _quieten()
+    return Materials()
 
 
 class Materials:
@@ -21,3 +32,10 @@ class Materials:
 
 def _load(task: str, data: str, partial: bool) -> TaskData:  # noqa: FBT001  a cache's key
     return registry.task(task).load(data, partial=partial)
+
+
+def _quieten() -> None:
+    """New heads and adapters are meant to be untrained; no library has to say so at every cell."""
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")

@@ -1,10 +1,19 @@
-"""Peak memory of what runs now, without what ran before."""
+"""Memory of the machine, and the peak of what runs now, without what ran before."""
 
+import math
+import os
 from pathlib import Path
 
 import torch
 
 STATUS = Path("/proc/self/status")
+
+
+def memory_bytes() -> float:
+    """Of the whole machine; infinite where it does not say."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def reset_peak_memory(device: str) -> None:

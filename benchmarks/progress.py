@@ -34,64 +34,68 @@ class RunProgress:
             disable=None,  # where there is no terminal
         )
         self._started = self._told = time.monotonic()
-        self._finished = self._done = 0.0
-        self._cell: PlannedCell | None = None
-        self._stage = _Stages()
+        self._finished = self._shown = 0.0
+        self._running: dict[str, _RunningCell] = {}
 
     def begin(self, planned: PlannedCell) -> None:
         """A cell begins."""
-        self._cell = planned
-        self._stage = _Stages()
+        self._running[planned.cell.name] = _RunningCell(planned.seconds)
         self._bar.set_description_str(planned.cell.name)
 
-    def step(self, progress: Progress) -> None:
-        """A step is done in the cell that runs."""
-        assert self._cell is not None
-        share = self._stage.share(progress)
+    def step(self, planned: PlannedCell, progress: Progress) -> None:
+        """A step is done in a cell that runs."""
+        self._running[planned.cell.name].step(progress)
         loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-        text = f"{self._cell.cell.name}, {progress.stage} step {progress.step}/{progress.steps}{loss}"
-        self._advance(self._finished + share * self._cell.seconds, text)
+        text = f"{planned.cell.name}, {progress.stage} step {progress.step}/{progress.steps}{loss}"
+        self._show(text)
         if self._bar.disable and time.monotonic() - self._told >= LINE_SECONDS:
             self._line(text)
 
-    def end(self, result: Result) -> None:
-        """The cell that ran is finished or failed."""
-        assert self._cell is not None
-        self._finished += self._cell.seconds
+    def end(self, planned: PlannedCell, result: Result) -> None:
+        """A cell that ran is finished or failed."""
+        del self._running[planned.cell.name]
+        self._finished += planned.seconds
         if result.status == "failed":
             text = f"FAILED: {result.reason}"
         else:
             text = f"{result.metric} {'undefined' if result.score is None else f'{result.score:.1f}'}"
-        self._advance(self._finished, f"{self._cell.cell.name}: {text}")
+        self._show(f"{planned.cell.name}: {text}")
         if self._bar.disable or result.status == "failed":
-            self._line(f"{self._cell.cell.name}: {text}, {result.seconds['total']:.0f} s")
+            self._line(f"{planned.cell.name}: {text}, {result.seconds['total']:.0f} s")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._bar.close()
 
-    def _advance(self, done: float, text: str) -> None:
+    def _show(self, text: str) -> None:
+        done = self._finished + sum(cell.done for cell in self._running.values())
         self._bar.set_description_str(text, refresh=False)
-        self._bar.update(done - self._done)
-        self._done = done
+        self._bar.update(done - self._shown)
+        self._shown = done
 
     def _line(self, text: str) -> None:
         self._told = time.monotonic()
-        left = (self._told - self._started) * (self._total - self._done) / max(self._done, 1e-9)
-        line = f"[{100 * self._done / self._total:3.0f}%, {timedelta(seconds=round(left))} left] {text}"
+        left = (self._told - self._started) * (self._total - self._shown) / max(self._shown, 1e-9)
+        line = f"[{100 * self._shown / self._total:3.0f}%, {timedelta(seconds=round(left))} left] {text}"
         tqdm.write(line, file=self._stream)
 
 
-class _Stages:
-    """The share of a cell that is done: training comes last, any stage before it takes half of what is left."""
+class _RunningCell:
+    """How much of a cell is done: training comes last, any stage before it takes half of what is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._stage = ""
         self._start = self._reached = 0.0
 
-    def share(self, progress: Progress) -> float:
+    @property
+    def done(self) -> float:
+        """Of its estimated seconds."""
+        return self._reached * self._seconds
+
+    def step(self, progress: Progress) -> None:
+        """A step is done."""
         if progress.stage != self._stage:
             self._stage, self._start = progress.stage, self._reached
         width = (1 - self._start) * (1.0 if progress.stage == "train" else 0.5)
         self._reached = self._start + width * progress.step / progress.steps
-        return self._reached

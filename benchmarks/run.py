@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -50,8 +51,8 @@ def run(
             results.append(planned.result)
             continue
         progress.begin(planned)
-        result = run_cell(planned.cell, store, materials, progress=progress.step, stop=stop)
-        progress.end(result)
+        result = run_cell(planned.cell, store, materials, progress=partial(progress.step, planned), stop=stop)
+        progress.end(planned, result)
         results.append(result)
         if stop() and planned is not plan[-1]:
             raise Interrupted(f"stopped after {planned.cell.name}")

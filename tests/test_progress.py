@@ -32,8 +32,8 @@ def test_without_a_terminal_each_cell_is_a_line_with_its_score_and_the_time_left
     plan = cells(10, 30)
     bar = RunProgress(plan, stream)
     bar.begin(plan[0])
-    bar.step(step(5))
-    bar.end(scored(42.0))
+    bar.step(plan[0], step(5))
+    bar.end(plan[0], scored(42.0))
     assert stream.getvalue() == "[ 25%, 0:00:00 left] cola lora seed 0: matthews 42.0, 3 s\n"
 
 
@@ -43,8 +43,8 @@ def test_a_long_cell_tells_its_step_now_and_then(monkeypatch: pytest.MonkeyPatch
     plan = cells(10)
     bar = RunProgress(plan, stream)
     bar.begin(plan[0])
-    bar.step(step(5, loss=None))
-    bar.step(step(6))
+    bar.step(plan[0], step(5, loss=None))
+    bar.step(plan[0], step(6))
     first, second = stream.getvalue().splitlines()
     assert first.endswith("cola lora seed 0, train step 5/10")
     assert second.startswith("[ 60%")
@@ -58,7 +58,7 @@ def test_a_search_takes_half_of_its_cell_and_the_training_the_rest(monkeypatch: 
     bar = RunProgress(plan, stream)
     bar.begin(plan[0])
     for number, stage in ((5, "search"), (10, "search"), (5, "train"), (10, "train")):
-        bar.step(step(number, stage))
+        bar.step(plan[0], step(number, stage))
     assert [line[:5] for line in stream.getvalue().splitlines()] == ["[ 25%", "[ 50%", "[ 75%", "[100%"]
 
 
@@ -67,7 +67,7 @@ def test_a_failure_is_a_line_in_a_terminal_too() -> None:
     plan = cells(10)
     bar = RunProgress(plan, stream)
     bar.begin(plan[0])
-    bar.end(make_result(status="failed", reason="NonFiniteLossError: nan"))
+    bar.end(plan[0], make_result(status="failed", reason="NonFiniteLossError: nan"))
     bar.close()
     assert "cola lora seed 0: FAILED: NonFiniteLossError: nan" in stream.getvalue()
     assert "100% |" in stream.getvalue()

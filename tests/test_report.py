@@ -111,7 +111,7 @@ def test_samples_notes_and_environments_stand_below() -> None:
     shown = text(result)
     assert "CoLA: only a sample of train." in shown
     assert "CoLA: train has 9 rows; the paper says 10." in shown
-    assert "Some CPU, 2 threads, fp32, torch 2.13.0, commit cccccccccccc." in shown
+    assert "Some CPU, threads per cell: 2, fp32, torch 2.13.0, commit cccccccccccc." in shown
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -69,7 +69,8 @@ def _environments(shown: Sequence[Result]) -> list[str]:
         where = result.environment
         state = {True: "", False: ", changed since", None: ", state unknown"}[where.clean]
         lines[
-            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, {where.threads} threads, "
-            f"{where.precision}, torch {where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}{state}."
+            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, "
+            f"threads per cell: {where.threads}, {where.precision}, torch {where.packages['torch']}, "
+            f"commit {(where.commit or 'unknown')[:12]}{state}."
         ] = None
     return list(lines)

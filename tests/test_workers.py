@@ -1,0 +1,192 @@
+# ruff: noqa: S603  the commands are our own
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import environment, launch, workers
+from benchmarks.cli import main
+from benchmarks.launch import Request, Scope
+from benchmarks.result import Result
+from benchmarks.settings import load_settings
+from benchmarks.store import Store
+from tests import fakes
+
+ROOT = Path(__file__).parent.parent
+SLOW = ("--methods=steady", "--seeds=2", "--set=training.steps=40", "--set=methods.steady.step_seconds=0.05")
+
+
+@pytest.fixture
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    fakes.install(monkeypatch.setattr)
+    monkeypatch.setattr(workers, "START_METHOD", "fork")  # so that the workers have the fakes
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    preset = str(fakes.write_preset(tmp_path))
+    return ["run", "--workers=2", "--preset", preset, "--tasks=coin", "--runs", str(tmp_path / "runs")]
+
+
+def results(folder: Path) -> list[Result]:
+    return sorted(Store(folder=folder / "runs").results(), key=lambda result: (result.method, result.seed))
+
+
+def start(options: list[str]) -> subprocess.Popen[str]:
+    """The command in a process group of its own."""
+    lines = (
+        "import sys",
+        "from tests import fakes",
+        "fakes.install()",
+        "from benchmarks import cli, workers",
+        "workers.START_METHOD = 'fork'",
+        "sys.exit(cli.main())",
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", "\n".join(lines), *options, *SLOW, "--set=run.checkpoint_seconds=0"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_two_cells(folder: Path, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and len(list(folder.glob("runs/*/*/*/checkpoints/*.safetensors"))) < 2:
+        time.sleep(0.02)
+
+
+def group_is_empty(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_two_workers_give_what_one_gives(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--methods=steady", "--seeds=3"]) == 0
+    table = capsys.readouterr().out
+    several = results(tmp_path)
+    (tmp_path / "runs").rename(tmp_path / "before")
+    assert main([*options, "--methods=steady", "--seeds=3", "--workers=1"]) == 0
+    alone = results(tmp_path)
+    assert [result.seed for result in several] == [0, 1, 2]
+    assert [result.fingerprints for result in several] == [result.fingerprints for result in alone]
+    assert capsys.readouterr().out == table
+
+
+def test_a_finished_cell_is_not_run_again(options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([*options, "--methods=steady", "--seeds=2"]) == 0
+    before = results(tmp_path)
+    monkeypatch.delattr(fakes.Steady, "train")
+    assert main([*options, "--methods=steady", "--seeds=2"]) == 0
+    assert results(tmp_path) == before
+
+
+def test_a_failed_cell_is_kept_and_the_others_go_on(options: list[str], tmp_path: Path) -> None:
+    assert main([*options, "--methods=exploding,steady", "--seeds=2"]) == 1
+    assert [result.status for result in results(tmp_path)] == ["failed", "failed", "done", "done"]
+
+
+def test_a_killed_worker_is_named_and_the_others_go_on(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def die(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(fakes.Exploding, "train", die)
+    assert main([*options, "--methods=exploding,steady", "--seeds=2"]) == 2
+    message = capsys.readouterr().err
+    assert "coin exploding seed 1: its process ended with exit status -9" in message
+    assert "fewer --workers need less memory" in message
+    assert [(result.method, result.status) for result in results(tmp_path)] == [("steady", "done")] * 2
+
+
+def test_a_bug_in_a_worker_ends_the_run_and_shows_where(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fakes.Steady, "train")
+    with pytest.raises(RuntimeError, match=r"coin steady seed \d\nTraceback[^$]*AttributeError"):
+        main([*options, "--methods=steady", "--seeds=2"])
+
+
+def test_a_full_disk_in_a_worker_is_one_line(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "runs/train.safetensors")
+
+    monkeypatch.setattr(fakes.Steady, "train", full)
+    assert main([*options, "--methods=steady", "--seeds=2"]) == 2
+    assert "cannot write runs/train.safetensors: No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "kill", "status"),
+    [(signal.SIGTERM, os.kill, 75), (signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.killpg, 75)],
+)
+def test_a_signal_stops_all_workers_and_the_next_run_goes_on(
+    options: list[str], tmp_path: Path, number: signal.Signals, kill: Any, status: int
+) -> None:
+    process = start(options)
+    wait_for_two_cells(tmp_path, process)
+    kill(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "stopped with 2 of 2 cells to do; the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    assert group_is_empty(process.pid)
+    assert main([*options, *SLOW, "--set=methods.steady.step_seconds=0.05"]) == 0
+    assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2
+
+
+def test_workers_end_when_the_run_was_killed(options: list[str], tmp_path: Path) -> None:
+    process = start(options)
+    wait_for_two_cells(tmp_path, process)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while not group_is_empty(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert group_is_empty(process.pid)
+    assert not results(tmp_path)
+    assert main([*options, *SLOW]) == 0
+    assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "cells", "memory", "workers_and_threads"),
+    [
+        (None, 8, 1e12, (4, 1)),  # one per core
+        (None, 3, 1e12, (3, 1)),  # as many as cells, with the threads that more cells would get
+        (None, 8, 4e9, (2, 1)),  # as many as the memory holds
+        (2, 8, 1e12, (2, 2)),
+        (8, 8, 1e12, (8, 1)),
+        (1, 8, 1e12, (1, 4)),
+    ],
+)
+@pytest.mark.usefixtures("options")
+def test_workers_share_the_cores(  # noqa: PLR0917  a table of cases
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int | None,
+    cells: int,
+    memory: float,
+    workers_and_threads: tuple[int, int],
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setattr(launch, "memory_bytes", lambda: memory)
+    settings = load_settings(str(tmp_path / "fake.toml"), {"run": {"seeds": list(range(cells))}})
+    scope = Scope(settings=settings, tasks=["coin"], methods=["steady"])
+    plan, _ = launch.plan(Request(scopes=[scope], store=Store(folder=tmp_path / "runs"), workers=asked))
+    assert (plan.workers, plan.threads) == workers_and_threads
+    environment.use_machine(1)
+
+
+def test_at_least_one_worker_is_asked_for(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*options, "--methods=steady", "--workers=0"]) == 2
+    assert "workers must be at least 1; got 0" in capsys.readouterr().err
