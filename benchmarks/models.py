@@ -96,14 +96,23 @@ class Backbone:
     parameters: int
     """Numbers in the model, its head left out."""
 
-    def builder(self, num_labels: int, seed: int) -> Callable[[], nn.Module]:
+    def builder(self, num_labels: int, seed: int, dropout: float | None = None) -> Callable[[], nn.Module]:
         """A function that returns the same model at every call: the pretrained weights and a new head.
 
         Args:
             num_labels: outputs of the head; 1 is regression (mean squared error).
             seed: decides the new head's initial values; for `random:` all others are the same for every seed.
+            dropout: share of activations dropped in training, everywhere in the model; None leaves the model's own.
         """
-        return lambda: _build(self.folder, self.config, num_labels, seed)[0]
+
+        def build() -> nn.Module:
+            model, _ = _build(self.folder, self.config, num_labels, seed)
+            for module in model.modules():
+                if dropout is not None and isinstance(module, nn.Dropout):
+                    module.p = dropout
+            return model
+
+        return build
 
 
 def open_backbone(name: str) -> Backbone:

@@ -144,7 +144,7 @@ class Bench:
             stop=stop,
         )
         problem = Problem(
-            build_model=backbone.builder(task.num_labels, cell.seed),
+            build_model=backbone.builder(task.num_labels, cell.seed, config["dropout"]),
             train=prepared.train,
             collate=prepared.collate,
             head=backbone.head,

@@ -28,6 +28,8 @@ class Conditions:
     """Take a split's sample where the whole split is not at hand."""
     max_length: int
     """Tokens per example; longer ones are cut."""
+    dropout: float | None = None
+    """Share of the backbone's activations dropped in training; None leaves what it was pretrained with."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"
@@ -44,6 +46,8 @@ class Conditions:
     def __post_init__(self) -> None:
         if self.max_length < 8:
             raise ValueError(f"max_length is at least 8 tokens; got {self.max_length}")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is a share of activations, in [0, 1); got {self.dropout}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is a share of the training set, in [0, 1); got {self.held_out}")
 

@@ -200,7 +200,7 @@ def scored(score: float | None, **changes: Any) -> Result:
     return make_result(metrics={"validation": {"matthews": score}}, **changes)
 
 
-def _builder(num_labels: int, seed: int) -> Callable[[], nn.Module]:
+def _builder(num_labels: int, seed: int, dropout: float | None) -> Callable[[], nn.Module]:
     return _zero
 
 

@@ -5,6 +5,7 @@ import sentencepiece
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from autolora.projections import find_projections
@@ -36,6 +37,19 @@ def test_a_local_folder_is_opened_and_gets_a_new_head(folder: Path) -> None:
     assert "classifier" in backbone.head
     assert first.config.num_labels == 3
     assert len(find_projections(first)) == 4
+
+
+def test_dropout_is_the_models_own_or_as_asked(folder: Path) -> None:
+    backbone = models.open_backbone(str(folder))
+
+    def shares(model: nn.Module) -> set[float]:
+        return {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
+
+    assert max(shares(backbone.builder(2, seed=0)())) == 0.1
+    assert shares(backbone.builder(2, seed=0, dropout=0.0)()) == {0.0}
+    batch = {"input_ids": torch.tensor([[1, 0, 0]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+    model = backbone.builder(2, seed=0, dropout=0.0)().train()
+    assert torch.equal(model(**batch).logits, model(**batch).logits)
 
 
 def test_only_the_head_depends_on_the_seed(folder: Path) -> None:
