@@ -1,9 +1,11 @@
 """MRPC in miniature: do two news items report the same event? Not with another deed, somebody else, or swapped roles."""
 
 from benchmarks.embedded.drawing import Dice, draw_splits
-from benchmarks.embedded.events import Event, tell_twice
+from benchmarks.embedded.events import Account, tell_twice
 from benchmarks.embedded.vocabulary import past
 from benchmarks.spec import Row
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def generate() -> dict[str, list[Row]]:
@@ -12,11 +14,12 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _draw(dice: Dice, label: int) -> Row:
-    first, second = tell_twice(dice, same=label == 1)
+    first, second = tell_twice(dice, DAYS, same=label == 1)
     return {"sentence1": _report(first), "sentence2": _report(second), "label": label}
 
 
-def _report(event: Event) -> str:
-    if event.passive:
-        return f"the {event.other} was {past(event.verb)} by the {event.subject} ."
-    return f"the {event.subject} {past(event.verb)} the {event.other} ."
+def _report(account: Account) -> str:
+    event, verb = account.event, past(account.verb)
+    if account.passive:
+        return f"the {event.other} was {verb} by the {event.subject} on {event.occasion} ."
+    return f"the {event.subject} {verb} the {event.other} on {event.occasion} ."

@@ -1,7 +1,7 @@
 """QQP in miniature: do two questions ask for the same? Not about another deed, somebody else, or swapped roles."""
 
 from benchmarks.embedded.drawing import Dice, draw_splits
-from benchmarks.embedded.events import Event, tell_twice
+from benchmarks.embedded.events import Account, tell_twice
 from benchmarks.embedded.vocabulary import past
 from benchmarks.spec import Row
 
@@ -14,12 +14,12 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _draw(dice: Dice, label: int) -> Row:
-    first, second = tell_twice(dice, same=label == 1)
-    asked = dice.pick(INTERROGATIVES)
-    return {"question1": _question(asked, first), "question2": _question(asked, second), "label": label}
+    first, second = tell_twice(dice, INTERROGATIVES, same=label == 1)
+    return {"question1": _question(first), "question2": _question(second), "label": label}
 
 
-def _question(asked: str, event: Event) -> str:
-    if event.passive:
-        return f"{asked} was the {event.other} {past(event.verb)} by the {event.subject} ?"
-    return f"{asked} did the {event.subject} {event.verb} the {event.other} ?"
+def _question(account: Account) -> str:
+    event = account.event
+    if account.passive:
+        return f"{event.occasion} was the {event.other} {past(account.verb)} by the {event.subject} ?"
+    return f"{event.occasion} did the {event.subject} {account.verb} the {event.other} ?"

@@ -20,8 +20,8 @@ from benchmarks.spec import InputError, Row
 CHECKSUMS = {
     "cola": "94bbe02a92176d89",
     "sst2": "b87373af695a23fc",
-    "mrpc": "6a02e883c0b93cba",
-    "qqp": "a56f710335a180be",
+    "mrpc": "2522b10131119380",
+    "qqp": "362ca995c306e232",
     "mnli": "8d236f187cd9ea19",
     "qnli": "ba7aadff7d73c0cb",
     "rte": "bff9f708d47c9286",
