@@ -1,7 +1,9 @@
 """Copies results that can be relied on from a store to `results/reference/`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.result import Result
 from benchmarks.store import CellFolder, Store, read_predictions, read_result, write_predictions, write_result
@@ -46,4 +48,12 @@ def _copy(source: CellFolder, target: CellFolder, result: Result) -> None:
     for split in predictions.values():
         split["scores"] = [[round(value, SCORE_DIGITS) for value in scores] for scores in split["scores"]]
     write_predictions(target.path / "predictions.json.gz", predictions)
-    write_result(target.path / "result.json", result)
+    write_result(target.path / "result.json", replace(result, config=_without_folders(result.config)))
+
+
+def _without_folders(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where data and models lie on one machine means nothing elsewhere; their fingerprints say what they were."""
+    return {
+        key: Path(value).name if key in ("data", "model") and Path(value).is_dir() else value
+        for key, value in config.items()
+    }

@@ -116,12 +116,15 @@ def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: p
         "failed": {"status": "failed", "reason": "nan"},
     }.items():
         folder = store.cell("cola", method, "a" * 64, "b" * 64)
-        folder.write_result(fakes.make_result(method=method, **changes), {"validation": prediction})
+        config = {"model": "minilm", "data": str(tmp_path / "GLUE")}
+        folder.write_result(fakes.make_result(method=method, config=config, **changes), {"validation": prediction})
+    (tmp_path / "GLUE").mkdir()
     assert main(["promote", "--runs", str(store.folder), "--to", str(reference)]) == 1
     (path,) = reference.glob("*/*/*/*/result.json")
     assert path.parent == reference / "quick" / "cola" / "good" / f"{'a' * 12}-{'b' * 8}"
     assert read_result(path).method == "good"
     assert read_predictions(path.parent / "predictions.json.gz")["validation"]["scores"] == [[0.123457, 1.0]]
+    assert read_result(path).config == {"model": "minilm", "data": "GLUE"}  # where it lies means nothing elsewhere
     errors = capsys.readouterr().err
     assert "the code differed from commit" in errors
     assert "the commit that made it is not known" in errors
