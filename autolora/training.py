@@ -50,6 +50,10 @@ class TrainingConfig:
         wanted = self.steps or max(1, round(self.epochs * steps_per_epoch))
         return min(wanted, self.max_steps or wanted)
 
+    def examples(self, size: int) -> int:
+        """Examples that the whole training sees of a training set of that size, repetitions counted."""
+        return self.total_steps(math.ceil(size / self.batch_size)) * self.batch_size
+
 
 class Optimization:
     """AdamW with its schedule over a list of weights; its state goes into checkpoints."""

@@ -18,7 +18,6 @@ class AdaLora:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "AdaLoRA"
-    relative_cost: ClassVar[float] = 1.1
 
     initial_rank: int = 6
     """Rank of every update at the start: 1.5 times the target, as AdaLoRA's paper."""
@@ -79,6 +78,10 @@ class AdaLora:
         kept = {projection: ranks[projection.name] for projection in projections}
         counts["trainable_parameters"] = sum(item.lora_parameters(rank) + rank for item, rank in kept.items())
         return Outcome(model=model, seconds={"train": seconds}, ranks=ranks, **counts)
+
+    def work(self, examples: int) -> float:
+        """In units of LoRA's time per example."""
+        return 1.1 * self.training.examples(examples)
 
 
 def active_ranks(model: PeftModel) -> dict[str, int]:

@@ -38,7 +38,6 @@ class Adapter:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Adapter"
-    relative_cost: ClassVar[float] = 1.0
 
     width: int = 24
     """Bottleneck width. The paper gives 0.9M parameters for RoBERTa-base: width 24 has 903,744."""
@@ -60,6 +59,10 @@ class Adapter:
                 module.up.requires_grad_()
         seconds = train(model, problem, self.training)
         return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+
+    def work(self, examples: int) -> float:
+        """In units of LoRA's time per example."""
+        return self.training.examples(examples)
 
 
 def insert_bottlenecks(model: nn.Module, width: int) -> None:

@@ -16,7 +16,6 @@ class Full:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Full FT"
-    relative_cost: ClassVar[float] = 1.6
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -26,6 +25,10 @@ class Full:
         model = problem.build_model()
         seconds = train(model, problem, self.training)
         return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+
+    def work(self, examples: int) -> float:
+        """In units of LoRA's time per example."""
+        return 1.6 * self.training.examples(examples)
 
 
 METHOD = Full

@@ -16,7 +16,6 @@ class Lora:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "LoRA"
-    relative_cost: ClassVar[float] = 1.0
 
     rank: int = 4
     """Rank of every update (section 5.1)."""
@@ -37,6 +36,10 @@ class Lora:
             ranks=allocation.by_name(),
             **trainable_counts(model, problem.head),
         )
+
+    def work(self, examples: int) -> float:
+        """In units of LoRA's time per example."""
+        return self.training.examples(examples)
 
 
 METHOD = Lora

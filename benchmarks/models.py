@@ -95,6 +95,8 @@ class Backbone:
     """Last names of the modules that are new, and that every method trains in full."""
     parameters: int
     """Numbers in the model, its head left out."""
+    multiplied: int
+    """Those of them that every token is multiplied with: embeddings left out."""
 
     def builder(self, num_labels: int, seed: int, dropout: float | None = None) -> Callable[[], nn.Module]:
         """A function that returns the same model at every call: the pretrained weights and a new head.
@@ -134,7 +136,7 @@ def open_backbone(name: str) -> Backbone:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
     new = {part for key in missing for part in key.split(".")}
     head = tuple(part for part in _MAYBE_NEW if part in new) if folder else _HEADS
-    body = [weight for key, weight in model.named_parameters() if not set(key.split(".")) & set(head)]
+    body = [(key, weight) for key, weight in model.named_parameters() if not set(key.split(".")) & set(head)]
     return Backbone(
         title=_title(name),
         folder=folder,
@@ -142,7 +144,8 @@ def open_backbone(name: str) -> Backbone:
         config=config,
         tokenizer=tokenizer,
         head=head,
-        parameters=sum(weight.numel() for weight in body),
+        parameters=sum(weight.numel() for _, weight in body),
+        multiplied=sum(weight.numel() for key, weight in body if "embeddings" not in key),
     )
 
 

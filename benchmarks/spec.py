@@ -101,9 +101,11 @@ class Method(Protocol):
     version: ClassVar[int]
     title: ClassVar[str]
     """As the paper's tables print it: "AdaLoRA"."""
-    relative_cost: ClassVar[float]
-    """Training time over that of LoRA for as many epochs, roughly (MiniLM, two CPU cores); only for estimates."""
 
     def train(self, problem: "Problem") -> "Outcome":
         """Adapt a fresh model to the problem's training set."""
+        ...
+
+    def work(self, examples: int) -> float:
+        """Training time on so many examples, in the time that LoRA takes for one; roughly, for estimates only."""
         ...

@@ -84,7 +84,6 @@ class Steady:
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Steady"
-    relative_cost: ClassVar[float] = 1.0
 
     rank: int = 4
     step_seconds: float = 0.0
@@ -114,15 +113,20 @@ class Steady:
             ranks={"query": self.rank},
         )
 
+    def work(self, examples: int) -> float:
+        return min(self.training.steps or examples, self.training.max_steps or examples) * self.training.batch_size
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exploding:
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Exploding"
-    relative_cost: ClassVar[float] = 1.0
 
     def train(self, problem: Problem) -> Outcome:
         raise NonFiniteLossError("train: the loss is nan at step 2 of 3; try a lower lr")
+
+    def work(self, examples: int) -> float:
+        return examples
 
 
 COIN = FakeTask()
@@ -137,7 +141,9 @@ def install(set_attribute: Callable[[Any, str, Any], None] = setattr) -> None:
             EntryPoint("exploding", f"{__name__}:Exploding", "autolora_bench.methods"),
         ],
     }
-    backbone = SimpleNamespace(title="Fake", parameters=10, tokenizer=None, head=("classifier",), builder=_builder)
+    backbone = SimpleNamespace(
+        title="Fake", parameters=10, multiplied=8, tokenizer=None, head=("classifier",), builder=_builder
+    )
     set_attribute(registry, "entry_points", lambda group: found[group])
     set_attribute(models, "open_backbone", lambda name: backbone)
     set_attribute(models, "fingerprint", lambda name: "e" * 64)

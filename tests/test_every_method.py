@@ -59,6 +59,14 @@ def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_estimated_work_grows_with_the_examples_unless_the_steps_are_set(name: str) -> None:
+    by_epochs = method(name, TrainingConfig(epochs=2, batch_size=10))
+    assert by_epochs.work(200) > 0
+    assert by_epochs.work(400) == pytest.approx(2 * by_epochs.work(200))
+    assert method(name).work(400) == method(name).work(200)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_method_learns(name: str) -> None:
     task = problem(train=examples(12))
     model = method(name, TrainingConfig(lr=3e-2, steps=150, batch_size=12)).train(task).model.eval()

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import plan
 from benchmarks.materials import Materials
 from benchmarks.nested import Table
-from benchmarks.plan import PlannedCell, make_plan, trained_examples
+from benchmarks.plan import PlannedCell, make_plan
 from benchmarks.settings import load_settings
 from benchmarks.spec import InputError
 from benchmarks.store import Store
@@ -92,17 +92,8 @@ def test_another_seeds_measured_time_is_the_estimate(tmp_path: Path) -> None:
 def test_without_a_measurement_the_estimate_is_arithmetic(tmp_path: Path) -> None:
     (cell,) = planned(tmp_path)
     tokens = 3 * plan.TOKENS_PER_WORD + 3  # "heads or tails"
-    operations = 10 * tokens * (6 * 3 * 2 + 2 * 4)  # parameters, 3 steps of 2, 4 rows to evaluate
-    assert cell.seconds == pytest.approx(operations / (1e6 * plan.EFFICIENCY))
-
-
-def test_the_longest_training_of_a_method_counts() -> None:
-    settings = {
-        "search": {"training": {"epochs": 2, "steps": None, "max_steps": None, "batch_size": 4}},
-        "training": {"epochs": 9, "steps": 5, "max_steps": None, "batch_size": 4},
-    }
-    assert trained_examples(settings, 100) == 200
-    assert trained_examples({}, 100) == 100
+    operations = 8 * tokens * (4 * 3 * 2 + 2 * 4)  # weights, 3 steps of 2, 4 rows to evaluate
+    assert cell.seconds == pytest.approx(operations / (1e6 * plan.EFFICIENCY["fp32"]))
 
 
 def test_names_are_checked_before_data_are_read(tmp_path: Path) -> None:
