@@ -11,9 +11,12 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
+from benchmarks.cli import main
 from tests.tiny import build
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEASURED = re.findall(r"<!-- python -m benchmarks (report .*?) -->\n(.*?)<!-- end -->", README, re.DOTALL)
 MODEL = "FacebookAI/roberta-base"
 
 
@@ -41,15 +44,24 @@ def test_the_library_in_ten_lines_runs(model_folder: Path) -> None:
     assert model(input_ids=torch.tensor([[2, 3, 5]])).logits.shape == (1, 2)
 
 
+@pytest.mark.parametrize(("command", "shown"), MEASURED)
+def test_a_measured_table_is_what_its_command_prints(
+    command: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(command.split()) == 0
+    assert shown == capsys.readouterr().out
+
+
 def test_every_file_that_the_readme_points_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     files = [link for link in links if not link.startswith("http")]
     assert len(files) > 5
-    assert not [link for link in files if not (Path(__file__).parent.parent / link).exists()]
+    assert not [link for link in files if not (ROOT / link).exists()]
 
 
 def test_every_command_of_the_readme_names_a_session_or_a_subcommand_that_exists() -> None:
     sessions = set(re.findall(r"nox -s (\w+)", README))
-    noxfile = (Path(__file__).parent.parent / "noxfile.py").read_text(encoding="utf-8")
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     assert sessions
     assert all(f"def {session}(" in noxfile for session in sessions)

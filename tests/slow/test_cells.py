@@ -2,6 +2,7 @@
 
 # ruff: noqa: S603  the commands are our own
 
+import os
 import random
 import signal
 import subprocess
@@ -50,6 +51,32 @@ def test_a_cell_that_was_killed_twice_ends_with_the_bits_of_an_undisturbed_one(m
     assert resumed.fingerprints == undisturbed.fingerprints
     assert resumed.ranks == undisturbed.ranks
     assert resumed.metrics == undisturbed.metrics
+
+
+def test_workers_that_were_killed_leave_nothing_running_and_end_with_the_same_bits(tmp_path: Path) -> None:
+    options = ("--methods", "lora,full", "--max-steps", "80", "--workers", "2", "--set", "run.checkpoint_seconds=0.2")
+    process = subprocess.Popen(command(tmp_path / "killed", *options), start_new_session=True)
+    while process.poll() is None and len(list(tmp_path.glob("killed/*/*/*/checkpoints/*.safetensors"))) < 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while group_exists(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not group_exists(process.pid)
+    resumed, undisturbed = finish(tmp_path / "killed", *options), finish(tmp_path / "undisturbed", *options)
+    assert {name: result.fingerprints for name, result in resumed.items()} == {
+        name: result.fingerprints for name, result in undisturbed.items()
+    }
+    assert all(result.resumed for result in resumed.values())
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_papers_setting_runs_through_every_method_without_its_weights(tmp_path: Path) -> None:
