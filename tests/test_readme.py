@@ -1,4 +1,4 @@
-"""What the README shows is run."""
+"""What README and docs show is run."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,8 @@ from tests.tiny import build
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MEASURED = re.findall(r"<!-- python -m benchmarks (report .*?) -->\n(.*?)<!-- end -->", README, re.DOTALL)
+PAGES = README + (ROOT / "docs" / "embedded.md").read_text(encoding="utf-8")
+MEASURED = re.findall(r"<!-- python -m benchmarks (report .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
 MODEL = "FacebookAI/roberta-base"
 
 
