@@ -17,6 +17,7 @@ from benchmarks.result import Result
 from benchmarks.settings import load_settings
 from benchmarks.store import Store
 from tests import fakes
+from tests.processes import group_ends
 
 ROOT = Path(__file__).parent.parent
 SLOW = ("--methods=steady", "--seeds=2", "--set=training.steps=40", "--set=methods.steady.step_seconds=0.05")
@@ -57,14 +58,6 @@ def start(options: list[str]) -> subprocess.Popen[str]:
 def wait_for_two_cells(folder: Path, process: subprocess.Popen[str]) -> None:
     while process.poll() is None and len(list(folder.glob("runs/*/*/*/checkpoints/*.safetensors"))) < 2:
         time.sleep(0.02)
-
-
-def group_is_empty(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_two_workers_give_what_one_gives(
@@ -139,7 +132,7 @@ def test_a_signal_stops_all_workers_and_the_next_run_goes_on(
     assert process.returncode == status
     assert "stopped with 2 of 2 cells to do; the same command goes on from there" in errors
     assert "Traceback" not in errors
-    assert group_is_empty(process.pid)
+    assert group_ends(process.pid, seconds=5)
     assert main([*options, *SLOW, "--set=methods.steady.step_seconds=0.05"]) == 0
     assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2
 
@@ -149,10 +142,7 @@ def test_workers_end_when_the_run_was_killed(options: list[str], tmp_path: Path)
     wait_for_two_cells(tmp_path, process)
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 30
-    while not group_is_empty(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert group_is_empty(process.pid)
+    assert group_ends(process.pid, seconds=30)
     assert not results(tmp_path)
     assert main([*options, *SLOW]) == 0
     assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2

@@ -1,4 +1,4 @@
-"""MRPC in miniature: do two news items report the same event? Not with another deed, somebody else, or swapped roles."""
+"""MRPC in miniature: do two items report the same event? Not with another deed, person or day, or swapped roles."""
 
 from benchmarks.embedded.drawing import Dice, draw_splits
 from benchmarks.embedded.events import Account, tell_twice

@@ -1,4 +1,4 @@
-"""QQP in miniature: do two questions ask for the same? Not about another deed, somebody else, or swapped roles."""
+"""QQP in miniature: do two questions ask for the same? Not with another deed, person or question, or swapped roles."""
 
 from benchmarks.embedded.drawing import Dice, draw_splits
 from benchmarks.embedded.events import Account, tell_twice

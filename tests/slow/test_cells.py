@@ -2,7 +2,6 @@
 
 # ruff: noqa: S603  the commands are our own
 
-import os
 import random
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from benchmarks.result import Result
 from benchmarks.store import Store
+from tests.processes import group_ends
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 METHODS = ("full", "adapter", "lora", "adalora", "autolora")
@@ -60,23 +60,12 @@ def test_workers_that_were_killed_leave_nothing_running_and_end_with_the_same_bi
         time.sleep(0.02)
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 60
-    while group_exists(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not group_exists(process.pid)
+    assert group_ends(process.pid, seconds=60)
     resumed, undisturbed = finish(tmp_path / "killed", *options), finish(tmp_path / "undisturbed", *options)
     assert {name: result.fingerprints for name, result in resumed.items()} == {
         name: result.fingerprints for name, result in undisturbed.items()
     }
     assert all(result.resumed for result in resumed.values())
-
-
-def group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_the_papers_setting_runs_through_every_method_without_its_weights(tmp_path: Path) -> None:
