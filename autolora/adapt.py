@@ -6,13 +6,21 @@ import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
+from autolora.fused import split_fused
 from autolora.layers import count, head_parameters
 from autolora.problem import Problem
 
 
+def fresh_model(problem: Problem) -> nn.Module:
+    """A fresh model whose query and value projections are modules of their own, fused ones split."""
+    model = problem.build_model()
+    split_fused(model)
+    return model
+
+
 def adapt(problem: Problem, config: PeftConfig) -> PeftModel:
     """A fresh model with PEFT's modules attached, seeded; these and the head are trainable, all else is frozen."""
-    model = problem.build_model()
+    model = fresh_model(problem)
     config.modules_to_save = present_heads(model, problem.head)
     torch.manual_seed(problem.seed)
     return get_peft_model(model, config)

@@ -41,6 +41,23 @@ def load_checkpoint(path: Path) -> State:
         return _unpack(json.loads(file.metadata()["outline"]), file)
 
 
+class TensorState:
+    """Tensors that go into a checkpoint by themselves."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = tensors
+
+    def state_dict(self) -> list[Tensor]:
+        """The tensors."""
+        return list(self._tensors)
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Sequence[Tensor]) -> None:
+        """Copy values into them."""
+        for tensor, value in zip(self._tensors, state, strict=True):
+            tensor.copy_(value)
+
+
 def _pack(value: State, tensors: dict[str, Tensor]) -> Any:
     """JSON outline of value; each tensor moves to `tensors` and leaves its key."""
     if isinstance(value, Tensor):

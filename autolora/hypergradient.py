@@ -6,17 +6,25 @@ w'(beta) = w - eta * grad_w L_tr(w, beta), the objective F(beta) = L_val(w'(beta
     dF/dbeta = d/dbeta L_val(w', beta)  -  eta * [d^2 L_tr(w, beta) / (dbeta dw)] v,    v = grad_w' L_val(w', beta)
                (direct term)                      (second-order term)
 
-The mixed derivative is taken at w, v at w'.
+The mixed derivative is taken at w, v at w'. The engines differ in how they get the mixed derivative times v:
+`exact` by backward through the train gradient, `finite_difference` from train gradients at weights moved along v.
+Every pass over the train batch sees the same dropout masks: they are passes of one function.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 Loss = Callable[[Sequence[Tensor]], Tensor]
 """Inner weights w -> a scalar loss, at the current selection logits."""
+
+RADIUS = 0.01
+"""Finite differences move the weights by this distance along v, as DARTS and betty's `darts` do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,9 @@ class Bilevel:
     """w: inner weights, which require gradients."""
     logits: Sequence[Tensor]
     """beta: selection logits, one vector per layer, which require gradients."""
+    advance: Callable[[Sequence[Tensor]], Sequence[Tensor]] | None = None
+    """Train gradient -> w', for a look-ahead that is not Eq. 4's gradient step of size eta but an optimizer's step.
+    The mixed derivative is then taken at w' as well, as betty does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,8 @@ class Hypergradient:
     eta: float
     train_gradient: list[Tensor]
     """grad_w L_tr(w, beta), shapes of the weights."""
+    valid_gradient: list[Tensor]
+    """v = grad_w' L_val(w', beta), shapes of the weights."""
     train_loss: Tensor
     """L_tr(w, beta), a scalar."""
     valid_loss: Tensor
@@ -57,43 +70,174 @@ class Hypergradient:
         return [direct - self.eta * second for direct, second in zip(self.direct, self.second_order, strict=True)]
 
     @property
+    def direct_norm(self) -> float:
+        """||direct term||, over all layers."""
+        return global_norm(self.direct)
+
+    @property
+    def second_order_norm(self) -> float:
+        """||second-order term|| without eta, over all layers; 0 where it was not computed."""
+        return 0.0 if self.second_order is None else global_norm(self.second_order)
+
+    @property
     def second_order_share(self) -> float:
-        """||eta * second-order term|| / ||direct term||, global norms; 0 at eta = 0, infinite without a direct term."""
+        """||eta * second-order term|| / ||direct term||; 0 at eta = 0, infinite without a direct term."""
         if self.second_order is None:
             return 0.0
-        direct, second = global_norm(self.direct), self.eta * global_norm(self.second_order)
-        return second / direct if direct else float("inf")
+        return self.eta * self.second_order_norm / self.direct_norm if self.direct_norm else float("inf")
+
+
+Engine = Callable[[Bilevel, float], Hypergradient]
+"""Problem and eta -> hypergradient."""
 
 
 def exact(problem: Bilevel, eta: float) -> Hypergradient:
     """Both terms, the second one by backward through the train gradient.
 
-    At eta = 0 ("AutoLoRA (eta = 0)" of Table 4) the look-ahead stays at w and the second-order term is left out.
+    At eta = 0 ("AutoLoRA (eta = 0)" of Table 4) the look-ahead stays at w and the second-order term is left out,
+    whatever the engine.
 
     Args:
         problem: losses, weights and logits. The train loss must be twice differentiable: eager attention.
-        eta: step size of the look-ahead, >= 0.
+        eta: weight of the second-order term, and step size of the look-ahead unless the problem has one of its own.
     """
-    second_order_wanted = eta != 0
-    train_loss = problem.train_loss(problem.weights)
-    train_gradient = torch.autograd.grad(
-        train_loss, problem.weights, create_graph=second_order_wanted, materialize_grads=True
-    )
-    ahead = [
-        (weight - eta * gradient).detach().requires_grad_()
-        for weight, gradient in zip(problem.weights, train_gradient, strict=True)
-    ]
-    valid_loss = problem.valid_loss(ahead)
-    gradients = torch.autograd.grad(valid_loss, [*ahead, *problem.logits], materialize_grads=True)
-    v, direct = gradients[: len(ahead)], gradients[len(ahead) :]
-    return Hypergradient(
-        direct=list(direct),
-        second_order=_mixed_product(train_gradient, v, problem.logits) if second_order_wanted else None,
-        eta=eta,
-        train_gradient=[gradient.detach() for gradient in train_gradient],
-        train_loss=train_loss.detach(),
-        valid_loss=valid_loss.detach(),
-    )
+    at_start = eta != 0 and not problem.advance
+    train = _TrainPass.start(problem, differentiable=at_start)
+    terms = _Terms.ahead(problem, train, eta)
+    if eta == 0:
+        return terms.hypergradient(eta, None)
+    gradient = train.gradient if at_start else train.gradient_at(terms.point, differentiable=True)
+    return terms.hypergradient(eta, _mixed_product(gradient, terms.valid_gradient, problem.logits))
+
+
+def finite_difference(
+    problem: Bilevel, eta: float, *, one_sided: bool = False, radius: float = RADIUS
+) -> Hypergradient:
+    """Both terms, the second one from train gradients by the logits at weights moved along v.
+
+    Args:
+        problem: losses, weights and logits.
+        eta: as in `exact`.
+        one_sided: difference to the train gradient where v is applied (one pass more, error of order `radius`)
+            instead of the central one (two passes more, error of order `radius` squared).
+        radius: Euclidean distance that the weights are moved by.
+    """
+    start_counts = one_sided and eta != 0 and not problem.advance
+    train = _TrainPass.start(problem, by_logits=start_counts)
+    terms = _Terms.ahead(problem, train, eta)
+    if eta == 0:
+        return terms.hypergradient(eta, None)
+    norm = global_norm(terms.valid_gradient)
+    step = radius / norm if norm else 0.0
+    if not step:
+        return terms.hypergradient(eta, [torch.zeros_like(logits) for logits in problem.logits])
+    above = train.slope_at(_moved(terms.point, terms.valid_gradient, step))
+    if not one_sided:
+        below, width = train.slope_at(_moved(terms.point, terms.valid_gradient, -step)), 2 * step
+    else:
+        below, width = train.slope if start_counts else train.slope_at(terms.point), step
+    return terms.hypergradient(eta, [(high - low) / width for high, low in zip(above, below, strict=True)])
+
+
+def first_order(problem: Bilevel, eta: float) -> Hypergradient:
+    """The direct term alone, at the look-ahead of step size eta."""
+    return _Terms.ahead(problem, _TrainPass.start(problem), eta).hypergradient(eta, None)
+
+
+ENGINES: Mapping[str, Engine] = MappingProxyType(
+    {
+        "exact": exact,
+        "finite-difference": finite_difference,
+        "finite-difference-one-sided": partial(finite_difference, one_sided=True),
+        "first-order": first_order,
+    }
+)
+"""Name -> engine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrainPass:
+    """The train loss and its gradient at w, and what it takes to repeat the pass elsewhere with the same masks."""
+
+    problem: Bilevel
+    loss: Tensor
+    gradient: Sequence[Tensor]
+    slope: Sequence[Tensor]
+    """Gradient by the logits; empty where it was not asked for."""
+    random_state: "_RandomState"
+
+    @classmethod
+    def start(cls, problem: Bilevel, *, differentiable: bool = False, by_logits: bool = False) -> "_TrainPass":
+        """One pass at the problem's weights."""
+        random_state = _RandomState.now(problem.weights[0].device)
+        loss = problem.train_loss(problem.weights)
+        inputs = [*problem.weights, *(problem.logits if by_logits else ())]
+        gradients = torch.autograd.grad(loss, inputs, create_graph=differentiable, materialize_grads=True)
+        weights = len(problem.weights)
+        return cls(
+            problem=problem,
+            loss=loss,
+            gradient=gradients[:weights],
+            slope=gradients[weights:],
+            random_state=random_state,
+        )
+
+    def gradient_at(self, weights: Sequence[Tensor], *, differentiable: bool) -> Sequence[Tensor]:
+        """The train gradient by the weights at other weights."""
+        with self.random_state.again():
+            loss = self.problem.train_loss(weights)
+        return torch.autograd.grad(loss, weights, create_graph=differentiable, materialize_grads=True)
+
+    def slope_at(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The train gradient by the logits at other weights."""
+        with self.random_state.again():
+            loss = self.problem.train_loss(weights)
+        return torch.autograd.grad(loss, self.problem.logits, materialize_grads=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """What all engines compute alike: the look-ahead, and the validation loss with its gradients there."""
+
+    train: _TrainPass
+    point: Sequence[Tensor]
+    """Where the mixed derivative is taken: w, or w' where the problem has a look-ahead of its own."""
+    direct: Sequence[Tensor]
+    valid_gradient: Sequence[Tensor]
+    valid_loss: Tensor
+
+    @classmethod
+    def ahead(cls, problem: Bilevel, train: _TrainPass, eta: float) -> "_Terms":
+        """Look ahead by a step of size eta, or by the problem's own step."""
+        if problem.advance and eta:
+            ahead = [weight.detach().requires_grad_() for weight in problem.advance(train.gradient)]
+        else:
+            ahead = [weight.requires_grad_() for weight in _moved(problem.weights, train.gradient, -eta)]
+        valid_loss = problem.valid_loss(ahead)
+        gradients = torch.autograd.grad(valid_loss, [*ahead, *problem.logits], materialize_grads=True)
+        return cls(
+            train=train,
+            point=ahead if problem.advance else problem.weights,
+            direct=gradients[len(ahead) :],
+            valid_gradient=gradients[: len(ahead)],
+            valid_loss=valid_loss,
+        )
+
+    def hypergradient(self, eta: float, second_order: list[Tensor] | None) -> Hypergradient:
+        return Hypergradient(
+            direct=list(self.direct),
+            second_order=second_order,
+            eta=eta,
+            train_gradient=[gradient.detach() for gradient in self.train.gradient],
+            valid_gradient=list(self.valid_gradient),
+            train_loss=self.train.loss.detach(),
+            valid_loss=self.valid_loss.detach(),
+        )
+
+
+def _moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: float) -> list[Tensor]:
+    """The weights, each moved along its direction; without a graph."""
+    return [(weight + distance * along).detach() for weight, along in zip(weights, direction, strict=True)]
 
 
 def _mixed_product(train_gradient: Sequence[Tensor], v: Sequence[Tensor], logits: Sequence[Tensor]) -> list[Tensor]:
@@ -102,6 +246,29 @@ def _mixed_product(train_gradient: Sequence[Tensor], v: Sequence[Tensor], logits
     pairs = [(gradient, by) for gradient, by in zip(train_gradient, v, strict=True) if gradient.requires_grad]
     outputs, by = [gradient for gradient, _ in pairs], [by for _, by in pairs]
     return list(torch.autograd.grad(outputs, logits, grad_outputs=by, materialize_grads=True))
+
+
+@dataclass(frozen=True)
+class _RandomState:
+    """Torch's random state at one moment, on the CPU and on one device."""
+
+    device: torch.device
+    cpu: Tensor
+    cuda: Tensor | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> "_RandomState":
+        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls(device, torch.get_rng_state(), cuda)
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Draw the random numbers once more that followed this moment; afterwards all goes on as before."""
+        with torch.random.fork_rng([self.device] if self.cuda is not None else []):
+            torch.set_rng_state(self.cpu)
+            if self.cuda is not None:
+                torch.cuda.set_rng_state(self.cuda, self.device)
+            yield
 
 
 def global_norm(tensors: Sequence[Tensor]) -> float:

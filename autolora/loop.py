@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autolora.checkpoint import load_checkpoint, save_checkpoint
-from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, never
 
 _ACCELERATOR_FETCH_EVERY = 20
 """On an accelerator the loss is fetched this rarely: fetching waits for everything queued before it."""
@@ -35,6 +35,7 @@ def run_steps(
     state: Mapping[str, Stateful],
     runtime: Runtime,
     after_step: Callable[[int], None] | None = None,
+    finished: Callable[[], bool] = never,
     keep_last: bool = False,
 ) -> float:
     """Run step(0) .. step(steps - 1), from the last checkpoint on where there is one.
@@ -46,6 +47,7 @@ def run_steps(
         state: everything that a later step depends on, but for torch's random states, which are added here.
         runtime: device, checkpoints, progress, stop.
         after_step: called with the number of steps done, outside the clock (evaluation at an epoch's end).
+        finished: asked after every step; once it answers True the stage ends before its last step.
         keep_last: write a checkpoint after the last step too, for a stage that others follow.
 
     Returns:
@@ -65,12 +67,12 @@ def run_steps(
             states = {name: item.state_dict() for name, item in state.items()}
             save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
 
-    while done < steps:
+    while done < steps and not finished():
         started = time.perf_counter()
         loss = step(done)
         done += 1
         due = time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds
-        last = done == steps
+        last = done == steps or finished()
         fetch = runtime.device == "cpu" or due or last or done % _ACCELERATOR_FETCH_EVERY == 0
         value = loss.item() if fetch else None
         seconds += time.perf_counter() - started

@@ -1,14 +1,16 @@
 """AutoLoRA from end to end: search, ranks, retraining on D_tr and D_val together (section 4.5)."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from autolora.adapt import adapt
 from autolora.problem import Problem
 from autolora.ranks import RankAllocation, Scaling
-from autolora.search import SearchConfig, SearchResult, search
+from autolora.search import search
+from autolora.search_config import SearchConfig
+from autolora.search_result import SearchResult
 from autolora.training import TrainingConfig, train
 
 
@@ -22,6 +24,8 @@ class RetrainConfig:
     """"by-rank": lora_alpha / r_l in layer l, as the authors' code; "constant": lora_alpha / mean rank everywhere."""
     dropout: float = 0.0
     """Dropout on the input of the LoRA updates."""
+    bias: Literal["none", "all"] = "none"
+    """Whether all biases of the model are trained too, as the authors do on BioNLP2004."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
@@ -32,7 +36,7 @@ def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig)
         The PEFT model, and the wall-clock seconds of optimisation.
     """
     peft_config = allocation.to_lora_config(
-        lora_alpha=config.lora_alpha, scaling=config.scaling, lora_dropout=config.dropout
+        lora_alpha=config.lora_alpha, scaling=config.scaling, lora_dropout=config.dropout, bias=config.bias
     )
     model = adapt(problem, peft_config)
     return model, train(model, problem, config.training)

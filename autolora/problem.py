@@ -19,6 +19,10 @@ Batch = Mapping[str, Tensor]
 """Collated examples: tensors of shape (batch, ...), keyed by the model's argument names."""
 
 
+TrainingLoss = Callable[[nn.Module, Batch], Tensor]
+"""Model and batch -> training loss, a scalar: the mean over the batch's examples."""
+
+
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     """The loss that a Hugging Face model computes from its labels, a scalar; the mean over the batch."""
     loss: Tensor = model(**batch).loss
@@ -39,7 +43,7 @@ class Problem:
     """All training examples. Each has `input_ids`, whose length decides the batch that the example goes into."""
     collate: Callable[[Sequence[Example]], Batch]
     """Pads examples to their longest and stacks them."""
-    loss: Callable[[nn.Module, Batch], Tensor] = model_loss
+    loss: TrainingLoss = model_loss
     """Training loss of one batch, a scalar: the mean over its examples."""
     head: tuple[str, ...] = ("classifier", "score")
     """Last names of the modules that every method trains in full: the new output head."""

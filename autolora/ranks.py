@@ -93,8 +93,7 @@ class RankAllocation:
         if not kept:
             raise ValueError("every projection has rank 0: there is nothing left to adapt")
         mean = sum(kept.values()) / len(kept)
-        # PEFT reads the keys as regular expressions; an exact name must not match the end of another one.
-        keys = {name: f"^{re.escape(name)}" for name in kept}
+        keys = {name: exact_key(name) for name in kept}
         alphas = {keys[name]: lora_alpha * rank / mean for name, rank in kept.items()} if scaling == "constant" else {}
         return LoraConfig(
             r=max(kept.values()),
@@ -114,3 +113,8 @@ class RankAllocation:
         """Read what `save` wrote."""
         saved = json.loads(Path(path).read_text(encoding="utf-8"))
         return cls(tuple(Projection(**item) for item in saved["projections"]), tuple(saved["ranks"]))
+
+
+def exact_key(name: str) -> str:
+    """A module's key in PEFT's patterns, which are regular expressions: it must not match the end of another name."""
+    return f"^{re.escape(name)}"

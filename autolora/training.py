@@ -1,8 +1,10 @@
 """Training of whichever weights are trainable: AdamW, linear schedule with warm-up, gradient clipping."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from autolora.batching import BatchOrder
 from autolora.loop import Stateful, run_steps
-from autolora.problem import Batch, Example, Problem
+from autolora.problem import Batch, Example, Problem, TrainingLoss
+from autolora.runtime import Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ class TrainingConfig:
     """AdamW's decoupled weight decay, on matrices only: vectors (biases, norms) are not decayed."""
     warmup: float = 0.06
     """Share of all steps spent on linear warm-up, a fraction in [0, 1)."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """What the step size does after warm-up: it falls to 0 after the last step, or stays."""
     clip_norm: float | None = 1.0
     """Largest global gradient norm; None does not clip."""
 
@@ -66,7 +71,7 @@ class Optimization:
         others = [weight for weight in self.weights if weight.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self._optimizer = AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
-        self._schedule = LambdaLR(self._optimizer, linear_schedule(steps, config.warmup))
+        self._schedule = LambdaLR(self._optimizer, schedule(steps, config.warmup, falling=config.schedule == "linear"))
         self._clip_norm = config.clip_norm
 
     @property
@@ -80,6 +85,18 @@ class Optimization:
             nn.utils.clip_grad_norm_(self.weights, self._clip_norm)
         self._optimizer.step()
         self._schedule.step()
+
+    @torch.no_grad()
+    def preview(self, gradient: Sequence[Tensor]) -> list[Tensor]:
+        """The weights after a step from that gradient; they and the optimizer stay as they are."""
+        before = copy.deepcopy(self.state_dict())
+        for weight, value in zip(self.weights, gradient, strict=True):
+            weight.grad = value.detach().clone()
+        self.step()
+        ahead = [weight.clone() for weight in self.weights]
+        self.zero_grad()
+        self.load_state_dict(before)
+        return ahead
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
@@ -103,14 +120,14 @@ class Optimization:
         self._schedule.load_state_dict(state["schedule"])  # type: ignore[arg-type]
 
 
-def linear_schedule(steps: int, warmup: float) -> Callable[[int], float]:
+def schedule(steps: int, warmup: float, *, falling: bool = True) -> Callable[[int], float]:
     """Factor on the peak step size: up over the first `warmup` share of steps, then down to 0 after the last."""
     rising = math.ceil(warmup * steps)
 
     def factor(step: int) -> float:
         if step < rising:
             return (step + 1) / (rising + 1)
-        return max(0, steps - step) / max(1, steps - rising)
+        return max(0, steps - step) / max(1, steps - rising) if falling else 1.0
 
     return factor
 
@@ -145,7 +162,8 @@ def train(
     optimization = Optimization((weight for weight in model.parameters() if weight.requires_grad), config, steps)
 
     def step(index: int) -> Tensor:
-        loss = batch_loss(model, problem, gather(problem, problem.train, order.batch(index)))
+        batch = gather(problem, problem.train, order.batch(index))
+        loss = batch_loss(model, batch, loss=problem.loss, runtime=problem.runtime)
         loss.backward()  # type: ignore[no-untyped-call]
         optimization.step()
         if after_step:
@@ -179,8 +197,8 @@ def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int]
     return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
 
 
-def batch_loss(model: nn.Module, problem: Problem, batch: Batch) -> Tensor:
-    """The problem's loss of one batch, at the runtime's precision; a float32 scalar (float64 where the model is)."""
-    with problem.runtime.autocast():
-        loss = problem.loss(model, batch)
-    return loss if loss.dtype == torch.float64 else loss.float()
+def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:
+    """The loss of one batch, at the runtime's precision; a float32 scalar (float64 where the model is)."""
+    with runtime.autocast():
+        value = loss(model, batch)
+    return value if value.dtype == torch.float64 else value.float()

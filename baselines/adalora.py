@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from peft import AdaLoraConfig, PeftModel
 
-from autolora.adapt import adapt, trainable_counts
+from autolora.adapt import adapt, fresh_model, trainable_counts
 from autolora.problem import Outcome, Problem
 from autolora.projections import find_projections
 from autolora.training import TrainingConfig, batch_order, train
@@ -47,7 +47,7 @@ class AdaLora:
 
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model."""
-        projections = find_projections(problem.build_model(), problem.targets)
+        projections = find_projections(fresh_model(problem), problem.targets)
         epoch = batch_order(problem.train, self.training.batch_size, seed=problem.seed, stream="train").steps_per_epoch
         steps = self.training.total_steps(epoch)
         if steps < 2:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from autolora.adapt import adapt, trainable_counts
+from autolora.adapt import adapt, fresh_model, trainable_counts
 from autolora.problem import Outcome, Problem
 from autolora.projections import find_projections
 from autolora.ranks import RankAllocation
@@ -27,7 +27,7 @@ class Lora:
 
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model."""
-        allocation = RankAllocation.uniform(find_projections(problem.build_model(), problem.targets), self.rank)
+        allocation = RankAllocation.uniform(find_projections(fresh_model(problem), problem.targets), self.rank)
         model = adapt(problem, allocation.to_lora_config(lora_alpha=self.lora_alpha, lora_dropout=self.dropout))
         seconds = train(model, problem, self.training)
         return Outcome(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,6 +23,22 @@ from benchmarks.store import CellFolder, Store
 STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve", "checkpoint_seconds")
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""
+ADDED: Mapping[str, Any] = MappingProxyType(
+    {
+        "bias": "none",
+        "convergence": None,
+        "engine": "exact",
+        "initial_logit": None,
+        "look_ahead": "gradient",
+        "mixed_gradients": False,
+        "rank_rule": "selection",
+        "schedule": "linear",
+        "selection_betas": [0.9, 0.999],
+        "trainable": "updates",
+    }
+)
+"""Settings that came after the first results, each with the value that means what was done before: at this value it
+is left out of a cell's identity, so that a new switch makes no old measurement another one."""
 TOKENS_PER_WORD = 1.4
 EFFICIENCY = {"fp32": 0.9, "bf16": 0.5}
 """Share of the matrix-product rate that training reaches, by precision: MiniLM on one core of an AMD EPYC; with bf16
@@ -44,7 +61,7 @@ class Cell:
     @cached_property
     def configuration(self) -> str:
         """sha256 of all that decides the numbers but the seed and the environment."""
-        settings = {key: value for key, value in self.config.items() if key not in STANDS_ELSEWHERE}
+        settings = without_added({key: self.config[key] for key in self.config if key not in STANDS_ELSEWHERE})
         return digest([self.task, self.method, settings, dict(self.versions), dict(self.fingerprints)])
 
     @cached_property
@@ -118,6 +135,15 @@ def make_cells(
                 fingerprints={"data": data.fingerprint, "model": models.fingerprint(config["model"])},
                 environment=describe(config["device"], config["precision"]),
             )
+
+
+def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they were before ADDED, tables in tables too, wherever one of those stands at its value."""
+    return {
+        key: without_added(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if key not in ADDED or value != ADDED[key]
+    }
 
 
 class Estimate:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from autolora.adapt import trainable_counts
 from autolora.pipeline import RetrainConfig, search_and_retrain
 from autolora.problem import Outcome, Problem
-from autolora.search import SearchConfig
+from autolora.search_config import SearchConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,4 @@
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from autolora import rank_search
 from autolora.hypergradient import Bilevel, Hypergradient, exact
-from autolora.search import SearchConfig, SearchResult, search
+from autolora.search import search
+from autolora.search_config import SearchConfig
+from autolora.search_result import SearchResult
 from autolora.training import TrainingConfig
 from tests.tiny import build, collate, examples, problem
 
@@ -63,7 +65,7 @@ def test_the_models_hypergradient_equals_that_of_the_unrolled_step(
         checked.append(float((torch.cat(found.total) - direct - second).norm() / second.norm()))
         return found
 
-    monkeypatch.setattr(sys.modules[search.__module__], "exact", compare)
+    monkeypatch.setattr(rank_search, "ENGINES", {"exact": compare})
     plain = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     task = problem(build_model=lambda: build(dtype=torch.float64, **plain))
     search(task, replace(CONFIG, eta=eta))
@@ -78,7 +80,7 @@ def test_eta_is_the_scheduled_learning_rate_unless_given(monkeypatch: pytest.Mon
         seen.append(eta)
         return exact(bilevel, eta)
 
-    monkeypatch.setattr(sys.modules[search.__module__], "exact", spy)
+    monkeypatch.setattr(rank_search, "ENGINES", {"exact": spy})
     search(problem(), CONFIG)
     assert seen == pytest.approx([1e-2 * (6 - step) / 6 for step in range(6)])
 
@@ -135,7 +137,7 @@ def test_a_result_survives_a_file(tmp_path: Path) -> None:
     [
         ({"max_rank": 0}, "max_rank"),
         ({"eta": -1.0}, "eta"),
-        ({"order": "backwards"}, "simultaneous, weights-first or selection-first"),
+        ({"order": "backwards"}, "simultaneous, weights-first, selection-first"),
         ({"parameterisation": "softmin"}, "softmax"),
         ({"record_every": 0}, "record_every"),
     ],

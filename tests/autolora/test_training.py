@@ -3,7 +3,7 @@ import torch
 from transformers import get_linear_schedule_with_warmup
 
 from autolora.problem import Problem
-from autolora.training import Optimization, TrainingConfig, linear_schedule, train
+from autolora.training import Optimization, TrainingConfig, schedule, train
 from tests.tiny import build, problem, same, weights
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -25,7 +25,7 @@ def plain_loop(task: Problem, config: TrainingConfig, batches: list[list[int]]) 
         [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=config.lr,
     )
-    factor = linear_schedule(len(batches), config.warmup)
+    factor = schedule(len(batches), config.warmup)
     for step, batch in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = config.lr * factor(step)
@@ -53,7 +53,7 @@ def test_training_equals_a_plain_loop() -> None:
 
 
 def test_the_schedule_rises_falls_and_ends_at_zero() -> None:
-    factor = linear_schedule(100, 0.1)
+    factor = schedule(100, 0.1)
     values = [factor(step) for step in range(101)]
     assert values[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
     assert values[10] == 1
@@ -64,7 +64,7 @@ def test_the_schedule_rises_falls_and_ends_at_zero() -> None:
 def test_after_warm_up_the_schedule_is_that_of_transformers() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     theirs = get_linear_schedule_with_warmup(optimizer, 6, 100)
-    factor = linear_schedule(100, 0.06)
+    factor = schedule(100, 0.06)
     for step in range(100):
         if step >= 6:
             assert factor(step) == pytest.approx(theirs.get_last_lr()[0])

@@ -1,0 +1,156 @@
+"""One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from autolora.checkpoint import TensorState
+from autolora.hypergradient import ENGINES, Bilevel, Hypergradient
+from autolora.loop import Stateful
+from autolora.problem import Batch, TrainingLoss, model_loss
+from autolora.runtime import Runtime
+from autolora.search_config import SearchConfig
+from autolora.search_history import converged_at
+from autolora.search_model import SearchModel
+from autolora.search_result import Recorder, SearchResult
+from autolora.training import Optimization
+
+
+class RankSearch:
+    """A search in progress over one model, which it changes in place: take a fresh one for the training after it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: SearchConfig | None = None,
+        *,
+        steps: int,
+        loss: TrainingLoss = model_loss,
+        head: tuple[str, ...] = ("classifier", "score"),
+        targets: tuple[str, str] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        """Attach selection variables to model's query and value projections.
+
+        Args:
+            model: pretrained; moved to the runtime's device.
+            config: the paper's settings by default.
+            steps: how many there will be: the weights' learning rate falls to 0 over them.
+            loss: training loss of one batch, a scalar.
+            head: as in `Problem`.
+            targets: as in `Problem`.
+            runtime: device and precision.
+
+        Raises:
+            ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
+                shared projections, no head).
+        """
+        self.config = config = config or SearchConfig()
+        self.steps = steps
+        self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
+        self._optimization = Optimization(self.model.weights, config.training, steps)
+        self._selection_optimizer = AdamW(
+            self.model.logits, lr=config.selection_lr, betas=config.selection_betas, weight_decay=0.0
+        )
+        self._recorder = Recorder(self.model)
+        self._leftover = _Leftover()
+
+    @property
+    def state(self) -> dict[str, Stateful]:
+        """All that changes from step to step, for checkpoints."""
+        return {
+            "optimization": self._optimization,
+            "logits": TensorState(self.model.logits),
+            "selection_optimizer": self._selection_optimizer,
+            "recorder": self._recorder,
+            "leftover": self._leftover,
+        }
+
+    @property
+    def converged(self) -> bool:
+        """Whether the configured rule says that nothing moves any more."""
+        rule = self.config.convergence
+        return rule is not None and converged_at(self._recorder.records, rule) is not None
+
+    def step(self, index: int, train_batch: Batch, valid_batch: Batch) -> Tensor:
+        """Do one iteration; returns the train loss.
+
+        Args:
+            index: steps done before this one.
+            train_batch: of D_tr, on the runtime's device.
+            valid_batch: of D_val.
+
+        Raises:
+            NonFiniteLossError: a selection variable became NaN or infinite.
+        """
+        order = self.config.order
+        if order == "weights-first":
+            self._update_weights(self._train_gradient(train_batch))
+        found = self._hypergradient(train_batch, valid_batch)
+        selection_gradient = found.total
+        if self.config.mixed_gradients:
+            selection_gradient = self._with_train_slope(selection_gradient, train_batch)
+        if order == "simultaneous":
+            self._update_weights(found.train_gradient)
+        self._update_selection(selection_gradient)
+        if order == "selection-first":
+            self._update_weights(self._train_gradient(train_batch))
+        if self.config.mixed_gradients:
+            self._leftover.gradient = found.valid_gradient
+        if (index + 1) % self.config.record_every == 0 or index + 1 == self.steps:
+            self._recorder.record(index + 1, found.train_loss, found.valid_loss, found)
+        return found.train_loss
+
+    def result(self, seconds: float = 0.0) -> SearchResult:
+        """What has been found so far."""
+        return self._recorder.result(self.config, seconds)
+
+    def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
+        bilevel = Bilevel(
+            train_loss=self.model.on(train_batch),
+            valid_loss=self.model.on(valid_batch),
+            weights=self.model.weights,
+            logits=self.model.logits,
+            advance=self._optimization.preview if self.config.look_ahead == "optimizer" else None,
+        )
+        eta = self._optimization.lr if self.config.eta is None else self.config.eta
+        return ENGINES[self.config.engine](bilevel, eta)
+
+    def _train_gradient(self, batch: Batch) -> Sequence[Tensor]:
+        return torch.autograd.grad(self.model(batch), self.model.weights, materialize_grads=True)
+
+    def _update_weights(self, gradient: Sequence[Tensor]) -> None:
+        if self._leftover.gradient:
+            gradient = _sum(gradient, self._leftover.gradient)
+        for weight, value in zip(self.model.weights, gradient, strict=True):
+            weight.grad = value
+        self._optimization.step()
+        self._optimization.zero_grad()
+
+    def _update_selection(self, gradient: Sequence[Tensor]) -> None:
+        for logits, value in zip(self.model.logits, gradient, strict=True):
+            logits.grad = value
+        self._selection_optimizer.step()
+        self._selection_optimizer.zero_grad()
+
+    def _with_train_slope(self, gradient: Sequence[Tensor], batch: Batch) -> list[Tensor]:
+        return _sum(gradient, torch.autograd.grad(self.model(batch), self.model.logits, materialize_grads=True))
+
+
+def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    return [one + other for one, other in zip(tensors, others, strict=True)]
+
+
+class _Leftover:
+    """The validation gradient that the next update of the weights adds, where gradients are mixed."""
+
+    def __init__(self) -> None:
+        self.gradient: list[Tensor] = []
+
+    def state_dict(self) -> list[Tensor]:
+        return self.gradient
+
+    def load_state_dict(self, state: Sequence[Tensor]) -> None:
+        self.gradient = list(state)

@@ -1,0 +1,140 @@
+"""A model with selection variables around its projections, and its loss as a function of the inner weights."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from transformers import PreTrainedModel
+
+from autolora.layers import attach, freeze_all_but, head_parameters
+from autolora.problem import Batch, TrainingLoss
+from autolora.projections import find_projections
+from autolora.ranks import derive_ranks
+from autolora.runtime import NonFiniteLossError, Runtime
+from autolora.search_config import SearchConfig
+from autolora.selection import PARAMETERISATIONS, parameterisation
+from autolora.training import batch_loss
+
+
+class SearchModel(nn.Module):
+    """Wraps a model, in place: everything is frozen but the updates, their selection logits and the head.
+
+    `weights` (w) and `logits` (beta) are lists of tensors; `on(batch)` is the loss of a batch as a function of w.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: SearchConfig,
+        *,
+        loss: TrainingLoss,
+        head: tuple[str, ...],
+        targets: tuple[str, str] | None,
+        runtime: Runtime,
+    ) -> None:
+        """Attach the updates and move the model to the runtime's device.
+
+        Raises:
+            ValueError: there is nothing to adapt, it is quantised or shared, max_rank is too large, or the model has
+                no head of that name.
+        """
+        super().__init__()
+        self.projections = find_projections(model, targets)
+        refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
+        freeze_all_but(model, head)
+        if config.trainable == "all":
+            model.requires_grad_()
+        kind = parameterisation(config.parameterisation)
+        self.layers = attach(model, self.projections, config.max_rank, config.lora_alpha, kind)
+        self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]
+        if config.initial_logit is not None:
+            for logits in self.logits:
+                nn.init.constant_(logits, config.initial_logit)
+        self.model = model.to(runtime.device).train()
+        _use_eager_attention(model)
+        self._parameterisation = kind
+        self._rank_rule = config.rank_rule
+        self._loss = loss
+        self._runtime = runtime
+        outer = set(self.logits)
+        inner = {name: p for name, p in self.named_parameters() if p.requires_grad and p not in outer}
+        self._names = list(inner)
+        self.weights: list[Tensor] = list(inner.values())
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The training loss of a batch, a scalar."""
+        return batch_loss(self.model, batch, loss=self._loss, runtime=self._runtime)
+
+    def on(self, batch: Batch) -> Callable[[Sequence[Tensor]], Tensor]:
+        """Weights -> loss on batch. At the model's own weights nothing is swapped in."""
+
+        def loss(weights: Sequence[Tensor]) -> Tensor:
+            if weights is self.weights:
+                return self.forward(batch)
+            swapped: Tensor = functional_call(self, dict(zip(self._names, weights, strict=True)), (batch,))
+            return swapped
+
+        return loss
+
+    def selection(self) -> dict[str, Tensor]:
+        """Projection -> selection variables, shape (k,), float32 on the CPU."""
+        return {name: layer.selection.detach().float().cpu() for name, layer in self.layers.items()}
+
+    def ranks(self) -> dict[str, int]:
+        """Projection -> rank at this moment, by the configured rule."""
+        if self._rank_rule == "selection":
+            return derive_ranks(self.selection(), self._parameterisation)
+        logits = {name: layer.selection_logits.detach().float().cpu() for name, layer in self.layers.items()}
+        return derive_ranks(logits, PARAMETERISATIONS["unconstrained"])
+
+    def check_finite(self, step: int) -> None:
+        """Raises NonFiniteLossError: a selection variable is NaN or infinite; step and projection are named."""
+        for name, values in self.selection().items():
+            if not values.isfinite().all():
+                raise NonFiniteLossError(f"search: the selection variables of {name} are not finite at step {step}")
+
+
+def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head: Sequence[str]) -> None:
+    """Find out before any training that a search makes no sense.
+
+    Raises:
+        ValueError: projections are quantised, or shared between layers; the model has none of the named heads.
+    """
+    modules = [model.get_submodule(name) for name in names]
+    for name, module in zip(names, modules, strict=True):
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        if not weight.is_floating_point() or weight.element_size() < torch.finfo(torch.float16).bits // 8:
+            raise ValueError(
+                f"{name} is quantised ({weight.dtype}); the search needs weights of 16 bits or more: "
+                "load the model without quantisation"
+            )
+    all_names: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, nn.Linear):
+            all_names.setdefault(id(module.weight), []).append(name)
+    for name, module in zip(names, modules, strict=True):
+        others = [other for other in all_names[id(module.weight)] if other != name]
+        if others:
+            raise ValueError(f"{name} and {others[0]} share their weights: one projection cannot have two ranks")
+    config = getattr(model, "config", None)
+    layers = getattr(config, "num_hidden_layers", 0)
+    if getattr(config, "num_hidden_groups", layers) < layers:  # ALBERT
+        raise ValueError(
+            f"{type(model).__name__} shares its projections between {layers} layers: there is one rank to find, "
+            "not one per layer"
+        )
+    if head and not head_parameters(model, head):
+        known = sorted({name.rpartition(".")[2] for name, _ in chain(model.named_children())})
+        raise ValueError(
+            f"{type(model).__name__} has no module named {' or '.join(head)}: its output head would stay frozen; "
+            f"name it with head = (NAME,), choosing from {', '.join(known)}, or say head = () where it is pretrained"
+        )
+
+
+def _use_eager_attention(model: nn.Module) -> None:
+    """Fused attention kernels have no second derivative."""
+    if isinstance(model, PreTrainedModel):
+        model.set_attn_implementation("eager")
