@@ -27,6 +27,12 @@ def glue(session: nox.Session) -> None:
 
 
 @nox.session
+def ablations(session: nox.Session) -> None:
+    """Table 4: AutoLoRA without its parts, likewise; `glue` has run its row of AutoLoRA itself."""
+    benchmark(session, "run", "--table", "4", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The fast tests, without network."""
     shared(session, "-m", "pytest", "-m", "not slow", *session.posargs, env=OFFLINE)

@@ -51,6 +51,8 @@ class Problem:
     """Last names of the query and the value projection; None finds them by the model's architecture."""
     strata: Sequence[int] | None = None
     """One stratum per training example (its label, or a bin of its score) for stratified splits; None: one for all."""
+    ranks: Mapping[str, int] | None = None
+    """Projection -> rank that a search found before, for methods that start from one."""
     seed: int = 0
     """Decides data order, dropout, splits and the initial values of everything that a method adds."""
     observe: Callable[[nn.Module, int], None] = ignore

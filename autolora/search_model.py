@@ -79,8 +79,10 @@ class SearchModel(nn.Module):
         return loss
 
     def selection(self) -> dict[str, Tensor]:
-        """Projection -> selection variables, shape (k,), float32 on the CPU."""
-        return {name: layer.selection.detach().float().cpu() for name, layer in self.layers.items()}
+        """Projection -> selection variables, shape (k,), a float32 copy on the CPU."""
+        return {
+            name: layer.selection.detach().to("cpu", torch.float32, copy=True) for name, layer in self.layers.items()
+        }
 
     def ranks(self) -> dict[str, int]:
         """Projection -> rank at this moment, by the configured rule."""

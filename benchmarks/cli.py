@@ -1,11 +1,13 @@
-"""The command line: list, plan, run, tune, worth, report, promote."""
+"""The command line: list, protocols, plan, run, tune, worth, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
 import argparse
 import errno
+import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +19,7 @@ from tabulate import tabulate
 
 from benchmarks import promote, registry, tune
 from benchmarks.nested import Table, merge
+from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import RESULTS, PublishedTable, published_table
 from benchmarks.registry import canonical
 from benchmarks.report.render import FORMATS, render
@@ -59,6 +62,20 @@ def list_known(_: argparse.Namespace) -> int:
         ("presets", preset_names()),
     ):
         print(f"{kind}: {' '.join(names)}")
+    return 0
+
+
+def show_protocols(arguments: argparse.Namespace) -> int:
+    """Print the switches, their values under each protocol, and what no switch stands for."""
+    rows = [{**row, "about": textwrap.fill(row["about"], 60)} for row in switch_rows()]
+    form = {"text": "simple", "markdown": "github", "json": "json"}[arguments.format]
+    if form == "json":
+        print(json.dumps(switch_rows(), indent=1))
+        return 0
+    if form == "github":
+        rows = switch_rows()
+    print(tabulate(rows, headers="keys", tablefmt=form, disable_numparse=True))
+    print("\n" + "\n".join(f"Row {row} is no switch: {why}." for row, why in NO_SWITCH.items()))
     return 0
 
 
@@ -136,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     listing = commands.add_parser("list", help="names of tasks, methods and presets")
     listing.set_defaults(command=list_known)
+    protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
+    protocols.set_defaults(command=show_protocols)
+    _add_format(protocols)
     for name, command, text in (
         ("plan", show_plan, "the cells, which are done, and how long the others will take"),
         ("run", run, "run what is not done, then print the table"),
@@ -169,6 +189,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="quick", help="settings to start from, a name or a .toml file")
+    parser.add_argument("--protocol", help="paper, released or clean; the preset's own, else clean")
     parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="how many seeds, from 0, or which ones")
     parser.add_argument("--model", help="minilm, a Hub id, a local folder, or random:ARCHITECTURE")
     parser.add_argument("--data", help="embedded, hub, or a folder in the official layout")
@@ -236,7 +257,7 @@ def _command_line(arguments: argparse.Namespace) -> Table:
     training = {name: getattr(arguments, name) for name in ("max_steps", "batch_size")}
     options = {
         section: {name: value for name, value in table.items() if value is not None}
-        for section, table in (("run", run), ("training", training))
+        for section, table in (("run", run), ("training", training), ("protocol", {"base": arguments.protocol}))
     }
     return reduce(merge, map(parse_assignment, arguments.set), options)
 
@@ -246,7 +267,7 @@ def _known_tasks(arguments: argparse.Namespace, table: PublishedTable) -> list[s
 
 
 def _known_methods(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
-    return _known("method", arguments.methods or [row.method for row in table.rows], registry.method_names())
+    return _known("method", arguments.methods or table.methods, registry.method_names())
 
 
 def _known(kind: str, names: Sequence[str], known: Sequence[str]) -> list[str]:

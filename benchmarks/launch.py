@@ -79,11 +79,13 @@ def plan(request: Request) -> tuple[Plan, Materials]:
     wanted = request.workers or (cores if _on_cpu(request.scopes) else 1)
     threads = max(1, cores // wanted)
     materials = open_materials(threads)
-    cells = [
-        planned
-        for scope in request.scopes
-        for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
-    ]
+    cells = list(
+        {
+            planned.cell.identity: planned
+            for scope in request.scopes
+            for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
+        }.values()
+    )
     to_do = [planned for planned in cells if not planned.done]
     fitting = wanted if request.workers else _fitting_in_memory(to_do, materials)
     return Plan(cells=cells, workers=max(1, min(wanted, len(to_do), fitting)), threads=threads), materials

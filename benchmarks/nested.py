@@ -77,6 +77,11 @@ def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
     return {field: values for field, values in placed.items() if values}
 
 
+def shared(kind: type, table: Table) -> dict[str, Any]:
+    """What a table has for the fields of a dataclass, nested tables whole."""
+    return {name: table[name] for name in get_type_hints(kind) if name in table}
+
+
 def _default(field: "Field[Any]") -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 

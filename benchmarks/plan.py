@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -27,10 +27,13 @@ ADDED: Mapping[str, Any] = MappingProxyType(
     {
         "bias": "none",
         "convergence": None,
+        "drop_last": False,
         "engine": "exact",
+        "epoch": "last",
         "initial_logit": None,
         "look_ahead": "gradient",
         "mixed_gradients": False,
+        "pooled": False,
         "rank_rule": "selection",
         "schedule": "linear",
         "selection_betas": [0.9, 0.999],
@@ -53,10 +56,13 @@ class Cell:
     method: str
     seed: int
     preset: str
+    protocol: str
     config: Mapping[str, Any]
     versions: Mapping[str, int]
     fingerprints: Mapping[str, str]
     environment: Environment
+    needs: "Cell | None" = None
+    """The cell whose ranks this one starts from."""
 
     @cached_property
     def configuration(self) -> str:
@@ -109,32 +115,38 @@ def make_plan(
     return [_look_up(cell, store, estimate) for cell in cells]
 
 
-def make_cells(
-    settings: Settings, tasks: Sequence[str], methods: Sequence[str], materials: Materials
-) -> Iterator[Cell]:
-    """The cells, task by task; all names and settings are checked before the first data is read."""
-    configs = {
-        (task, method): _on_this_machine(resolve(settings, task, method))
-        for task in map(canonical, tasks)
-        for method in map(canonical, methods)
-    }
+def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str], materials: Materials) -> list[Cell]:
+    """The cells, task by task, each after the one that it needs; all settings are checked before any data is read."""
+    tasks, methods = [canonical(task) for task in tasks], [canonical(method) for method in methods]
+    needed = [name for method in methods if (name := registry.needed(method)) and name not in methods]
+    every = list(dict.fromkeys([*needed, *methods]))
+    configs = {(task, method): _on_this_machine(resolve(settings, task, method)) for task in tasks for method in every}
     versions = {
         pair: {"task": registry.task(pair[0]).version, "method": registry.method(pair[1]).version} for pair in configs
     }
     describe = lru_cache(environment.describe)
-    for (task, method), config in configs.items():
+
+    def make(task: str, method: str, seed: int) -> Cell:
+        config = configs[task, method]
         data = materials.data(task, config["data"], config["partial"])
-        for seed in settings.seeds:
-            yield Cell(
-                task=task,
-                method=method,
-                seed=seed,
-                preset=settings.preset,
-                config=config,
-                versions=versions[task, method],
-                fingerprints={"data": data.fingerprint, "model": models.fingerprint(config["model"])},
-                environment=describe(config["device"], config["precision"]),
-            )
+        fingerprints = {"data": data.fingerprint, "model": models.fingerprint(config["model"])}
+        name = registry.needed(method)
+        needs = make(task, name, seed) if name else None
+        return Cell(
+            task=task,
+            method=method,
+            seed=seed,
+            preset=settings.preset,
+            protocol=settings.protocol,
+            config=config,
+            versions=versions[task, method],
+            fingerprints=fingerprints | ({"ranks": needs.configuration} if needs else {}),
+            environment=describe(config["device"], config["precision"]),
+            needs=needs,
+        )
+
+    cells = [make(task, method, seed) for task in tasks for method in every for seed in settings.seeds]
+    return sorted(cells, key=lambda cell: (tasks.index(cell.task), cell.needs is not None))
 
 
 def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ class PublishedRow:
 
     method: str
     title: str
-    parameters: float
-    """Trainable parameters, to the digits printed."""
+    parameters: float | None
+    """Trainable parameters, to the digits printed; None where the table has none."""
     scores: Mapping[str, float]
     """Task -> score."""
     average: float
@@ -42,6 +42,13 @@ class PublishedTable:
     metrics: Mapping[str, str]
     """Task -> metric, in words."""
     rows: tuple[PublishedRow, ...]
+    also: tuple[str, ...] = ()
+    """Methods that the paper's table lacks and that belong beside it."""
+
+    @property
+    def methods(self) -> list[str]:
+        """All that are run for this table."""
+        return [*(row.method for row in self.rows), *self.also]
 
     def row(self, method: str) -> PublishedRow | None:
         """The method's row; None for a method that the paper does not have."""

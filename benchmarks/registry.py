@@ -9,7 +9,7 @@ from typing import cast
 
 import baselines
 from benchmarks import methods, tasks
-from benchmarks.spec import InputError, Method, Task
+from benchmarks.spec import InputError, Method, Task, Variant
 
 
 def task_names() -> list[str]:
@@ -29,7 +29,21 @@ def task(name: str) -> Task:
 
 def method(name: str) -> type[Method]:
     """The method of that name: a frozen dataclass, whose fields are its settings. Raises InputError: there is none."""
-    return cast("type[Method]", _find("method", name, _methods()).load())
+    found = _find("method", name, _methods()).load()
+    if isinstance(found, Variant):
+        return cast("type[Method]", type(canonical(name), (method(found.of),), {"title": found.title}))
+    return cast("type[Method]", found)
+
+
+def variant(name: str) -> Variant | None:
+    """What makes a method another one's variant; None where it stands for itself. Raises InputError: as `method`."""
+    found = _find("method", name, _methods()).load()
+    return found if isinstance(found, Variant) else None
+
+
+def needed(name: str) -> str | None:
+    """The method whose ranks a method starts from; None where it starts from nothing. Raises InputError: as above."""
+    return getattr(method(name), "needs", None)
 
 
 def canonical(name: str) -> str:

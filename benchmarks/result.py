@@ -50,6 +50,8 @@ class Result:
     seed: int
     preset: str
     """The preset that the settings started from; they may differ from it."""
+    protocol: str = "clean"
+    """The protocol's name, and which switches are not as it has them."""
     task_title: str
     method_title: str
     metric: str

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
@@ -16,20 +16,17 @@ from torch import nn
 
 from autolora.problem import Outcome, Problem, ignore
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
-from autolora.splits import stratified_split
 from benchmarks import registry
 from benchmarks.materials import Materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.models import Backbone
 from benchmarks.nested import build, digest
 from benchmarks.plan import Cell, PlannedCell
+from benchmarks.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result, Scores
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store, plain_predictions
-
-HELD_OUT = "held_out"
-"""Name of the evaluation split that is part of the training set."""
 
 
 def run(
@@ -73,7 +70,7 @@ def run_cell(
     clocks = _Clocks()
     reset_peak_memory(cell.config["device"])
     with clocks.measure("load"):
-        bench = Bench.set_up(cell, materials, folder, progress=progress, stop=stop)
+        bench = Bench.set_up(cell, materials, store, progress=progress, stop=stop)
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
     try:
@@ -114,26 +111,27 @@ class Bench:
     backbone: Backbone
     prepared: Prepared
     problem: Problem
+    choice: EpochChoice | None
 
     @classmethod
     def set_up(
         cls,
         cell: Cell,
         materials: Materials,
-        folder: CellFolder,
+        store: Store,
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> "Bench":
         """Open what the cell needs. The problem that the method gets holds no evaluation data."""
         config = cell.config
+        folder = cell.folder(store)
         task = registry.task(cell.task)
         backbone = materials.backbone(config["model"])
         prepared = materials.prepared(
             cell.task, config["data"], config["partial"], config["model"], config["max_length"]
         )
-        if config["held_out"]:
-            prepared = hold_out(prepared, config["held_out"])
+        prepared = apply_procedure(prepared, config)
         transformers.set_seed(cell.seed)
         runtime = Runtime(
             device=config["device"],
@@ -143,6 +141,9 @@ class Bench:
             progress=progress,
             stop=stop,
         )
+        split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
+        choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
+        observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
         problem = Problem(
             build_model=backbone.builder(task.num_labels, cell.seed, config["dropout"]),
             train=prepared.train,
@@ -151,7 +152,8 @@ class Bench:
             targets=tuple(config["targets"]) if config["targets"] else None,
             strata=prepared.strata,
             seed=cell.seed,
-            observe=_observer(task, prepared, folder, runtime) if config["curve"] else ignore,
+            ranks=needed_ranks(cell, store),
+            observe=observe,
             runtime=runtime,
         )
         return cls(
@@ -162,10 +164,13 @@ class Bench:
             backbone=backbone,
             prepared=prepared,
             problem=problem,
+            choice=choice,
         )
 
     def predict(self, model: nn.Module) -> dict[str, Prediction]:
-        """Evaluation split -> what the model says."""
+        """Evaluation split -> what the model says, the chosen epoch's where one is chosen."""
+        if self.choice:
+            return self.choice.predictions()
         return predict(self.task, model, self.prepared, self.problem.runtime)
 
     def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
@@ -180,6 +185,7 @@ class Bench:
             "method": cell.method,
             "seed": cell.seed,
             "preset": cell.preset,
+            "protocol": cell.protocol,
             "task_title": self.task.title,
             "method_title": self.method.title,
             "metric": self.task.metric,
@@ -198,15 +204,10 @@ class Bench:
         }
 
 
-def hold_out(prepared: Prepared, share: float) -> Prepared:
-    """Take a share of the training set for evaluation, the same for all methods and seeds, in place of the splits."""
-    train, held_out = stratified_split(prepared.strata, share, seed=0)
-    return replace(
-        prepared,
-        train=[prepared.train[index] for index in train],
-        strata=[prepared.strata[index] for index in train],
-        evaluation={HELD_OUT: [prepared.train[index] for index in held_out]},
-    )
+def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:
+    """The ranks that the cell starts from; None where it starts from none, or the cell that has them failed."""
+    result = cell.needs.folder(store).result() if cell.needs else None
+    return result.ranks if result and result.status == "done" else None
 
 
 def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) -> dict[str, Prediction]:
@@ -222,11 +223,17 @@ def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores
     }
 
 
-def _observer(task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime) -> Callable[[nn.Module, int], None]:
+def _observer(
+    task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime, choice: EpochChoice | None
+) -> Callable[[nn.Module, int], None]:
     """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
 
     def observe(model: nn.Module, epoch: int) -> None:
-        folder.write_curve(folder.curve() | {epoch: score(task, predict(task, model, prepared, runtime))})
+        predictions = predict(task, model, prepared, runtime)
+        curve = folder.curve() | {epoch: score(task, predictions)}
+        if choice:
+            choice.consider(epoch, predictions, curve)
+        folder.write_curve(curve)
 
     return observe
 

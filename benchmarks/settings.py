@@ -1,19 +1,20 @@
-"""Settings of a run: the dataclasses' defaults -> a preset -> the command line; unknown keys are refused."""
+"""Settings of a run: defaults -> a preset -> a protocol -> the command line; unknown keys are refused."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import registry
-from benchmarks.nested import Table, build, merge, plain, spread
+from benchmarks.nested import Table, build, merge, plain, shared, spread
+from benchmarks.protocols import protocol_settings
 from benchmarks.registry import canonical, unknown_name
 from benchmarks.spec import InputError
 
 PRESETS = Path(__file__).parent / "presets"
-SECTIONS = ("run", "training", "methods", "tasks", "tuning")
+SECTIONS = ("run", "training", "methods", "tasks", "tuning", "protocol")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,13 @@ class Conditions:
     """A torch device; "auto" is cuda where there is one."""
     targets: tuple[str, str] | None = None
     """Last names of the query and the value projection, for a backbone whose architecture is not known."""
+    drop_last: bool = False
+    """Leave the evaluation's last incomplete batch of 16 out of the score, as the authors' code does."""
+    pooled: bool = False
+    """Score all evaluation splits as one, as the authors' code does for MNLI, instead of the first by itself."""
+    epoch: Literal["last", "held-out", "best-on-dev"] = "last"
+    """Which epoch's model is scored: the last; the best on a tenth of the training set, which is then not trained
+    on; or the best on the evaluation split itself, which is optimistic."""
     held_out: float = 0.0
     """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
     curve: bool = False
@@ -57,12 +65,14 @@ class Settings:
     """A preset and what the command line changes in it."""
 
     preset: str
+    protocol: str
+    """Its name, and which switches are not as it has them."""
     layers: tuple[Table, ...]
     """Tables in a preset's layout, the weakest first."""
 
     def section(self, name: str) -> Table:
         """One section of all layers together."""
-        return reduce(merge, (layer.get(name, {}) for layer in self.layers), {})
+        return section(self.layers, name)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -71,19 +81,25 @@ class Settings:
 
 
 def load_settings(preset: str, command_line: Table | None = None) -> Settings:
-    """Read a preset and lay the command line over it.
+    """Read a preset, and lay its protocol and the command line over it.
 
     Args:
         preset: the name of a file in `presets/`, or the path of one ending in ".toml".
         command_line: a table in a preset's layout.
 
     Raises:
-        InputError: there is no such preset, it is no TOML, or a section, task or method in it is unknown.
+        InputError: there is no such preset, it is no TOML, or a section, task, method or switch in it is unknown.
     """
-    layers = (*_read(preset), command_line or {})
-    for layer in layers:
+    presets, last = _read(preset), command_line or {}
+    for layer in (*presets, last):
         _check_sections(layer)
-    return Settings(preset=_path(preset).stem, layers=layers)
+    protocol, procedure = protocol_settings(section((*presets, last), "protocol"))
+    return Settings(preset=_path(preset).stem, protocol=protocol, layers=(*presets, procedure, last))
+
+
+def section(layers: Iterable[Table], name: str) -> Table:
+    """One section of all layers together."""
+    return reduce(merge, (layer.get(name, {}) for layer in layers), {})
 
 
 def preset_names() -> list[str]:
@@ -101,18 +117,36 @@ def resolve(settings: Settings, task: str, method: str) -> dict[str, Any]:
         InputError: a key that the conditions or the method do not have, or a value that they refuse.
     """
     task, method = canonical(task), canonical(method)
-    kind = registry.method(method)
     conditions: Table = {}
-    chosen: Table = {}
-    for layer in settings.layers:
-        ours = _named(layer.get("tasks", {})).get(task, {})
+    for layer, ours in _of_task(settings, task):
         run = {key: value for key, value in layer.get("run", {}).items() if key != "seeds"}
         own = {key: value for key, value in ours.items() if key not in ("training", "methods")}
         conditions = merge(merge(conditions, run), own)
-        for part in (layer, ours):
-            chosen = merge(chosen, spread(kind, "training", part.get("training", {})))
+    kind = registry.method(method)
+    chosen = build(kind, _of_method(settings, task, method), f"methods.{method}")
+    return plain(build(Conditions, conditions, "run")) | {"method": plain(chosen)}
+
+
+def _of_method(settings: Settings, task: str, method: str) -> Table:
+    """A method's settings, over those of the method that it is a variant of or needs."""
+    kind = registry.method(method)
+    variant, needed = registry.variant(method), registry.needed(method)
+    chosen: Table = {}
+    if variant:
+        chosen = merge(_of_method(settings, task, canonical(variant.of)), variant.changes)
+    elif needed:
+        chosen = shared(kind, _of_method(settings, task, canonical(needed)))
+    for parts in _of_task(settings, task):
+        for part in parts:
+            if not (variant or needed):
+                chosen = merge(chosen, spread(kind, "training", part.get("training", {})))
             chosen = merge(chosen, _named(part.get("methods", {})).get(method, {}))
-    return plain(build(Conditions, conditions, "run")) | {"method": plain(build(kind, chosen, f"methods.{method}"))}
+    return chosen
+
+
+def _of_task(settings: Settings, task: str) -> Iterator[tuple[Table, Table]]:
+    """Layer by layer: all of it, and what it has for the task."""
+    return ((layer, _named(layer.get("tasks", {})).get(task, {})) for layer in settings.layers)
 
 
 def parse_assignment(text: str) -> Table:

@@ -95,8 +95,25 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Another method with some settings changed, as a method of its own; a file in `methods/` can end in one.
+
+    It has the other method's settings, in presets and on the command line, then its changes, then its own settings.
+    """
+
+    of: str
+    """The other method."""
+    title: str
+    changes: Mapping[str, Any]
+
+
 class Method(Protocol):
-    """A way to adapt a model. A frozen dataclass: its fields are what presets and the command line can set."""
+    """A way to adapt a model. A frozen dataclass: its fields are what presets and the command line can set.
+
+    A class variable `needs` names a method whose cell, of the same task and seed, comes before: the problem then has
+    the ranks that it found, and settings of both methods are the other one's unless they are given.
+    """
 
     version: ClassVar[int]
     title: ClassVar[str]

@@ -63,6 +63,15 @@ class CellFolder:
         lines = [json.dumps({"epoch": epoch, "metrics": metrics}) + "\n" for epoch, metrics in sorted(curve.items())]
         write_atomically(self.path / "epochs.jsonl", "".join(lines).encode())
 
+    def chosen(self) -> dict[str, Prediction]:
+        """The predictions that were last kept by `write_chosen`."""
+        predictions = read_predictions(self.checkpoints / "chosen.json.gz")
+        return {split: build(Prediction, values, split) for split, values in predictions.items()}
+
+    def write_chosen(self, predictions: Mapping[str, Prediction]) -> None:
+        """Keep the predictions of the best epoch so far; they go with the checkpoints."""
+        write_predictions(self.checkpoints / "chosen.json.gz", plain_predictions(predictions))
+
     def write_result(self, result: Result, predictions: Mapping[str, Prediction]) -> None:
         """Keep a finished or failed cell; its checkpoints go once that stands."""
         if predictions:

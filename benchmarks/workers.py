@@ -2,7 +2,7 @@
 
 import multiprocessing
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -56,11 +56,17 @@ def run_in_workers(
     store.check_writable()
     results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
     to_do = {planned.cell.identity: planned for planned in plan if not planned.done}
-    waiting = sorted(to_do.values(), key=lambda planned: planned.seconds)
+    waiting = _in_order(to_do.values())
     with _Crew(store, threads, progress, _modules(plan)) as crew:
         while crew.working or (waiting and not crew.stopped):
-            while waiting and len(crew.working) < workers and not crew.stopped:
-                crew.start(waiting.pop())
+            while len(crew.working) < workers and not crew.stopped:
+                ready = next((planned for planned in waiting if _is_ready(planned, to_do, results)), None)
+                if ready is None:
+                    break
+                waiting.remove(ready)
+                crew.start(ready)
+            if not crew.working:
+                break  # what is left waits for a cell that was lost
             for result in crew.listen():
                 results[result.identity] = result
             if stop():
@@ -152,6 +158,22 @@ class _Crew:
             else:
                 self.stop()
                 self.errors += [] if isinstance(message, Interrupted) else [message]
+
+
+def _in_order(cells: Iterable[PlannedCell]) -> list[PlannedCell]:
+    """The longest first, each with what has to wait for it."""
+    cells = list(cells)
+    waits: dict[str, float] = {}
+    for planned in cells:
+        if planned.cell.needs:
+            waits[planned.cell.needs.identity] = waits.get(planned.cell.needs.identity, 0.0) + planned.seconds
+    return sorted(cells, key=lambda planned: -planned.seconds - waits.get(planned.cell.identity, 0.0))
+
+
+def _is_ready(planned: PlannedCell, to_do: Collection[str], results: Collection[str]) -> bool:
+    """Whether nothing is left to do that the cell needs."""
+    needs = planned.cell.needs
+    return needs is None or needs.identity not in to_do or needs.identity in results
 
 
 def _modules(plan: Iterable[PlannedCell]) -> set[str]:

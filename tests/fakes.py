@@ -18,7 +18,7 @@ from autolora.problem import Outcome, Problem
 from autolora.runtime import NonFiniteLossError
 from benchmarks import environment, models, registry
 from benchmarks.result import Environment, Result
-from benchmarks.spec import InputError, Prediction, Prepared, TaskData
+from benchmarks.spec import InputError, Prediction, Prepared, TaskData, Variant
 
 PRESET = """
 [run]
@@ -118,6 +118,32 @@ class Steady:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Follower:
+    """Starts from the rank that Steady ends with."""
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Follower"
+    needs: ClassVar[str] = "steady"
+
+    training: FakeTraining = field(default_factory=FakeTraining)
+    factor: int = 1
+
+    def train(self, problem: Problem) -> Outcome:
+        if problem.ranks is None:
+            raise ValueError("there are no ranks to follow")
+        ranks = {name: self.factor * rank for name, rank in problem.ranks.items()}
+        return Outcome(
+            model=problem.build_model(), seconds={"train": 1.0}, trainable_parameters=1, head_parameters=2, ranks=ranks
+        )
+
+    def work(self, examples: int) -> float:
+        return examples
+
+
+TWICE = Variant(of="follower", title="Twice", changes={"factor": 2})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exploding:
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Exploding"
@@ -130,6 +156,7 @@ class Exploding:
 
 
 COIN = FakeTask()
+METHODS = {"steady": "Steady", "follower": "Follower", "twice": "TWICE", "exploding": "Exploding"}
 
 
 def install(set_attribute: Callable[[Any, str, Any], None] = setattr) -> None:
@@ -137,8 +164,7 @@ def install(set_attribute: Callable[[Any, str, Any], None] = setattr) -> None:
     found = {
         "autolora_bench.tasks": [EntryPoint("coin", f"{__name__}:COIN", "autolora_bench.tasks")],
         "autolora_bench.methods": [
-            EntryPoint("steady", f"{__name__}:Steady", "autolora_bench.methods"),
-            EntryPoint("exploding", f"{__name__}:Exploding", "autolora_bench.methods"),
+            EntryPoint(name, f"{__name__}:{attribute}", "autolora_bench.methods") for name, attribute in METHODS.items()
         ],
     }
     backbone = SimpleNamespace(

@@ -14,9 +14,10 @@ LAYERS = (
     {"methods", "tasks"},
     {"registry"},
     {"nested"},
+    {"protocols"},
     {"result", "settings"},
     {"environment", "memory", "published", "stopping", "store"},
-    {"materials"},
+    {"materials", "procedure"},
     {"plan", "promote", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
@@ -26,7 +27,19 @@ LAYERS = (
     {"__main__"},
 )
 """Parts of benchmarks/, the lowest first; a part imports from lower ones and from itself."""
-READERS = ("cli", "promote", "published", "registry", "report", "result", "settings", "stats", "store", "tune")
+READERS = (
+    "cli",
+    "promote",
+    "protocols",
+    "published",
+    "registry",
+    "report",
+    "result",
+    "settings",
+    "stats",
+    "store",
+    "tune",
+)
 """Parts that work without torch. What they import inside a function is for other commands."""
 HEAVY = {"torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "autolora"}
 

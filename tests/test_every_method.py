@@ -9,11 +9,16 @@ import torch
 from torch import nn
 
 from autolora.problem import Outcome, Problem
+from autolora.projections import find_projections
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
 from autolora.training import TrainingConfig
-from benchmarks import registry
+from benchmarks import nested, registry
+from benchmarks.protocols import PROTOCOLS
+from benchmarks.published import published_table
+from benchmarks.settings import load_settings, resolve
 from benchmarks.spec import Method
-from tests.tiny import MODELS, build, collate, examples, problem, same, stop_after
+from tests import tiny
+from tests.tiny import MODELS, build, collate, examples, same, stop_after
 
 NAMES = registry.method_names()
 TRAINING = TrainingConfig(lr=1e-2, steps=8, batch_size=8)
@@ -31,7 +36,15 @@ def with_training(config: Any, training: TrainingConfig) -> Any:
 
 
 def method(name: str, training: TrainingConfig = TRAINING) -> Method:
-    return with_training(registry.method(name)(), training)
+    variant = registry.variant(name)
+    return with_training(nested.build(registry.method(name), variant.changes if variant else {}, name), training)
+
+
+def problem(**changes: Any) -> Problem:
+    """With ranks, for the methods that start from some."""
+    task = tiny.problem(**changes)
+    projections = find_projections(task.build_model())
+    return dataclasses.replace(task, ranks={projection.name: 1 + i % 3 for i, projection in enumerate(projections)})
 
 
 def steps_of(name: str) -> int:
@@ -40,8 +53,17 @@ def steps_of(name: str) -> int:
     return len(seen)
 
 
-def test_the_methods_of_table_1_are_there() -> None:
-    assert {"full", "adapter", "lora", "adalora", "autolora"} <= set(NAMES)
+def test_the_methods_of_the_papers_tables_are_there() -> None:
+    for table in (1, 4):
+        assert set(published_table(table).methods) <= set(NAMES)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_has_settings_under_every_protocol(name: str, protocol: str) -> None:
+    for preset in ("quick", "small", "paper"):
+        config = resolve(load_settings(preset, {"protocol": {"base": protocol}}), "mnli", name)
+        assert nested.build(registry.method(name), config["method"], name)
 
 
 @pytest.mark.parametrize("name", NAMES)

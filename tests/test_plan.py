@@ -1,15 +1,19 @@
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autolora.pipeline import RetrainConfig
+from autolora.search_config import SearchConfig
+from autolora.training import TrainingConfig
 from benchmarks import plan
 from benchmarks.materials import Materials
 from benchmarks.nested import Table
 from benchmarks.plan import PlannedCell, make_plan
-from benchmarks.settings import load_settings
+from benchmarks.published import RESULTS
+from benchmarks.settings import Conditions, load_settings
 from benchmarks.spec import InputError
 from benchmarks.store import Store
 from tests import fakes
@@ -101,3 +105,52 @@ def test_names_are_checked_before_data_are_read(tmp_path: Path) -> None:
         planned(tmp_path, {"run": {"data": "nowhere"}}, ("steady", "stedy"))
     with pytest.raises(InputError, match=r"nowhere/coin\.tsv is missing"):
         planned(tmp_path, {"run": {"data": "nowhere"}})
+
+
+def test_the_cell_that_another_needs_is_planned_before_it(tmp_path: Path) -> None:
+    cells = [item.cell for item in planned(tmp_path, {"run": {"seeds": [0, 1]}}, ("twice", "follower"))]
+    assert [(cell.method, cell.seed) for cell in cells[:2]] == [("steady", 0), ("steady", 1)]
+    assert {cell.method for cell in cells[2:]} == {"twice", "follower"}
+    for cell in cells[2:]:
+        assert cell.needs is not None
+        assert cell.needs.identity == cells[cell.seed].identity
+
+
+def test_a_cell_is_another_one_where_the_cell_that_it_needs_is(tmp_path: Path) -> None:
+    rank = {"methods": {"steady": {"rank": 7}}}
+    before, after = (planned(tmp_path, layer, ("follower",))[-1].cell for layer in (None, rank))
+    assert before.config == after.config
+    assert before.identity != after.identity
+
+
+def test_settings_that_came_later_leave_identities_as_they_were() -> None:
+    found = list(Store(folder=RESULTS / "reference" / "quick").results())
+    assert len(found) > 40
+    for result in found:
+        cell = plan.Cell(
+            task=result.task,
+            method=result.method,
+            seed=result.seed,
+            preset=result.preset,
+            protocol=result.protocol,
+            config={**result.config, **plan.ADDED, "method": {**result.config["method"], **plan.ADDED}},
+            versions=result.versions,
+            fingerprints={name: result.fingerprints[name] for name in ("data", "model")},
+            environment=result.environment,
+        )
+        assert cell.identity == result.identity
+
+
+def test_settings_that_came_later_have_the_value_that_they_are_left_out_at_by_default() -> None:
+    kinds = (Conditions, SearchConfig, TrainingConfig, RetrainConfig)
+    defaults = {field.name: field.default for kind in kinds for field in fields(kind)}
+    assert {name: plain_value(defaults[name]) for name in plan.ADDED} == dict(plan.ADDED)
+
+
+def plain_value(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_a_setting_that_came_later_counts_at_any_other_value() -> None:
+    assert plan.without_added({"engine": "exact", "search": {"schedule": "linear", "lr": 1}}) == {"search": {"lr": 1}}
+    assert plan.without_added({"engine": "betty"}) == {"engine": "betty"}

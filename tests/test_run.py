@@ -165,3 +165,43 @@ def test_result_files_hold_plain_json(options: list[str], tmp_path: Path) -> Non
     main([*options, "--methods", "steady"])
     (path,) = tmp_path.glob("runs/*/*/*/result.json")
     assert json.loads(path.read_text(encoding="utf-8"))["schema"] == 1
+
+
+def test_a_method_gets_the_ranks_of_the_cell_that_it_needs(options: list[str], tmp_path: Path) -> None:
+    assert main([*options, "--methods", "twice,follower"]) == 0
+    found = results(tmp_path)
+    assert found["steady"].ranks == found["follower"].ranks == {"query": 4}
+    assert found["twice"].ranks == {"query": 8}
+    assert found["twice"].fingerprints["ranks"] == found["steady"].configuration
+
+
+def test_where_the_needed_cell_fails_the_others_fail_in_words(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes.Steady, "train", fakes.Exploding.train)
+    assert main([*options, "--methods", "follower"]) == 1
+    assert results(tmp_path)["follower"].reason == "ValueError: there are no ranks to follow"
+
+
+def weights_by_epoch(options: list[str], tmp_path: Path, *switches: str) -> Any:
+    """The fake's score is its weight, which grows from step to step: 0.5, 1.0, 1.5; or falls, at a rate below 0."""
+    assert main([*options, "--methods", "steady", *switches]) == 0
+    return results(tmp_path)["steady"]
+
+
+def test_the_last_epoch_counts_unless_another_is_chosen(options: list[str], tmp_path: Path) -> None:
+    assert weights_by_epoch(options, tmp_path).score == pytest.approx(1.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("epoch", ["best-on-dev", "held-out"])
+def test_the_best_epoch_is_chosen_on_the_split_that_the_protocol_names(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setattr(
+        fakes.FakeTask, "score", lambda _, prediction: {"accuracy": 100 - 100 * prediction.scores[0][0]}
+    )
+    found = weights_by_epoch(options, tmp_path, "--set", f"protocol.epoch={epoch}")
+    assert found.score == pytest.approx(99.5, rel=1e-5)  # the first of three
+    assert found.protocol == f"clean, epoch={epoch}"
+    assert set(found.metrics) == {"validation"} | ({"held_out"} if epoch == "held-out" else set())
+    assert found.split == "validation"

@@ -102,10 +102,10 @@ def test_a_preset_that_is_no_toml_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_every_preset_resolves_for_every_method_and_task() -> None:
-    tasks, methods = set(registry.task_names()) - {"coin"}, set(registry.method_names()) - {"steady", "exploding"}
+    tasks, methods = set(registry.task_names()) - {"coin"}, set(registry.method_names()) - set(fakes.METHODS)
     assert tasks
     assert methods
-    assert preset_names() == ["paper", "quick", "small", "small_paper_rate"]
+    assert preset_names() == ["paper", "quick", "released", "small", "small_paper_rate"]
     for settings in map(load_settings, preset_names()):
         for task in tasks:
             for method in methods:
@@ -120,3 +120,25 @@ def test_the_paper_preset_has_the_published_values() -> None:
     assert (autolora["search"]["max_rank"], autolora["search"]["selection_lr"]) == (8, 1e-3)
     assert autolora["search"]["training"]["lr"] == 1e-4
     assert autolora["retrain"]["training"]["epochs"] == 10
+
+
+def test_a_variant_has_the_others_settings_then_its_changes_then_its_own(preset: Path) -> None:
+    def factor_and_lr(*assignments: str) -> tuple[int, float]:
+        layer: dict[str, Any] = {}
+        for assignment in assignments:
+            layer = merge(layer, parse_assignment(assignment))
+        method = resolve(load_settings(str(preset), layer), "coin", "twice")["method"]
+        return method["factor"], method["training"]["lr"]
+
+    assert factor_and_lr() == (2, 0.5)
+    assert factor_and_lr("methods.follower.factor=5", "methods.follower.training.lr=0.25") == (2, 0.25)
+    assert factor_and_lr("methods.twice.factor=3") == (3, 0.5)
+
+
+def test_a_method_that_needs_another_shares_its_settings_where_both_have_them(preset: Path) -> None:
+    layer = parse_assignment("tasks.coin.methods.steady.training.lr=0.125")
+    method = resolve(load_settings(str(preset), layer), "coin", "follower")["method"]
+    assert method == {
+        "training": {"lr": 0.125, "epochs": 1.0, "steps": 3, "max_steps": None, "batch_size": 2},
+        "factor": 1,
+    }

@@ -54,10 +54,10 @@ class ScoreTable:
 
 
 def score_tables(results: Iterable[Result], published: PublishedTable) -> list[ScoreTable]:
-    """One table per preset, backbone and kind of data, the newest last."""
-    groups: dict[tuple[str, str, str], list[Result]] = {}
+    """One table per preset, protocol, backbone and kind of data, the newest last."""
+    groups: dict[tuple[str, ...], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.finished):
-        key = (result.preset, result.model_title, result.data_source.split()[0])
+        key = (result.preset, result.protocol, result.model_title, result.data_source.split()[0])
         groups[key] = [*groups.pop(key, []), result]
     return [_table(group, published) for group in groups.values()]
 
@@ -71,7 +71,8 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
     columns = {task: title for task, title in (published.columns | titles).items() if task in titles}  # type: ignore[operator]
     newest = max(results, key=lambda result: result.finished)
     return ScoreTable(
-        title=f"Table {published.table}, {published.title}; here {newest.model_title}, preset {newest.preset}",
+        title=f"Table {published.table}, {published.title}; here {newest.model_title}, preset {newest.preset}, "
+        f"protocol {newest.protocol}",
         columns=columns,
         rows=[
             _row(method, methods[method], summaries, failed, published)
@@ -82,7 +83,7 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
 
 
 def _place(method: str, published: PublishedTable) -> tuple[int, str]:
-    order = [row.method for row in published.rows]
+    order = [*(row.method for row in published.rows), *published.also]
     return (order.index(method) if method in order else len(order), method)
 
 

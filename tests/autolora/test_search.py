@@ -1,16 +1,24 @@
 import math
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from transformers import AlbertConfig, AlbertForSequenceClassification
 
 from autolora import rank_search
 from autolora.hypergradient import Bilevel, Hypergradient, exact
+from autolora.rank_search import RankSearch
+from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.search import search
-from autolora.search_config import SearchConfig
+from autolora.search_config import Convergence, SearchConfig
+from autolora.search_history import converged_at
 from autolora.search_result import SearchResult
+from autolora.selection import PARAMETERISATIONS
 from autolora.training import TrainingConfig
 from tests.tiny import build, collate, examples, problem
 
@@ -145,3 +153,141 @@ def test_a_result_survives_a_file(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SearchConfig(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("parameterisation", PARAMETERISATIONS)
+def test_the_largest_change_is_that_of_the_selection_between_two_records(parameterisation: str) -> None:
+    config = replace(CONFIG, parameterisation=parameterisation, training=replace(TRAINING, steps=3), record_every=1)
+    found = search(problem(), config)
+    before = search(problem(), replace(config, training=replace(TRAINING, steps=3, max_steps=2)))
+    assert found.history[-1]["largest_change"] > 0
+    assert before.steps == 2
+
+
+RULE = Convergence(patience=4, tolerance=1e-3)
+
+
+def records(*changes: float, ranks: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """One record every second step; ranks stay at 1 where none are given."""
+    ranks = [*ranks, *[1] * (len(changes) - len(ranks))]
+    return [
+        {"step": 2 * (index + 1), "largest_change": change, "ranks": {"query": rank}}
+        for index, (change, rank) in enumerate(zip(changes, ranks, strict=True))
+    ]
+
+
+def test_a_search_has_converged_once_nothing_has_moved_for_long_enough() -> None:
+    assert converged_at(records(1, 1, 0, 0, 0), RULE) == 8
+    assert converged_at(records(1, 1, 0, 0.1, 0), RULE) is None
+    assert converged_at(records(1, 0, 0, 0, 0, ranks=(1, 1, 2, 2, 2)), RULE) == 10
+    assert converged_at([], RULE) is None
+
+
+def test_a_converged_search_stops_and_a_moving_one_does_not(tmp_path: Path) -> None:
+    still = replace(
+        CONFIG, training=replace(TRAINING, steps=30), selection_lr=1e-9, convergence=Convergence(patience=4)
+    )
+    found = search(problem(runtime=Runtime(checkpoints=tmp_path)), still)
+    assert found.steps == 6  # the first record cannot know whether anything moved
+    assert search(problem(runtime=Runtime(checkpoints=tmp_path)), still) == found  # a finished stage is not run again
+    moving = replace(still, selection_lr=1e-1, convergence=Convergence(patience=4, tolerance=1e-9))
+    assert search(problem(), moving).steps == 30
+
+
+def test_logits_start_where_they_are_told_to_and_can_carry_the_threshold() -> None:
+    config = replace(CONFIG, initial_logit=1.0, rank_rule="logits", selection_lr=1e-9, record_every=1)
+    found = search(problem(), config)
+    assert set(found.ranks.values()) == {4}  # equal logits all reach their mean
+    assert all(values == pytest.approx([0.25] * 4) for values in found.selection.values())
+
+
+def test_raw_logits_keep_more_components_than_their_softmax() -> None:
+    def ranks(rule: str) -> dict[str, int]:
+        searching = RankSearch(build(), replace(CONFIG, rank_rule=rule), steps=1)
+        with torch.no_grad():
+            for logits in searching.model.logits:
+                logits.copy_(torch.tensor([2.0, 1.2, 0.4, 0.4]))  # mean 1; softmax 0.54, 0.24, 0.11, 0.11
+        return dict(searching.result().ranks)
+
+    assert set(ranks("selection").values()) == {1}
+    assert set(ranks("logits").values()) == {2}
+
+
+def test_every_weight_is_trained_where_the_search_says_so() -> None:
+    built: list[nn.Module] = []
+
+    def remember() -> nn.Module:
+        built.append(build())
+        return built[-1]
+
+    search(problem(build_model=remember), replace(CONFIG, trainable="all"))
+    assert all(weight.requires_grad for weight in built[0].parameters())
+    query = built[0].bert.encoder.layer[0].attention.self.query
+    assert not torch.equal(query.base.weight, build().bert.encoder.layer[0].attention.self.query.weight)
+
+
+def tied() -> nn.Module:
+    model = build()
+    layers = model.bert.encoder.layer
+    layers[1].attention.self.query.weight = layers[0].attention.self.query.weight
+    return model
+
+
+def quantised() -> nn.Module:
+    model = build()
+    query = model.bert.encoder.layer[0].attention.self.query
+    query.weight = nn.Parameter(query.weight.to(torch.int8), requires_grad=False)
+    return model
+
+
+def shared() -> nn.Module:
+    config = AlbertConfig(
+        vocab_size=40,
+        embedding_size=8,
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    return AlbertForSequenceClassification(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"build_model": tied}, "share their weights"),
+        ({"build_model": shared}, "shares its projections between 3 layers"),
+        ({"build_model": quantised}, r"query is quantised \(torch.int8\)"),
+        ({"head": ("lm_head",)}, "no module named lm_head: its output head would stay frozen"),
+        ({"build_model": lambda: nn.Linear(3, 2)}, "name them with targets"),
+        ({"train": examples(1), "strata": [0]}, "too few to hold out"),
+        ({"train": examples(8), "strata": [0] * 7 + [1]}, "class 1 on one side only"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_any_training(changes: dict[str, Any], message: str) -> None:
+    def loss(model: nn.Module, batch: object) -> torch.Tensor:  # noqa: ARG001
+        pytest.fail("something was trained")
+
+    with pytest.raises(ValueError, match=message):
+        search(problem(loss=loss, **changes), CONFIG)
+
+
+def test_a_rank_beyond_the_projection_is_refused_before_any_training() -> None:
+    with pytest.raises(ValueError, match=r"1\.\.16"):
+        search(problem(), replace(CONFIG, max_rank=17))
+
+
+def test_logits_that_are_no_number_stop_the_search_with_step_and_layer() -> None:
+    config = replace(CONFIG, initial_logit=float("inf"))
+    with pytest.raises(NonFiniteLossError, match=r"(step \d+|layer\.0\.attention\.self\.query .* step 2)"):
+        search(problem(), config)
+
+
+def test_without_betty_its_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "betty", None)
+    monkeypatch.setitem(sys.modules, "betty.configs", None)
+    monkeypatch.delitem(sys.modules, "autolora.search_betty", raising=False)
+    config = replace(CONFIG, engine="betty", eta=1.0, look_ahead="optimizer")
+    with pytest.raises(ImportError, match="--ignore-requires-python betty-ml"):
+        search(problem(), config)

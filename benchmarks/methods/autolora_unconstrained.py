@@ -1,0 +1,9 @@
+"""Ablation of section 5.5: nothing makes a layer's selection variables sum to 1."""
+
+from benchmarks.spec import Variant
+
+METHOD = Variant(
+    of="autolora",
+    title="AutoLoRA (w/o cst.)",
+    changes={"search": {"parameterisation": "unconstrained", "initial_logit": None}},
+)
