@@ -33,6 +33,13 @@ def ablations(session: nox.Session) -> None:
 
 
 @nox.session
+def ranks(session: nox.Session) -> None:
+    """Figure 3: the learned ranks, how far searches agree, and what the ranks are worth against others."""
+    figure_3 = ("--tasks", "qqp,mnli", "--seeds", "3", "--figures", "figures")
+    benchmark(session, "ranks", *figure_3, *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The fast tests, without network."""
     shared(session, "-m", "pytest", "-m", "not slow", *session.posargs, env=OFFLINE)

@@ -9,6 +9,7 @@ from autolora.runtime import Runtime
 from autolora.search import search
 from autolora.search_config import Convergence, SearchConfig
 from autolora.search_result import SearchResult
+from autolora.trainer import problem_from_trainer
 from autolora.training import TrainingConfig, train
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SearchResult",
     "TrainingConfig",
     "export",
+    "problem_from_trainer",
     "retrain",
     "search",
     "search_and_retrain",

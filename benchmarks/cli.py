@@ -1,4 +1,4 @@
-"""The command line: list, protocols, plan, run, tune, worth, report, promote."""
+"""The command line: list, protocols, plan, run, ranks, tune, worth, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from benchmarks.nested import Table, merge
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import RESULTS, PublishedTable, published_table
 from benchmarks.registry import canonical
+from benchmarks.report.rank_report import CONTROLS, LEARNED, rank_report, render_ranks
 from benchmarks.report.render import FORMATS, render
 from benchmarks.report.score_table import score_tables
 from benchmarks.result import Result
@@ -100,6 +101,21 @@ def run(arguments: argparse.Namespace) -> int:
     return _launch(_request(arguments), lambda results: _print_tables(results, arguments))
 
 
+def learn_ranks(arguments: argparse.Namespace) -> int:
+    """Run searches and their controls where they are missing; print the learned ranks and what speaks for them."""
+    from benchmarks.launch import Scope  # noqa: PLC0415  only what computes loads torch
+
+    request = _request(arguments)
+    (scope,) = request.scopes
+    constant = parse_assignment("methods.lora_learned_ranks.retrain.scaling=constant")
+    settings = replace(scope.settings, layers=(*scope.settings.layers, constant))
+    scopes = [
+        Scope(settings=scope.settings, tasks=scope.tasks, methods=["autolora", *CONTROLS]),
+        Scope(settings=settings, tasks=scope.tasks, methods=["lora_learned_ranks", *CONTROLS]),
+    ]
+    return _launch(replace(request, scopes=scopes), lambda found: _print_ranks(found, arguments.figures))
+
+
 def tune_rates(arguments: argparse.Namespace) -> int:
     """Try the preset's learning rates on a held-out part of train, and print which were best."""
     from benchmarks.launch import Scope  # noqa: PLC0415  only what computes loads torch
@@ -133,7 +149,10 @@ def report(arguments: argparse.Namespace) -> int:
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
     if not results:
         raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
-    _print_tables(results, arguments)
+    if arguments.ranks:
+        _print_ranks(results, arguments.figures)
+    else:
+        _print_tables(results, arguments)
     return 0
 
 
@@ -159,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("plan", show_plan, "the cells, which are done, and how long the others will take"),
         ("run", run, "run what is not done, then print the table"),
+        ("ranks", learn_ranks, "learned ranks (Figure 3): searches, and controls that show what the ranks are worth"),
         ("tune", tune_rates, "try learning rates on a held-out part of the training sets"),
         ("worth", show_worth, "how far one gets without fine-tuning: is a task worth learning?"),
     ):
@@ -167,11 +187,15 @@ def _parser() -> argparse.ArgumentParser:
         _add_scope(computing)
         _add_settings(computing)
         _add_format(computing)
+        if name == "ranks":
+            _add_figures(computing)
     reporting = commands.add_parser("report", help="print the table of the results at hand")
     reporting.set_defaults(command=report)
     _add_scope(reporting)
     _add_format(reporting)
     reporting.add_argument("--preset", help="only results that started from this preset")
+    reporting.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
+    _add_figures(reporting)
     promoting = commands.add_parser("promote", help="copy finished results to results/reference")
     promoting.set_defaults(command=promote_results)
     _add_scope(promoting)
@@ -209,6 +233,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the table")
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="draw the learned ranks and the searches there")
 
 
 def _names(text: str) -> list[str]:
@@ -289,6 +317,24 @@ def _print_tables(results: Sequence[Result], arguments: argparse.Namespace) -> N
     tables = score_tables(results, published_table(arguments.table))
     width = shutil.get_terminal_size(TERMINAL).columns if sys.stdout.isatty() else TERMINAL[0]
     print(render(tables, arguments.format, width))
+
+
+def _print_ranks(results: Sequence[Result], figures: Path | None) -> None:
+    searches = [result for result in results if result.status == "done" and result.method == LEARNED]
+    if not searches:
+        raise InputError(f"no finished search of {LEARNED} is at hand; `ranks` runs them")
+    found = rank_report(results)
+    print(render_ranks(found))
+    if figures:
+        from benchmarks.report.figures import rank_heatmap, search_course  # noqa: PLC0415  matplotlib is slow to load
+
+        paths = {figures / "ranks.png": partial(rank_heatmap, found)}
+        for task in found.tasks:
+            of_task = [result for result in searches if result.task == task.task]
+            paths[figures / f"search_{task.task}.png"] = partial(search_course, of_task)
+        for path, draw in paths.items():
+            draw(path)
+            print(path)
 
 
 def _state(result: Result | None) -> str:

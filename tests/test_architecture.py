@@ -18,7 +18,7 @@ LAYERS = (
     {"result", "settings"},
     {"environment", "memory", "published", "stopping", "store"},
     {"materials", "procedure"},
-    {"plan", "promote", "stats", "tune", "worth"},
+    {"plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
     {"workers"},

@@ -1,0 +1,117 @@
+"""Are ranks learned? Agreement between searches, against chance; and scores compared seed by seed."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Matrix = NDArray[np.float64]
+"""One row per search, one column per projection."""
+
+PERMUTATIONS = 9999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How far several searches order the projections alike."""
+
+    w: float
+    """Kendall's coefficient of concordance, corrected for ties: 1 is the same order, 1/searches is chance."""
+    p: float
+    """Share of random orders that agree at least as much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Scores of two methods at the same seeds."""
+
+    difference: float
+    """Mean of the first less the second."""
+    half_width: float
+    """Of the 95% t interval of that mean."""
+    p: float
+    """Two-sided paired t test."""
+    seeds: int
+
+
+def agreement(ranks: Sequence[Sequence[float]], *, seed: int = 0) -> Agreement | None:
+    """Kendall's W with a permutation test that shuffles each search's ranks over its projections.
+
+    Args:
+        ranks: searches x projections; at least two of each.
+        seed: of the permutations.
+
+    Returns:
+        None where there are fewer than two searches, or a search gives all projections the same rank.
+    """
+    matrix = np.asarray(ranks, dtype=float)
+    if len(matrix) < 2 or any(len(set(row)) == 1 for row in matrix.tolist()):
+        return None
+    rng = np.random.default_rng(seed)
+    observed = kendalls_w(matrix)
+    shuffled = (kendalls_w(rng.permuted(matrix, axis=1)) for _ in range(PERMUTATIONS))
+    reached = sum(w >= observed - 1e-12 for w in shuffled)
+    return Agreement(w=observed, p=(reached + 1) / (PERMUTATIONS + 1))
+
+
+def kendalls_w(matrix: Matrix) -> float:
+    """Kendall's W of searches x projections, corrected for ties."""
+    searches, projections = matrix.shape
+    placed = stats.rankdata(matrix, axis=1)
+    between = ((placed.sum(axis=0) - searches * (projections + 1) / 2) ** 2).sum()
+    ties = sum(
+        float((counts**3 - counts).sum()) for counts in (np.unique(row, return_counts=True)[1] for row in matrix)
+    )
+    return float(12 * between / (searches**2 * (projections**3 - projections) - searches * ties))
+
+
+def noise_ranks(spread: float, max_rank: int, shape: tuple[int, int], *, seed: int = 0) -> Matrix:
+    """Ranks that the threshold 1/k gives to selection logits of pure noise, independent and normal.
+
+    Args:
+        spread: standard deviation of the logits.
+        max_rank: k.
+        shape: searches x projections.
+        seed: of the noise.
+    """
+    logits = np.random.default_rng(seed).normal(scale=spread, size=(*shape, max_rank))
+    weights = np.exp(logits)
+    kept: Matrix = (weights >= weights.mean(axis=2, keepdims=True)).sum(axis=2).astype(float)
+    return kept
+
+
+def layer_effect(ranks: Sequence[Sequence[float]], spread: float, max_rank: int, *, draws: int = 2000) -> float:
+    """P value of the ranks' variance between projections, against thresholded noise.
+
+    Returns:
+        Share of as many searches of pure noise whose mean ranks differ at least as much between projections.
+    """
+    matrix = np.asarray(ranks, dtype=float)
+    observed = matrix.mean(axis=0).var()
+    noise = (noise_ranks(spread, max_rank, matrix.shape, seed=draw).mean(axis=0).var() for draw in range(draws))
+    return (sum(bool(variance >= observed - 1e-12) for variance in noise) + 1) / (draws + 1)
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None where one of them is constant."""
+    if len(set(one)) == 1 or len(set(other)) == 1:
+        return None
+    return float(stats.spearmanr(one, other).statistic)
+
+
+def compare(one: Sequence[float], other: Sequence[float]) -> Comparison | None:
+    """Paired comparison of scores; None for fewer than two pairs."""
+    differences = [first - second for first, second in zip(one, other, strict=True)]
+    if len(differences) < 2:
+        return None
+    mean = statistics.mean(differences)
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    freedom = len(differences) - 1
+    p = 2 * float(stats.t.sf(abs(mean) / error, freedom)) if error else float(mean == 0)
+    return Comparison(
+        difference=mean, half_width=float(stats.t.ppf(0.975, freedom)) * error, p=p, seeds=len(differences)
+    )

@@ -1,0 +1,79 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification, BertTokenizer, Trainer, TrainingArguments
+
+from autolora import problem_from_trainer
+from tests.tiny import build, examples
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "data.py")
+WORDS = [
+    "the",
+    "dog",
+    "dogs",
+    "cat",
+    "cats",
+    "bird",
+    "birds",
+    "child",
+    "childs",
+    "sleep",
+    "sleeps",
+    "eat",
+    "eats",
+    "jump",
+    "jumps",
+    "sing",
+    "sings",
+]
+
+
+@pytest.fixture
+def backbone(tmp_path: Path) -> Path:
+    """A folder with a tiny BERT and a tokenizer that knows the examples' words."""
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n")
+    BertTokenizer.from_pretrained(folder).save_pretrained(folder)
+    build().save_pretrained(folder)
+    return folder
+
+
+def test_there_are_examples() -> None:
+    assert {path.name for path in EXAMPLES} == {"plain_loop.py", "with_trainer.py"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(path: Path, backbone: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(path), str(backbone)]
+    out = subprocess.run(  # noqa: S603
+        command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    ).stdout
+    assert "layer.1.attention.self.value" in out
+    base = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=2)
+    model = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
+    logits = model(input_ids=torch.tensor([[2, 5, 6, 3]])).logits
+    merged = model.merge_and_unload()
+    assert torch.allclose(merged(input_ids=torch.tensor([[2, 5, 6, 3]])).logits, logits, atol=1e-6)
+
+
+def test_a_trainers_model_is_left_alone_and_its_classes_are_the_strata(tmp_path: Path) -> None:
+    model = build()
+    trainer = Trainer(model, TrainingArguments(str(tmp_path), report_to="none", seed=7), train_dataset=examples(6))
+    task = problem_from_trainer(trainer)
+    assert (task.seed, task.strata) == (7, [row["labels"] for row in examples(6)])
+    assert task.build_model() is not task.build_model()
+    assert task.build_model() is not model
+
+
+def test_a_trainer_without_a_training_set_is_refused(tmp_path: Path) -> None:
+    trainer = Trainer(build(), TrainingArguments(str(tmp_path), report_to="none"))
+    with pytest.raises(ValueError, match="no train_dataset"):
+        problem_from_trainer(trainer)
