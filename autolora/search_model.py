@@ -57,7 +57,7 @@ class SearchModel(nn.Module):
         self._parameterisation = kind
         self._rank_rule = config.rank_rule
         self._loss = loss
-        self._runtime = runtime
+        self.runtime = runtime
         outer = set(self.logits)
         inner = {name: p for name, p in self.named_parameters() if p.requires_grad and p not in outer}
         self._names = list(inner)
@@ -65,7 +65,7 @@ class SearchModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The training loss of a batch, a scalar."""
-        return batch_loss(self.model, batch, loss=self._loss, runtime=self._runtime)
+        return batch_loss(self.model, batch, loss=self._loss, runtime=self.runtime)
 
     def on(self, batch: Batch) -> Callable[[Sequence[Tensor]], Tensor]:
         """Weights -> loss on batch. At the model's own weights nothing is swapped in."""

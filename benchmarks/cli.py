@@ -1,4 +1,4 @@
-"""The command line: list, protocols, plan, run, ranks, tune, worth, report, promote."""
+"""The command line: list, protocols, plan, run, ranks, tune, engines, worth, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from benchmarks import promote, registry, tune
-from benchmarks.nested import Table, merge
+from benchmarks.nested import Table, build, merge
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import RESULTS, PublishedTable, published_table
 from benchmarks.registry import canonical
@@ -130,6 +130,30 @@ def tune_rates(arguments: argparse.Namespace) -> int:
     return _launch(replace(request, scopes=scopes), lambda found: print(tune.render(found)))
 
 
+def show_engines(arguments: argparse.Namespace) -> int:
+    """Print how exact and how fast the hypergradient's engines are on the first task's data."""
+    from autolora.search_config import SearchConfig  # noqa: PLC0415  only what computes loads torch
+    from benchmarks.engines import measure_engines, render_engines  # noqa: PLC0415
+    from benchmarks.environment import usable_cores  # noqa: PLC0415
+    from benchmarks.materials import open_materials  # noqa: PLC0415
+    from benchmarks.plan import make_cells  # noqa: PLC0415
+    from benchmarks.run import Bench  # noqa: PLC0415
+
+    scope = _request(arguments).scopes[0]
+    materials = open_materials(usable_cores())
+    cell = make_cells(scope.settings, scope.tasks[:1], ["autolora"], materials)[0]
+    store = Store(folder=arguments.runs)
+    bench = Bench.set_up(cell, materials, store, progress=lambda _: None, stop=lambda: False)
+    where = cell.environment
+    line = (
+        f"{bench.task.title}, {bench.data.source.split()[0]}, {bench.backbone.title}, {where.device_name}, "
+        f"threads: {where.threads}, torch {where.packages['torch']}."
+    )
+    config = build(SearchConfig, cell.config["method"]["search"], "search")
+    print(render_engines(measure_engines(bench.problem, config), line))
+    return 0
+
+
 def show_worth(arguments: argparse.Namespace) -> int:
     """Print what can be scored without fine-tuning, beside the results of full fine-tuning at hand."""
     from benchmarks import worth  # noqa: PLC0415  only what computes loads torch
@@ -180,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", run, "run what is not done, then print the table"),
         ("ranks", learn_ranks, "learned ranks (Figure 3): searches, and controls that show what the ranks are worth"),
         ("tune", tune_rates, "try learning rates on a held-out part of the training sets"),
+        ("engines", show_engines, "how exact and how fast the hypergradient's engines are"),
         ("worth", show_worth, "how far one gets without fine-tuning: is a task worth learning?"),
     ):
         computing = commands.add_parser(name, help=text)

@@ -18,7 +18,7 @@ LAYERS = (
     {"result", "settings"},
     {"environment", "memory", "published", "stopping", "store"},
     {"materials", "procedure"},
-    {"plan", "promote", "rank_stats", "stats", "tune", "worth"},
+    {"engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
     {"workers"},

@@ -1,0 +1,22 @@
+import pytest
+
+from autolora.hypergradient import ENGINES
+from autolora.search_config import SearchConfig
+from autolora.training import TrainingConfig
+from benchmarks import engines
+from benchmarks.engines import measure_engines, render_engines
+from tests.tiny import problem
+
+
+def test_engines_are_compared_with_the_exact_one_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "WARM_UP_STEPS", 30)
+    monkeypatch.setattr(engines, "BATCHES", 3)
+    config = SearchConfig(max_rank=4, training=TrainingConfig(lr=1e-2, batch_size=8))
+    rows = {(row.engine, row.precision): row for row in measure_engines(problem(), config)}
+    assert set(rows) == {(engine, precision) for engine in ENGINES for precision in ("fp32", "bf16")}
+    assert rows["exact", "fp32"].error == 0  # with the same dropout masks
+    assert rows["first-order", "fp32"].second_order_error is None
+    errors = [rows[name, "fp32"].second_order_error for name in ("finite-difference", "finite-difference-one-sided")]
+    assert 0 < errors[0] < errors[1] < 0.5
+    assert 0 < rows["exact", "bf16"].second_order_error < rows["finite-difference", "bf16"].second_order_error
+    assert "| exact" in render_engines(list(rows.values()), "somewhere")
