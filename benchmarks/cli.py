@@ -20,9 +20,8 @@ from tabulate import tabulate
 from benchmarks import promote, registry, tune
 from benchmarks.nested import Table, build, merge
 from benchmarks.protocols import NO_SWITCH, switch_rows
-from benchmarks.published import RESULTS, PublishedTable, published_table
+from benchmarks.published import RESULTS, PublishedTable, published_table, published_tables
 from benchmarks.registry import canonical
-from benchmarks.report.rank_report import CONTROLS, LEARNED, rank_report, render_ranks
 from benchmarks.report.render import FORMATS, render
 from benchmarks.report.score_table import score_tables
 from benchmarks.result import Result
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from benchmarks.launch import Request
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+RANK_CONTROLS = ("lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
+"""Methods beside AutoLoRA in the analysis of learned ranks."""
 TERMINAL = (120, 24)
 """Columns and lines where there is no terminal."""
 
@@ -110,8 +111,8 @@ def learn_ranks(arguments: argparse.Namespace) -> int:
     constant = parse_assignment("methods.lora_learned_ranks.retrain.scaling=constant")
     settings = replace(scope.settings, layers=(*scope.settings.layers, constant))
     scopes = [
-        Scope(settings=scope.settings, tasks=scope.tasks, methods=["autolora", *CONTROLS]),
-        Scope(settings=settings, tasks=scope.tasks, methods=["lora_learned_ranks", *CONTROLS]),
+        Scope(settings=scope.settings, tasks=scope.tasks, methods=["autolora", *RANK_CONTROLS]),
+        Scope(settings=settings, tasks=scope.tasks, methods=["lora_learned_ranks", *RANK_CONTROLS]),
     ]
     return _launch(replace(request, scopes=scopes), lambda found: _print_ranks(found, arguments.figures))
 
@@ -171,12 +172,14 @@ def show_worth(arguments: argparse.Namespace) -> int:
 def report(arguments: argparse.Namespace) -> int:
     """Print the table of the results at hand."""
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
-    if not results:
+    elsewhere = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.table)
+    shown = [result for result in results if result.method not in elsewhere]
+    if not shown:
         raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
     if arguments.ranks:
-        _print_ranks(results, arguments.figures)
+        _print_ranks(shown, arguments.figures)
     else:
-        _print_tables(results, arguments)
+        _print_tables(shown, arguments)
     return 0
 
 
@@ -264,6 +267,12 @@ def _add_figures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw the learned ranks and the searches there")
 
 
+def _methods_elsewhere(table: int) -> set[str]:
+    """Methods that belong to other tables or figures than this one."""
+    others = {method for number in published_tables() if number != table for method in published_table(number).methods}
+    return others.union(RANK_CONTROLS, ["lora_learned_ranks"]).difference(published_table(table).methods)
+
+
 def _names(text: str) -> list[str]:
     return [canonical(name) for name in text.split(",") if name.strip()]
 
@@ -345,9 +354,11 @@ def _print_tables(results: Sequence[Result], arguments: argparse.Namespace) -> N
 
 
 def _print_ranks(results: Sequence[Result], figures: Path | None) -> None:
-    searches = [result for result in results if result.status == "done" and result.method == LEARNED]
+    from benchmarks.report.rank_report import rank_report, render_ranks  # noqa: PLC0415  scipy is slow to load
+
+    searches = [result for result in results if result.status == "done" and result.method == "autolora"]
     if not searches:
-        raise InputError(f"no finished search of {LEARNED} is at hand; `ranks` runs them")
+        raise InputError("no finished search of autolora is at hand; `ranks` runs them")
     found = rank_report(results)
     print(render_ranks(found))
     if figures:

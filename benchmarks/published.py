@@ -61,3 +61,8 @@ def published_table(number: int) -> PublishedTable:
     if not path.is_file():
         raise InputError(f"table {number} is not in {PAPER}")
     return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), f"table{number}")
+
+
+def published_tables() -> list[int]:
+    """Numbers of the paper's tables that are at hand."""
+    return sorted(int(path.stem.removeprefix("table")) for path in PAPER.glob("table*.json"))

@@ -16,8 +16,9 @@ from tests.tiny import build
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = README + (ROOT / "docs" / "embedded.md").read_text(encoding="utf-8")
-MEASURED = re.findall(r"<!-- python -m benchmarks (report .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+PAGES = "\n".join([README, *DOCS.values()])
+MEASURED = re.findall(r"<!-- python -m benchmarks ((?:report|protocols) .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
 MODEL = "FacebookAI/roberta-base"
 
 
@@ -54,11 +55,13 @@ def test_a_measured_table_is_what_its_command_prints(
     assert shown == capsys.readouterr().out
 
 
-def test_every_file_that_the_readme_points_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in DOCS)])
+def test_every_file_that_a_page_points_to_is_there(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
     files = [link for link in links if not link.startswith("http")]
-    assert len(files) > 5
-    assert not [link for link in files if not (ROOT / link).exists()]
+    assert page != "README.md" or len(files) > 5
+    assert not [link for link in files if not (path.parent / link).exists()]
 
 
 def test_every_command_of_the_readme_names_a_session_or_a_subcommand_that_exists() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cli import main
 from benchmarks.published import published_table
 from benchmarks.report.render import render
 from benchmarks.report.score_table import ScoreTable, score_tables
@@ -143,3 +144,25 @@ def test_reading_results_needs_no_torch(tmp_path: Path, command: str) -> None:
     assert (
         "left out" if command == "promote" else "cola" if command == "list" else "CoLA"
     ) in done.stdout + done.stderr
+
+
+def test_a_table_shows_its_own_methods_and_unknown_ones_but_none_of_other_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(folder=tmp_path)
+    for method, title in (
+        ("lora", "LoRA"),
+        ("autolora_sigmoid", "sigmoid"),
+        ("lora_random_ranks", "R"),
+        ("mine", "Mine"),
+    ):
+        store.cell("cola", method, "a", "b").write_result(scored(50.0, method=method, method_title=title), {})
+
+    def rows(*options: str) -> set[str]:
+        assert main(["report", "--runs", str(tmp_path), "--format", "json", *options]) == 0
+        (table,) = json.loads(capsys.readouterr().out)
+        return {row["method"] for row in table["rows"]}
+
+    assert rows() == {"lora", "mine"}
+    assert rows("--table", "4") == {"autolora_sigmoid", "mine"}
+    assert rows("--methods", "lora,autolora_sigmoid") == {"lora", "autolora_sigmoid"}
