@@ -34,7 +34,11 @@ def searched(seed: int, ranks: list[int], **changes: Any) -> Result:
         identity=f"{seed}" * 64,
         ranks=by_name,
         config={"model": "minilm", "method": {"search": {"max_rank": 8}, "retrain": {"scaling": "by-rank"}}},
-        details={"selection": {name: [0.2, 0.1, 0.15, 0.05, 0.1, 0.1, 0.2, 0.1] for name in NAMES}, "history": history},
+        details={
+            "would_stop": {"saved": 0.25 * seed, "same_ranks": 1.0},
+            "selection": {name: [0.2, 0.1, 0.15, 0.05, 0.1, 0.1, 0.2, 0.1] for name in NAMES},
+            "history": history,
+        },
         **changes,
     )
 
@@ -80,6 +84,7 @@ def test_the_same_seed_on_another_task_is_told_from_another_seed() -> None:
     text = render_ranks(report)
     assert "the same initial" in text
     assert "Kendall" in text
+    assert "steps saved" in text
 
 
 def test_one_search_alone_has_no_agreement() -> None:
@@ -127,3 +132,11 @@ def test_without_a_search_there_is_nothing_to_report(tmp_path: Path, capsys: pyt
     Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64).write_result(result, {})
     assert main(["report", "--ranks", "--runs", str(tmp_path)]) == 2
     assert "no finished search" in capsys.readouterr().err
+
+
+def test_what_convergence_would_save_is_shown_where_it_is_known() -> None:
+    (task,) = rank_report(SEARCHES).tasks
+    assert [stop.saved for stop in task.stops] == [0, 0.25, 0.5]
+    old = searched(0, [1, 2, 3, 4, 5, 6])
+    del old.details["would_stop"]
+    assert "steps saved" not in render_ranks(rank_report([old]))

@@ -6,7 +6,9 @@ from typing import ClassVar
 from autolora.adapt import trainable_counts
 from autolora.pipeline import RetrainConfig, search_and_retrain
 from autolora.problem import Outcome, Problem
-from autolora.search_config import SearchConfig
+from autolora.search_config import Convergence, SearchConfig
+from autolora.search_history import converged_at
+from autolora.search_result import SearchResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +28,41 @@ class AutoLora:
             model=model,
             seconds=seconds,
             ranks=dict(found.ranks),
-            details={"selection": dict(found.selection), "history": list(found.history), "search_steps": found.steps},
+            details={
+                "selection": dict(found.selection),
+                "history": list(found.history),
+                "search_steps": found.steps,
+                "would_stop": would_stop(found),
+            },
             **trainable_counts(model, problem.head),
         )
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example; a step of the search takes about three of the retraining."""
+        """In units of LoRA's time per example; a step of the search has several passes."""
         searched = round((1 - self.search.valid_share) * examples)
-        return 3 * self.search.training.examples(searched) + self.retrain.training.examples(examples)
+        return passes(self.search) * self.search.training.examples(searched) + self.retrain.training.examples(examples)
+
+
+def would_stop(found: SearchResult) -> dict[str, float]:
+    """What the default rule of convergence would have saved of a search, and what it would have changed.
+
+    Returns:
+        "saved", a share of the steps; "same_ranks", the share of projections with the same rank at that step.
+    """
+    step = converged_at(found.history, Convergence())
+    if step is None:
+        return {"saved": 0.0, "same_ranks": 1.0}
+    (ranks,) = (record["ranks"] for record in found.history if record["step"] == step)
+    same = [ranks[name] == rank for name, rank in found.ranks.items()]
+    return {"saved": 1 - step / found.steps, "same_ranks": sum(same) / len(same)}
+
+
+def passes(config: SearchConfig) -> float:
+    """What a step of the search costs, in steps of LoRA: one for each loss and gradient, and the second order."""
+    second_order = {"exact": 1.0, "finite-difference": 2.0, "finite-difference-one-sided": 1.0, "first-order": 0.0}
+    differentiated = 0.0 if config.eta == 0 else second_order.get(config.engine, 2.0)
+    there = float(config.look_ahead == "optimizer" and config.engine == "exact" and config.eta != 0)
+    return 2 + differentiated + there + float(config.order != "simultaneous")
 
 
 METHOD = AutoLora

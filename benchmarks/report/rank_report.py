@@ -47,6 +47,8 @@ class TaskRanks:
     """Mean rank of thresholded noise with logits as spread out as these."""
     layer_p: float
     """P value of the ranks' differences between projections against that noise."""
+    stops: Sequence["Stop"]
+    """Where the searches would have stopped; empty where their history does not tell."""
 
     @property
     def means(self) -> list[float]:
@@ -59,6 +61,16 @@ class TaskRanks:
             role: [mean for name, mean in zip(self.projections, self.means, strict=True) if role_of(name) == role]
             for role in ("query", "value")
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Where a search would have stopped by the default rule of convergence."""
+
+    saved: float
+    """Share of its steps that would have been left out."""
+    same_ranks: float
+    """Share of projections whose rank was what it was at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,8 @@ def authors_ranks() -> dict[str, list[int]]:
 def render_ranks(report: RankReport) -> str:
     """Figure 3's numbers and the tests, as text."""
     tables = [_rank_table(report.tasks), _evidence_table(report.tasks)]
+    if any(task.stops for task in report.tasks):
+        tables.append(_stop_table(report.tasks))
     if report.controls:
         tables.append(_control_table(report.controls))
     return "\n\n".join([*tables, *_sentences(report)])
@@ -142,6 +156,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
         agreement=agreement(ranks),
         noise_mean=float(noise_ranks(spread, max_rank, (200, len(projections))).mean()),
         layer_p=layer_effect(ranks, spread, max_rank),
+        stops=[Stop(**stop) for result in results if (stop := result.details.get("would_stop"))],
     )
 
 
@@ -232,6 +247,23 @@ def _evidence_table(tasks: Sequence[TaskRanks]) -> str:
         "eta's share",
     ]
     return "Are they learned?\n\n" + tabulate(rows, headers, disable_numparse=True)
+
+
+def _stop_table(tasks: Sequence[TaskRanks]) -> str:
+    rows = [
+        [
+            task.title,
+            len(task.stops),
+            f"{100 * statistics.mean(stop.saved for stop in task.stops):.0f} %",
+            f"{100 * statistics.mean(stop.same_ranks for stop in task.stops):.0f} %",
+        ]
+        for task in tasks
+        if task.stops
+    ]
+    headers = ["task", "searches", "steps saved", "ranks as at the end"]
+    return "Had they stopped on convergence, by the rule's defaults\n\n" + tabulate(
+        rows, headers, disable_numparse=True
+    )
 
 
 def _control_table(controls: Sequence[Control]) -> str:
