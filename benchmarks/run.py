@@ -39,7 +39,7 @@ def run(
 
     Raises:
         Interrupted: stop answered True; the next run goes on from there.
-        InputError: the store cannot be written, or the data or the backbone have gone.
+        InputError: the store cannot be written, the data or the backbone have gone, or a package is missing.
     """
     store.check_writable()
     results = []
@@ -82,6 +82,8 @@ def run_cell(
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
     except SafetensorError as error:
         raise InputError(f"{folder.checkpoints}: {error}; remove that folder to start the cell anew") from error
+    except ImportError as error:  # an optional package; its message says how to install it
+        raise InputError(str(error)) from error
     except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:
         if not _is_the_cells_own(error):
             raise

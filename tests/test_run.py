@@ -205,3 +205,15 @@ def test_the_best_epoch_is_chosen_on_the_split_that_the_protocol_names(
     assert found.protocol == f"clean, epoch={epoch}"
     assert set(found.metrics) == {"validation"} | ({"held_out"} if epoch == "held-out" else set())
     assert found.split == "validation"
+
+
+def test_a_missing_package_is_named_and_no_cell_is_called_failed(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: Any) -> None:
+        raise ImportError("the engine 'betty' needs betty-ml: pip install it")
+
+    monkeypatch.setattr(fakes.Steady, "train", missing)
+    assert main([*options, "--methods", "steady"]) == 2
+    assert "error: the engine 'betty' needs betty-ml" in capsys.readouterr().err
+    assert not results(tmp_path)
