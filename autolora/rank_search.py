@@ -1,6 +1,7 @@
 """One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from autolora.search_history import converged_at
 from autolora.search_model import SearchModel
 from autolora.search_result import Recorder, SearchResult
 from autolora.training import Optimization
+
+if TYPE_CHECKING:
+    from autolora.search_betty import BettyEngine
 
 
 class RankSearch:
@@ -46,6 +50,7 @@ class RankSearch:
         Raises:
             ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
                 shared projections, no head).
+            ImportError: the engine is betty's, which is not installed.
         """
         self.config = config = config or SearchConfig()
         self.steps = steps
@@ -56,6 +61,7 @@ class RankSearch:
         )
         self._recorder = Recorder(self.model)
         self._leftover = _Leftover()
+        self._betty = self._begin_betty() if config.engine == "betty" else None
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -85,13 +91,28 @@ class RankSearch:
         Raises:
             NonFiniteLossError: a selection variable became NaN or infinite.
         """
+        if self._betty:
+            found = None
+            train_loss, valid_loss = self._betty.step(train_batch, valid_batch)
+        else:
+            found = self._iterate(train_batch, valid_batch)
+            train_loss, valid_loss = found.train_loss, found.valid_loss
+        if (index + 1) % self.config.record_every == 0 or index + 1 == self.steps:
+            self._recorder.record(index + 1, train_loss, valid_loss, found)
+        return train_loss
+
+    def result(self, seconds: float = 0.0) -> SearchResult:
+        """What has been found so far."""
+        return self._recorder.result(self.config, seconds)
+
+    def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         order = self.config.order
         if order == "weights-first":
             self._update_weights(self._train_gradient(train_batch))
         found = self._hypergradient(train_batch, valid_batch)
         selection_gradient = found.total
         if self.config.mixed_gradients:
-            selection_gradient = self._with_train_slope(selection_gradient, train_batch)
+            selection_gradient = _sum(selection_gradient, self._train_slope(train_batch))
         if order == "simultaneous":
             self._update_weights(found.train_gradient)
         self._update_selection(selection_gradient)
@@ -99,13 +120,13 @@ class RankSearch:
             self._update_weights(self._train_gradient(train_batch))
         if self.config.mixed_gradients:
             self._leftover.gradient = found.valid_gradient
-        if (index + 1) % self.config.record_every == 0 or index + 1 == self.steps:
-            self._recorder.record(index + 1, found.train_loss, found.valid_loss, found)
-        return found.train_loss
+        return found
 
-    def result(self, seconds: float = 0.0) -> SearchResult:
-        """What has been found so far."""
-        return self._recorder.result(self.config, seconds)
+    def _begin_betty(self) -> "BettyEngine":
+        from autolora.search_betty import BettyEngine  # noqa: PLC0415  optional
+
+        roll_back = self.config.order == "selection-first"
+        return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
 
     def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         bilevel = Bilevel(
@@ -135,8 +156,8 @@ class RankSearch:
         self._selection_optimizer.step()
         self._selection_optimizer.zero_grad()
 
-    def _with_train_slope(self, gradient: Sequence[Tensor], batch: Batch) -> list[Tensor]:
-        return _sum(gradient, torch.autograd.grad(self.model(batch), self.model.logits, materialize_grads=True))
+    def _train_slope(self, batch: Batch) -> Sequence[Tensor]:
+        return torch.autograd.grad(self.model(batch), self.model.logits, materialize_grads=True)
 
 
 def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:

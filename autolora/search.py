@@ -1,13 +1,11 @@
 """Algorithm 1: learn the selection variables on D_val, one look-ahead step of the weights away from D_tr."""
 
-from typing import Any, Protocol
-
 import torch
 from torch import Tensor
 
 from autolora.adapt import fresh_model
 from autolora.loop import run_steps
-from autolora.problem import Batch, Example, Problem
+from autolora.problem import Example, Problem
 from autolora.rank_search import RankSearch
 from autolora.search_config import SearchConfig
 from autolora.search_result import SearchResult
@@ -36,7 +34,15 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
     valid_order = batch_order(valid, batch_size, seed=problem.seed, stream="search-valid")
     steps = config.training.total_steps(train_order.steps_per_epoch)
     torch.manual_seed(problem.seed)
-    in_progress = _begin(problem, config, steps)
+    in_progress = RankSearch(
+        fresh_model(problem),
+        config,
+        steps=steps,
+        loss=problem.loss,
+        head=problem.head,
+        targets=problem.targets,
+        runtime=problem.runtime,
+    )
 
     def step(index: int) -> Tensor:
         return in_progress.step(
@@ -73,33 +79,3 @@ def split(problem: Problem, valid_share: float) -> tuple[list[Example], list[Exa
             f"of every class on both; got {sum(stratum == min(lacking) for stratum in strata)} of that class"
         )
     return [problem.train[index] for index in train], [problem.train[index] for index in valid]
-
-
-class _InProgress(Protocol):
-    """What every engine's search can do."""
-
-    @property
-    def state(self) -> dict[str, Any]: ...
-
-    @property
-    def converged(self) -> bool: ...
-
-    def step(self, index: int, train_batch: Batch, valid_batch: Batch) -> Tensor: ...
-
-    def result(self, seconds: float) -> SearchResult: ...
-
-
-def _begin(problem: Problem, config: SearchConfig, steps: int) -> _InProgress:
-    kind: Any = RankSearch
-    if config.engine == "betty":
-        from autolora.search_betty import BettySearch as kind  # noqa: N813, PLC0415  optional
-    searching: _InProgress = kind(
-        fresh_model(problem),
-        config,
-        steps=steps,
-        loss=problem.loss,
-        head=problem.head,
-        targets=problem.targets,
-        runtime=problem.runtime,
-    )
-    return searching

@@ -12,16 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
-from autolora.checkpoint import TensorState
-from autolora.loop import Stateful
-from autolora.problem import Batch, TrainingLoss, model_loss
-from autolora.runtime import Runtime
-from autolora.search_config import SearchConfig
-from autolora.search_history import converged_at
+from autolora.problem import Batch
 from autolora.search_model import SearchModel
-from autolora.search_result import Recorder, SearchResult
 from autolora.training import Optimization
 
 try:
@@ -35,80 +29,43 @@ except ImportError as error:
     ) from error
 
 
-class BettySearch:
-    """A search in progress; the same steps and the same result as `RankSearch`."""
+class BettyEngine:
+    """betty's Engine over two levels, the weights and the selection, on batches that it is handed."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        config: SearchConfig,
-        *,
-        steps: int,
-        loss: TrainingLoss = model_loss,
-        head: tuple[str, ...] = ("classifier", "score"),
-        targets: tuple[str, str] | None = None,
-        runtime: Runtime | None = None,
-    ) -> None:
-        """Args, Raises: as `RankSearch`."""
-        self.config = config
-        self.steps = steps
-        self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
-        self._optimization = Optimization(self.model.weights, config.training, steps)
-        self._selection_optimizer = AdamW(
-            self.model.logits, lr=config.selection_lr, betas=config.selection_betas, weight_decay=0.0
-        )
-        self._weights = _Level("lower", self.model, self.model.weights, self._optimization)
-        self._selection = _Level("upper", self.model, self.model.logits, self._selection_optimizer)
+    def __init__(self, model: SearchModel, weights: Optimization, selection: Optimizer, *, roll_back: bool) -> None:
+        """Set the engine up.
+
+        Args:
+            model: whose loss is minimised on both levels.
+            weights: steps the inner weights.
+            selection: steps the selection logits.
+            roll_back: undo the weights' step once the selection has been updated, and do it again.
+        """
+        self.lower = _Level("lower", model, model.weights, weights)
+        self.upper = _Level("upper", model, model.logits, selection)
         with contextlib.redirect_stdout(io.StringIO()):  # betty reports every problem that it sets up
             self._engine = Engine(
-                problems=[self._selection, self._weights],
-                config=EngineConfig(roll_back=config.order == "selection-first", strategy="none"),
-                dependencies={
-                    "u2l": {self._selection: [self._weights]},
-                    "l2u": {self._weights: [self._selection]},
-                },
+                problems=[self.upper, self.lower],
+                config=EngineConfig(roll_back=roll_back, strategy="none"),
+                dependencies={"u2l": {self.upper: [self.lower]}, "l2u": {self.lower: [self.upper]}},
             )
         self._engine.train()
-        self._recorder = Recorder(self.model)
 
-    @property
-    def state(self) -> dict[str, Stateful]:
-        """All that changes from step to step, for checkpoints."""
-        return {
-            "optimization": self._optimization,
-            "logits": TensorState(self.model.logits),
-            "selection_optimizer": self._selection_optimizer,
-            "recorder": self._recorder,
-        }
-
-    @property
-    def converged(self) -> bool:
-        """Whether the configured rule says that nothing moves any more."""
-        rule = self.config.convergence
-        return rule is not None and converged_at(self._recorder.records, rule) is not None
-
-    def step(self, index: int, train_batch: Batch, valid_batch: Batch) -> Tensor:
-        """Do one iteration; returns the train loss. Args, Raises: as `RankSearch.step`."""
-        self._weights.batch, self._selection.batch = train_batch, valid_batch
-        for level in (self._weights, self._selection):
+    def step(self, train_batch: Batch, valid_batch: Batch) -> tuple[Tensor, Tensor]:
+        """One iteration of both levels; returns the train loss at w and the validation loss at w'."""
+        for level, batch in ((self.lower, train_batch), (self.upper, valid_batch)):
+            level.batch = batch
             level.losses.clear()
         self._engine.global_step += 1
         self._engine.train_step()
-        train_loss = self._weights.losses[0]
-        if (index + 1) % self.config.record_every == 0 or index + 1 == self.steps:
-            self._recorder.record(index + 1, train_loss, self._selection.losses[-1])
-        return train_loss
-
-    def result(self, seconds: float = 0.0) -> SearchResult:
-        """What has been found so far."""
-        return self._recorder.result(self.config, seconds)
+        return self.lower.losses[0], self.upper.losses[0]
 
 
 class _Level(ImplicitProblem):  # type: ignore[misc]  # betty has no types
-    """One level of the bilevel problem. betty computes its gradients; the step itself is that of `RankSearch`."""
+    """One level of the bilevel problem. betty computes its gradients; the optimizer is the one that is handed in."""
 
     def __init__(
-        self, name: str, model: SearchModel, tensors: Sequence[Tensor], optimizer: Optimization | AdamW
+        self, name: str, model: SearchModel, tensors: Sequence[Tensor], optimizer: Optimization | Optimizer
     ) -> None:
         darts = Config(type="darts", unroll_steps=1, first_order=True, retain_graph=True)
         super().__init__(name=name, config=darts, module=nn.ParameterList(tensors), optimizer=optimizer)

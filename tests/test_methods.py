@@ -46,8 +46,8 @@ def test_the_estimated_passes_are_the_losses_computed_and_one_more_for_a_second_
 
 
 def test_what_convergence_would_save_follows_from_the_history() -> None:
-    config = SearchConfig(max_rank=4, training=TrainingConfig(steps=300, batch_size=8), selection_lr=1e-9)
+    config = SearchConfig(max_rank=4, training=TrainingConfig(steps=150, batch_size=4), selection_lr=1e-9)
     found = search(problem(), config)
-    assert would_stop(found) == {"saved": pytest.approx(1 - 110 / 300), "same_ranks": 1.0}
+    assert would_stop(found) == {"saved": pytest.approx(1 - 110 / 150), "same_ranks": 1.0}
     moving = search(problem(), replace(config, selection_lr=1e-1))
     assert would_stop(moving)["saved"] == 0

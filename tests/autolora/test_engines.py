@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from autolora.hypergradient import ENGINES, Bilevel, exact, finite_difference, first_order
 from autolora.rank_search import RankSearch
+from autolora.runtime import Interrupted, Runtime
 from autolora.search import search
 from autolora.search_config import SearchConfig
 from autolora.training import TrainingConfig
 from tests.autolora.test_hypergradient import toy
-from tests.tiny import build, collate, examples, problem
+from tests.tiny import build, collate, examples, problem, stop_after
 
 ETA = 0.1
 RADII = (0.04, 0.02, 0.01, 0.005)
@@ -141,20 +143,20 @@ def test_betty_takes_the_same_course_as_our_finite_differences_where_it_looks_ah
 
 def betty_gradient(optimizer: str, lr: float) -> tuple[Tensor, Tensor, Tensor]:
     """One step of betty's: its hypergradient; the direct and the second-order term at the weights that it came to."""
-    from autolora.search_betty import BettySearch  # noqa: PLC0415  optional
-
     batches = collate(examples(8)), collate(examples(8, seed=1))
     torch.manual_seed(0)
     config = replace(CONFIG, engine="betty", max_rank=3)
-    searching = BettySearch(exactly(), config, steps=2)
+    searching = RankSearch(exactly(), config, steps=2)
+    betty = searching._betty
+    assert betty
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # U = 0 has no second-order term
         for tensor in [*searching.model.weights, *searching.model.logits]:
             tensor.add_(0.3 * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype))
     seen: list[Tensor] = []
     logits, weights = searching.model.logits, searching.model.weights
-    searching._selection.optimizer_step = lambda: seen.extend(beta.grad.clone() for beta in logits)
-    searching._weights.optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](weights, lr=lr)
+    betty.upper.optimizer_step = lambda: seen.extend(beta.grad.clone() for beta in logits)
+    betty.lower.optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](weights, lr=lr)
     searching.step(0, *batches)
     bilevel = Bilevel(
         train_loss=searching.model.on(batches[0]),
@@ -202,3 +204,24 @@ def test_a_search_can_be_stepped_from_a_loop_of_ones_own() -> None:
     found = searching.result()
     assert found.steps == 3
     assert sum(found.allocation.ranks) > 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"order": "selection-first"},
+        {"engine": "betty"},
+        {"engine": "betty", "order": "selection-first"},
+        {"engine": "exact", "eta": 0.0, "look_ahead": "gradient", "mixed_gradients": True},
+    ],
+)
+def test_an_interrupted_search_ends_with_the_bits_of_an_undisturbed_one(
+    fields: dict[str, object], tmp_path: Path
+) -> None:
+    pytest.importorskip("betty")
+    config = replace(CONFIG, **fields)
+    with pytest.raises(Interrupted):
+        search(problem(runtime=stop_after(3, checkpoints=tmp_path)), config)
+    resumed = search(problem(runtime=Runtime(checkpoints=tmp_path)), config)
+    undisturbed = search(problem(), config)
+    assert replace(resumed, seconds=0) == replace(undisturbed, seconds=0)
