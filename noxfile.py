@@ -40,6 +40,12 @@ def ranks(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """What follows from the paper's own numbers; no training, no network once installed."""
+    benchmark(session, "audit", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The fast tests, without network."""
     shared(session, "-m", "pytest", "-m", "not slow", *session.posargs, env=OFFLINE)

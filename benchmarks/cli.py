@@ -1,4 +1,4 @@
-"""The command line: list, protocols, plan, run, ranks, tune, engines, worth, report, promote."""
+"""The command line: list, audit, protocols, plan, run, ranks, tune, engines, worth, report, promote."""
 
 # ruff: noqa: T201  a command line prints
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from benchmarks import promote, registry, tune
+from benchmarks.audit.run import audit, render_audit
 from benchmarks.nested import Table, build, merge
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import RESULTS, PublishedTable, published_table, published_tables
@@ -78,6 +79,12 @@ def show_protocols(arguments: argparse.Namespace) -> int:
         rows = switch_rows()
     print(tabulate(rows, headers="keys", tablefmt=form, disable_numparse=True))
     print("\n" + "\n".join(f"Row {row} is no switch: {why}." for row, why in NO_SWITCH.items()))
+    return 0
+
+
+def show_audit(arguments: argparse.Namespace) -> int:
+    """Print what follows from the paper's own numbers."""
+    print(render_audit(audit(), arguments.format, _width()))
     return 0
 
 
@@ -199,6 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     listing = commands.add_parser("list", help="names of tasks, methods and presets")
     listing.set_defaults(command=list_known)
+    auditing = commands.add_parser("audit", help="what follows from the paper's own numbers, without any training")
+    auditing.set_defaults(command=show_audit)
+    _add_format(auditing)
     protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
     protocols.set_defaults(command=show_protocols)
     _add_format(protocols)
@@ -349,8 +359,7 @@ def _wanted(result: Result, arguments: argparse.Namespace) -> bool:
 
 def _print_tables(results: Sequence[Result], arguments: argparse.Namespace) -> None:
     tables = score_tables(results, published_table(arguments.table))
-    width = shutil.get_terminal_size(TERMINAL).columns if sys.stdout.isatty() else TERMINAL[0]
-    print(render(tables, arguments.format, width))
+    print(render(tables, arguments.format, _width()))
 
 
 def _print_ranks(results: Sequence[Result], figures: Path | None) -> None:
@@ -371,6 +380,10 @@ def _print_ranks(results: Sequence[Result], figures: Path | None) -> None:
         for path, draw in paths.items():
             draw(path)
             print(path)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size(TERMINAL).columns if sys.stdout.isatty() else TERMINAL[0]
 
 
 def _state(result: Result | None) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.nested import build
@@ -22,8 +22,8 @@ class PublishedRow:
     """Trainable parameters, to the digits printed; None where the table has none."""
     scores: Mapping[str, float]
     """Task -> score."""
-    average: float
-    """As printed, which is not always what the row's scores give."""
+    average: float | None
+    """As printed, which is not always what the row's scores give; None where the table has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,10 @@ class PublishedTable:
     metrics: Mapping[str, str]
     """Task -> metric, in words."""
     rows: tuple[PublishedRow, ...]
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    """Column -> decimals printed, where it is not one."""
+    lower_is_better: tuple[str, ...] = ()
+    """Columns in which the smallest value is the best."""
     also: tuple[str, ...] = ()
     """Methods that the paper's table lacks and that belong beside it."""
 
@@ -63,6 +67,49 @@ def published_table(number: int) -> PublishedTable:
     return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), f"table{number}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedCounts:
+    """Rows of a data set, as Table 6 prints them."""
+
+    title: str
+    train: int
+    dev: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedNumber:
+    """A number in the paper's text."""
+
+    value: float
+    section: str
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Table 6, and numbers that stand in the text."""
+
+    source: str
+    rows: Mapping[str, PublishedCounts]
+    """Task -> counts."""
+    text: Mapping[str, PublishedNumber]
+    no_numbers: tuple[str, ...]
+    """What the paper shows without numbers."""
+
+
+def published_statistics() -> Statistics:
+    """Read Table 6 and the text's numbers."""
+    plain = json.loads((PAPER / "statistics.json").read_text(encoding="utf-8"))
+    rows = {task: build(PublishedCounts, counts, task) for task, counts in plain.pop("rows").items()}
+    text = {name: build(PublishedNumber, number, name) for name, number in plain.pop("text").items()}
+    return Statistics(rows=rows, text=text, source=plain["source"], no_numbers=tuple(plain["no_numbers"]))
+
+
 def published_tables() -> list[int]:
     """Numbers of the paper's tables that are at hand."""
     return sorted(int(path.stem.removeprefix("table")) for path in PAPER.glob("table*.json"))
+
+
+def authors_ranks() -> dict[str, list[int]]:
+    """Label -> the authors' own learned ranks, in the order q0, v0, q1, v1, ..."""
+    return dict(json.loads((PAPER / "authors_ranks.json").read_text(encoding="utf-8"))["lists"])

@@ -18,7 +18,7 @@ LAYERS = (
     {"result", "settings"},
     {"environment", "memory", "published", "stopping", "store"},
     {"materials", "procedure"},
-    {"engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
+    {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
     {"workers"},

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import main
+from benchmarks.published import authors_ranks
 from benchmarks.report.figures import rank_heatmap, search_course
-from benchmarks.report.rank_report import authors_ranks, rank_report, render_ranks, role_of
+from benchmarks.report.rank_report import rank_report, render_ranks, role_of
 from benchmarks.result import Result
 from benchmarks.store import Store
 from tests import fakes

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from benchmarks.report.rank_report import FIGURE_3, RankReport, authors_ranks
+from benchmarks.published import authors_ranks
+from benchmarks.report.rank_report import FIGURE_3, RankReport
 from benchmarks.result import Result
 
 STYLE = {

@@ -1,6 +1,5 @@
 """Learned ranks (Figure 3), and whether they are learned: what results say of it, as tables and sentences."""
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
-from benchmarks.published import PAPER
 from benchmarks.rank_stats import Agreement, Comparison, agreement, compare, correlation, layer_effect, noise_ranks
 from benchmarks.result import Result
 from benchmarks.stats import summarise
@@ -115,11 +113,6 @@ def rank_report(results: Iterable[Result]) -> RankReport:
 def role_of(projection: str) -> Literal["query", "value"]:
     """A projection's role, from its name."""
     return "query" if projection.rpartition(".")[2].startswith("q") else "value"
-
-
-def authors_ranks() -> dict[str, list[int]]:
-    """Label -> the authors' own learned ranks, in the order q0, v0, q1, v1, ..."""
-    return dict(json.loads((PAPER / "authors_ranks.json").read_text(encoding="utf-8"))["lists"])
 
 
 def render_ranks(report: RankReport) -> str:
