@@ -23,11 +23,15 @@ LAYERS = (
     {"run"},
     {"workers"},
     {"launch"},
+    {"arguments"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 )
 """Parts of benchmarks/, the lowest first; a part imports from lower ones and from itself."""
 READERS = (
+    "arguments",
+    "audit",
     "cli",
     "promote",
     "protocols",
@@ -90,7 +94,7 @@ def test_every_part_of_the_benchmark_has_a_layer_and_imports_only_lower_ones() -
 
 def test_what_reads_results_imports_nothing_heavy() -> None:
     trees = modules("benchmarks")
-    waiting = [name for name in trees if part(name) in READERS]
+    waiting = ["benchmarks.commands.reading", *(name for name in trees if part(name) in READERS)]
     seen = set()
     while waiting:
         name = waiting.pop()

@@ -1,0 +1,96 @@
+"""What the command line takes."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.published import RESULTS
+from benchmarks.registry import canonical
+from benchmarks.report.render import FORMATS
+
+RANK_METHODS = ("lora_learned_ranks", "lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
+"""Methods beside AutoLoRA in the analysis of learned ranks: those that were learned, then the controls."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Everything that can be asked for; `command` is the name of what to do."""
+    known = argparse.ArgumentParser(prog="python -m benchmarks", description="The benchmark of AutoLoRA.")
+    commands = known.add_subparsers(required=True, metavar="command", dest="command")
+    commands.add_parser("list", help="names of tasks, methods and presets")
+    auditing = commands.add_parser("audit", help="what follows from the paper's own numbers, without any training")
+    _add_format(auditing)
+    protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
+    _add_format(protocols)
+    for name, text in (
+        ("plan", "the cells, which are done, and how long the others will take"),
+        ("run", "run what is not done, then print the table"),
+        ("ranks", "learned ranks (Figure 3): searches, and controls that show what the ranks are worth"),
+        ("tune", "try learning rates on a held-out part of the training sets"),
+        ("engines", "how exact and how fast the hypergradient's engines are"),
+        ("worth", "how far one gets without fine-tuning: is a task worth learning?"),
+    ):
+        computing = commands.add_parser(name, help=text)
+        _add_scope(computing)
+        _add_settings(computing)
+        _add_format(computing)
+        if name == "ranks":
+            _add_figures(computing)
+    reporting = commands.add_parser("report", help="print the table of the results at hand")
+    _add_scope(reporting)
+    _add_format(reporting)
+    reporting.add_argument("--preset", help="only results that started from this preset")
+    reporting.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
+    _add_figures(reporting)
+    promoting = commands.add_parser("promote", help="copy finished results to results/reference")
+    _add_scope(promoting)
+    promoting.add_argument("--preset", help="only results that started from this preset")
+    promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
+    return known
+
+
+def _add_scope(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--table", type=int, default=1, help="table of the paper: its tasks, methods and layout")
+    parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the table's")
+    parser.add_argument("--methods", type=_names, metavar="A,B", help="methods instead of the table's")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of results")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="quick", help="settings to start from, a name or a .toml file")
+    parser.add_argument("--protocol", help="paper, released or clean; the preset's own, else clean")
+    parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="how many seeds, from 0, or which ones")
+    parser.add_argument("--model", help="minilm, a Hub id, a local folder, or random:ARCHITECTURE")
+    parser.add_argument("--data", help="embedded, hub, or a folder in the official layout")
+    parser.add_argument("--partial", action="store_const", const=True, help="allow samples of splits")
+    parser.add_argument("--precision", help="fp32, bf16 or auto")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 or auto")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="cells at a time, sharing the cores (one per core; on a GPU one)"
+    )
+    parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")
+    parser.add_argument(
+        "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
+    )
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the table")
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="draw the learned ranks and the searches there")
+
+
+def _names(text: str) -> list[str]:
+    return [canonical(name) for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds 0, 1, 2 from "3"; 3 alone from "3,"; 5 and 7 from "5,7"."""
+    if text.isdigit() and int(text) > 0:
+        return list(range(int(text)))
+    seeds = [int(part) for part in text.split(",") if part.strip()]
+    if "," not in text or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"seeds are a number of seeds, or different seeds as in 0,1; got {text!r}")
+    return seeds

@@ -1,0 +1,169 @@
+"""Commands that plan, train or measure."""
+
+# ruff: noqa: T201  a command line prints
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
+
+from tabulate import tabulate
+
+from autolora.search_config import SearchConfig
+from benchmarks import launch, registry, tune, worth
+from benchmarks.arguments import RANK_METHODS
+from benchmarks.commands.printing import print_ranks, print_tables
+from benchmarks.engines import measure_engines, render_engines
+from benchmarks.environment import usable_cores
+from benchmarks.launch import Request, Scope
+from benchmarks.materials import open_materials
+from benchmarks.nested import Table, build, merge
+from benchmarks.plan import make_cells
+from benchmarks.published import PublishedTable, published_table
+from benchmarks.result import Result
+from benchmarks.run import Bench
+from benchmarks.settings import load_settings, parse_assignment
+from benchmarks.store import Store
+
+
+def show_plan(arguments: argparse.Namespace) -> int:
+    """Print the cells, which are done, and the time that the others will take."""
+    plan, _ = launch.plan(_request(arguments))
+    rows = [
+        (planned.cell.task, planned.cell.method, planned.cell.seed, _state(planned.result), _duration(planned.seconds))
+        for planned in plan.cells
+    ]
+    left = sum(not planned.done for planned in plan.cells)
+    print(tabulate(rows, headers=("task", "method", "seed", "state", "seconds")))
+    print(f"\n{left} of {len(plan.cells)} cells to do, about {timedelta(seconds=round(plan.seconds))}, ", end="")
+    print(f"{plan.workers} at a time, threads of each: {plan.threads}")
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what is not done, and print the table of all that was asked for."""
+    return _launch(_request(arguments), lambda results: print_tables(results, arguments.table, arguments.format))
+
+
+def learn_ranks(arguments: argparse.Namespace) -> int:
+    """Run searches and their controls where they are missing; print the learned ranks and what speaks for them."""
+    request = _request(arguments)
+    (scope,) = request.scopes
+    learned, *controls = RANK_METHODS
+    constant = parse_assignment(f"methods.{learned}.retrain.scaling=constant")
+    settings = replace(scope.settings, layers=(*scope.settings.layers, constant))
+    scopes = [
+        Scope(settings=scope.settings, tasks=scope.tasks, methods=["autolora", *controls]),
+        Scope(settings=settings, tasks=scope.tasks, methods=[learned, *controls]),
+    ]
+    return _launch(replace(request, scopes=scopes), lambda found: print_ranks(found, arguments.figures))
+
+
+def tune_rates(arguments: argparse.Namespace) -> int:
+    """Try the preset's learning rates on a held-out part of train, and print which were best."""
+    request = _request(arguments)
+    (scope,) = request.scopes
+    scopes = [
+        Scope(settings=settings, tasks=[task], methods=[method])
+        for task in scope.tasks
+        for method, settings in tune.trials(scope.settings, scope.methods)
+    ]
+    return _launch(replace(request, scopes=scopes), lambda found: print(tune.render(found)))
+
+
+def show_engines(arguments: argparse.Namespace) -> int:
+    """Print how exact and how fast the hypergradient's engines are on the first task's data."""
+    scope = _request(arguments).scopes[0]
+    materials = open_materials(usable_cores())
+    cell = make_cells(scope.settings, scope.tasks[:1], ["autolora"], materials)[0]
+    store = Store(folder=arguments.runs)
+    bench = Bench.set_up(cell, materials, store, progress=lambda _: None, stop=lambda: False)
+    where = cell.environment
+    line = (
+        f"{bench.task.title}, {bench.data.source.split()[0]}, {bench.backbone.title}, {where.device_name}, "
+        f"threads: {where.threads}, torch {where.packages['torch']}."
+    )
+    config = build(SearchConfig, cell.config["method"]["search"], "search")
+    print(render_engines(measure_engines(bench.problem, config), line))
+    return 0
+
+
+def show_worth(arguments: argparse.Namespace) -> int:
+    """Print what can be scored without fine-tuning, beside the results of full fine-tuning at hand."""
+    request = _request(arguments)
+    run = request.scopes[0].settings.section("run")
+    results = [result for result in request.store.results() if result.preset == arguments.preset]
+    materials = open_materials(usable_cores())
+    print(worth.render(request.scopes[0].tasks, results, materials, data=run["data"], model=run["model"]))
+    return 0
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    table = published_table(arguments.table)
+    scope = Scope(
+        settings=load_settings(arguments.preset, _command_line(arguments)),
+        tasks=_known_tasks(arguments, table),
+        methods=_known_methods(arguments, table),
+    )
+    return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers)
+
+
+def _launch(request: Request, show: Callable[[Sequence[Result]], None]) -> int:
+    launched = launch.launch(request)
+    if launched.interrupted:
+        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+    else:
+        show(launched.results)
+    return launched.exit_status
+
+
+def _command_line(arguments: argparse.Namespace) -> Table:
+    """The options as a table in a preset's layout."""
+    run = {
+        name: getattr(arguments, name)
+        for name in ("seeds", "model", "data", "partial", "precision", "device", "max_length")
+    }
+    training = {name: getattr(arguments, name) for name in ("max_steps", "batch_size")}
+    options = {
+        section: {name: value for name, value in table.items() if value is not None}
+        for section, table in (("run", run), ("training", training), ("protocol", {"base": arguments.protocol}))
+    }
+    return reduce(merge, map(parse_assignment, arguments.set), options)
+
+
+def _known_tasks(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
+    return _known("task", arguments.tasks or list(table.columns), registry.task_names())
+
+
+def _known_methods(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
+    return _known("method", arguments.methods or table.methods, registry.method_names())
+
+
+def _known(kind: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise registry.unknown_name(kind, name, known)
+    return list(dict.fromkeys(names))
+
+
+def _state(result: Result | None) -> str:
+    if result is None:
+        return "to do"
+    return "done" if result.status == "done" else "to do, failed before"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f}"
+
+
+COMMANDS = {
+    "plan": show_plan,
+    "run": run,
+    "ranks": learn_ranks,
+    "tune": tune_rates,
+    "engines": show_engines,
+    "worth": show_worth,
+}
+"""Name -> command, which returns the exit status."""

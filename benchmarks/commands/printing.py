@@ -1,0 +1,49 @@
+"""Results on the screen."""
+
+# ruff: noqa: T201  a command line prints
+
+import shutil
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.published import published_table
+from benchmarks.report.render import render
+from benchmarks.report.score_table import score_tables
+from benchmarks.result import Result
+from benchmarks.spec import InputError
+
+TERMINAL = (120, 24)
+"""Columns and lines where there is no terminal."""
+
+
+def print_tables(results: Sequence[Result], table: int, form: str) -> None:
+    """Results in the layout of one of the paper's tables."""
+    print(render(score_tables(results, published_table(table)), form, width()))
+
+
+def print_ranks(results: Sequence[Result], figures: Path | None) -> None:
+    """What results say of learned ranks; and figures of it, where a folder is given."""
+    from benchmarks.report.rank_report import rank_report, render_ranks  # noqa: PLC0415  scipy is slow to load
+
+    searches = [result for result in results if result.status == "done" and result.method == "autolora"]
+    if not searches:
+        raise InputError("no finished search of autolora is at hand; `ranks` runs them")
+    found = rank_report(results)
+    print(render_ranks(found))
+    if figures:
+        from benchmarks.report.figures import rank_heatmap, search_course  # noqa: PLC0415  matplotlib is slow to load
+
+        paths = {figures / "ranks.png": partial(rank_heatmap, found)}
+        for task in found.tasks:
+            of_task = [result for result in searches if result.task == task.task]
+            paths[figures / f"search_{task.task}.png"] = partial(search_course, of_task)
+        for path, draw in paths.items():
+            draw(path)
+            print(path)
+
+
+def width() -> int:
+    """Columns to print into."""
+    return shutil.get_terminal_size(TERMINAL).columns if sys.stdout.isatty() else TERMINAL[0]

@@ -1,0 +1,101 @@
+"""Commands that read data and results, and never load torch."""
+
+# ruff: noqa: T201  a command line prints
+
+import argparse
+import json
+import sys
+import textwrap
+
+from tabulate import tabulate
+
+from benchmarks import promote, registry
+from benchmarks.arguments import RANK_METHODS
+from benchmarks.audit.run import audit, render_audit
+from benchmarks.commands.printing import print_ranks, print_tables, width
+from benchmarks.protocols import NO_SWITCH, switch_rows
+from benchmarks.published import published_table, published_tables
+from benchmarks.result import Result
+from benchmarks.settings import preset_names
+from benchmarks.spec import InputError
+from benchmarks.store import Store
+
+
+def list_known(_: argparse.Namespace) -> int:
+    """Print the names of tasks, methods and presets."""
+    for kind, names in (
+        ("tasks", registry.task_names()),
+        ("methods", registry.method_names()),
+        ("presets", preset_names()),
+    ):
+        print(f"{kind}: {' '.join(names)}")
+    return 0
+
+
+def show_protocols(arguments: argparse.Namespace) -> int:
+    """Print the switches, their values under each protocol, and what no switch stands for."""
+    rows = [{**row, "about": textwrap.fill(row["about"], 60)} for row in switch_rows()]
+    form = {"text": "simple", "markdown": "github", "json": "json"}[arguments.format]
+    if form == "json":
+        print(json.dumps(switch_rows(), indent=1))
+        return 0
+    if form == "github":
+        rows = switch_rows()
+    print(tabulate(rows, headers="keys", tablefmt=form, disable_numparse=True))
+    print("\n" + "\n".join(f"Row {row} is no switch: {why}." for row, why in NO_SWITCH.items()))
+    return 0
+
+
+def show_audit(arguments: argparse.Namespace) -> int:
+    """Print what follows from the paper's own numbers."""
+    print(render_audit(audit(), arguments.format, width()))
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Print the table of the results at hand."""
+    results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
+    elsewhere = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.table)
+    shown = [result for result in results if result.method not in elsewhere]
+    if not shown:
+        raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
+    if arguments.ranks:
+        print_ranks(shown, arguments.figures)
+    else:
+        print_tables(shown, arguments.table, arguments.format)
+    return 0
+
+
+def promote_results(arguments: argparse.Namespace) -> int:
+    """Copy finished results from a clean tree to the reference; the exit status is 1 where one was left out."""
+    store = Store(folder=arguments.runs)
+    written, left_out = promote.promote(store, arguments.to, lambda result: _wanted(result, arguments))
+    for path in written:
+        print(path)
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    return int(bool(left_out) or not written)
+
+
+def _methods_elsewhere(table: int) -> set[str]:
+    """Methods that belong to other tables or figures than this one."""
+    others = {method for number in published_tables() if number != table for method in published_table(number).methods}
+    return others.union(RANK_METHODS).difference(published_table(table).methods)
+
+
+def _wanted(result: Result, arguments: argparse.Namespace) -> bool:
+    return (
+        (not arguments.tasks or result.task in arguments.tasks)
+        and (not arguments.methods or result.method in arguments.methods)
+        and (not arguments.preset or result.preset == arguments.preset)
+    )
+
+
+COMMANDS = {
+    "list": list_known,
+    "audit": show_audit,
+    "protocols": show_protocols,
+    "report": report,
+    "promote": promote_results,
+}
+"""Name -> command, which returns the exit status."""
