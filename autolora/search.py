@@ -33,16 +33,7 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
     train_order = batch_order(train, batch_size, seed=problem.seed, stream="search-train")
     valid_order = batch_order(valid, batch_size, seed=problem.seed, stream="search-valid")
     steps = config.training.total_steps(train_order.steps_per_epoch)
-    torch.manual_seed(problem.seed)
-    in_progress = RankSearch(
-        fresh_model(problem),
-        config,
-        steps=steps,
-        loss=problem.loss,
-        head=problem.head,
-        targets=problem.targets,
-        runtime=problem.runtime,
-    )
+    in_progress = begin(problem, config, steps)
 
     def step(index: int) -> Tensor:
         return in_progress.step(
@@ -62,6 +53,20 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
         keep_last=True,
     )
     return in_progress.result(seconds)
+
+
+def begin(problem: Problem, config: SearchConfig, steps: int) -> RankSearch:
+    """A search of so many steps over a fresh model of the problem, seeded. Raises: as `RankSearch`."""
+    torch.manual_seed(problem.seed)
+    return RankSearch(
+        fresh_model(problem),
+        config,
+        steps=steps,
+        loss=problem.loss,
+        head=problem.head,
+        targets=problem.targets,
+        runtime=problem.runtime,
+    )
 
 
 def split(problem: Problem, valid_share: float) -> tuple[list[Example], list[Example]]:

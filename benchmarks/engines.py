@@ -10,12 +10,10 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from autolora.adapt import fresh_model
 from autolora.hypergradient import ENGINES, Bilevel, Hypergradient
 from autolora.problem import Batch, Problem
-from autolora.rank_search import RankSearch
 from autolora.runtime import Precision
-from autolora.search import split
+from autolora.search import begin, split
 from autolora.search_config import SearchConfig
 from autolora.training import batch_order, gather
 
@@ -55,17 +53,8 @@ def measure_engines(problem: Problem, config: SearchConfig) -> list[Accuracy]:
         )
         return first, second
 
-    torch.manual_seed(problem.seed)
     steps = WARM_UP_STEPS + BATCHES
-    searching = RankSearch(
-        fresh_model(problem),
-        config,
-        steps=steps,
-        loss=problem.loss,
-        head=problem.head,
-        targets=problem.targets,
-        runtime=plain,
-    )
+    searching = begin(replace(problem, runtime=plain), config, steps)
     for step in range(WARM_UP_STEPS):
         searching.step(step, *batches(step))
     model = searching.model
