@@ -11,14 +11,15 @@ The mixed derivative is taken at w, v at w'. The engines differ in how they get 
 Every pass over the train batch sees the same dropout masks: they are passes of one function.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
+
+from autolora.random_state import RandomState
 
 Loss = Callable[[Sequence[Tensor]], Tensor]
 """Inner weights w -> a scalar loss, at the current selection logits."""
@@ -164,12 +165,12 @@ class _TrainPass:
     gradient: Sequence[Tensor]
     slope: Sequence[Tensor]
     """Gradient by the logits; empty where it was not asked for."""
-    random_state: "_RandomState"
+    random_state: RandomState
 
     @classmethod
     def start(cls, problem: Bilevel, *, differentiable: bool = False, by_logits: bool = False) -> "_TrainPass":
         """One pass at the problem's weights."""
-        random_state = _RandomState.now(problem.weights[0].device)
+        random_state = RandomState.now(problem.weights[0].device)
         loss = problem.train_loss(problem.weights)
         inputs = [*problem.weights, *(problem.logits if by_logits else ())]
         gradients = torch.autograd.grad(loss, inputs, create_graph=differentiable, materialize_grads=True)
@@ -246,29 +247,6 @@ def _mixed_product(train_gradient: Sequence[Tensor], v: Sequence[Tensor], logits
     pairs = [(gradient, by) for gradient, by in zip(train_gradient, v, strict=True) if gradient.requires_grad]
     outputs, by = [gradient for gradient, _ in pairs], [by for _, by in pairs]
     return list(torch.autograd.grad(outputs, logits, grad_outputs=by, materialize_grads=True))
-
-
-@dataclass(frozen=True)
-class _RandomState:
-    """Torch's random state at one moment, on the CPU and on one device."""
-
-    device: torch.device
-    cpu: Tensor
-    cuda: Tensor | None
-
-    @classmethod
-    def now(cls, device: torch.device) -> "_RandomState":
-        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        return cls(device, torch.get_rng_state(), cuda)
-
-    @contextmanager
-    def again(self) -> Iterator[None]:
-        """Draw the random numbers once more that followed this moment; afterwards all goes on as before."""
-        with torch.random.fork_rng([self.device] if self.cuda is not None else []):
-            torch.set_rng_state(self.cpu)
-            if self.cuda is not None:
-                torch.cuda.set_rng_state(self.cuda, self.device)
-            yield
 
 
 def global_norm(tensors: Sequence[Tensor]) -> float:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autolora.checkpoint import load_checkpoint, save_checkpoint
+from autolora.random_state import RandomState
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, never
 
 _ACCELERATOR_FETCH_EVERY = 20
@@ -104,12 +105,8 @@ class _RandomState:
         self._device = torch.device(device)
 
     def state_dict(self) -> dict[str, Tensor]:
-        states = {"cpu": torch.get_rng_state()}
-        if self._device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self._device)
-        return states
+        now = RandomState.now(self._device)
+        return {"cpu": now.cpu} | ({} if now.cuda is None else {"cuda": now.cuda})
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        torch.set_rng_state(state["cpu"])
-        if self._device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda"], self._device)
+        RandomState(self._device, state["cpu"], state.get("cuda")).restore()

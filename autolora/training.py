@@ -63,16 +63,19 @@ class TrainingConfig:
 class Optimization:
     """AdamW with its schedule over a list of weights; its state goes into checkpoints."""
 
-    def __init__(self, weights: Iterable[Tensor], config: TrainingConfig, steps: int) -> None:
+    def __init__(self, weights: Iterable[Tensor], config: TrainingConfig, steps: int, *, stacked: bool = False) -> None:
+        """Args: stacked: the weights' first dimension numbers trainings that have nothing to do with each other."""
         self.weights = list(weights)
         if not self.weights:
             raise ValueError("no weight is trainable: nothing would be learned")
-        decayed = [weight for weight in self.weights if weight.ndim > 1]
-        others = [weight for weight in self.weights if weight.ndim <= 1]
+        matrix = 3 if stacked else 2
+        decayed = [weight for weight in self.weights if weight.ndim >= matrix]
+        others = [weight for weight in self.weights if weight.ndim < matrix]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self._optimizer = AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
         self._schedule = LambdaLR(self._optimizer, schedule(steps, config.warmup, falling=config.schedule == "linear"))
         self._clip_norm = config.clip_norm
+        self._clip = clip_each_grad_norm_ if stacked else nn.utils.clip_grad_norm_
 
     @property
     def lr(self) -> float:
@@ -82,7 +85,7 @@ class Optimization:
     def step(self) -> None:
         """One update from the weights' `grad`, which stays as it is (clipped) until `zero_grad`."""
         if self._clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.weights, self._clip_norm)
+            self._clip(self.weights, self._clip_norm)
         self._optimizer.step()
         self._schedule.step()
 
@@ -118,6 +121,15 @@ class Optimization:
                 weight.copy_(value)
         self._optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self._schedule.load_state_dict(state["schedule"])  # type: ignore[arg-type]
+
+
+def clip_each_grad_norm_(weights: Sequence[Tensor], max_norm: float) -> None:
+    """As torch's `clip_grad_norm_`, over each slice along the first dimension by itself."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
+    factors = (max_norm / (squares.sqrt() + 1e-6)).clamp(max=1)  # the same small number as torch's
+    for gradient in gradients:
+        gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
 
 
 def schedule(steps: int, warmup: float, *, falling: bool = True) -> Callable[[int], float]:

@@ -1,0 +1,259 @@
+"""Several LoRA configurations trained at once on one frozen model: a grid search at the price of a few trainings.
+
+Each member of a stack has a LoRA and a head of its own; the frozen model, the batches and the dropout masks are those
+that each member would see if it were trained by itself with the same seed. So a member ends with the weights of its
+own training, but for the order of summation. What is saved: every frozen weight is read once for all members, a mask
+is drawn once, and what no adapter has touched yet is computed once.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from peft import LoraConfig, PeftModel
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from autolora.adapt import adapt, fresh_model
+from autolora.checkpoint import TensorState
+from autolora.loop import run_steps
+from autolora.problem import Batch, Problem
+from autolora.projections import find_projections
+from autolora.random_state import RandomState
+from autolora.training import Optimization, TrainingConfig, batch_loss, batch_order, gather
+
+_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """How many members are computed in one pass."""
+
+    members: int = 16
+    """At most so many. 1 trains one configuration after another."""
+    tokens: int = 4096
+    """At most so many tokens, padding included, all members together: with more of them a processor's caches
+    overflow. A batch that is larger by itself has its members one after another."""
+
+    def __post_init__(self) -> None:
+        for name in ("members", "tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} of a stack is at least 1; got {getattr(self, name)}")
+
+
+class PaddedLoRA(nn.Module):
+    """`y = W x + s B A x` with A (R, n), B (m, R) and s padded with zeros to the largest rank R of a stack.
+
+    Zeros stay zeros: the gradient of a row of A is a multiple of B's column, and the other way round.
+    """
+
+    def __init__(self, base: nn.Linear, max_rank: int, dropout: float) -> None:
+        super().__init__()
+        self.base = base
+        self.dropout = nn.Dropout(dropout)
+        self.lora_A = nn.Parameter(base.weight.new_zeros(max_rank, base.in_features))
+        self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, max_rank))
+        self.scaling = nn.Parameter(base.weight.new_zeros(1), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (..., n) -> (..., m)."""
+        components = nn.functional.linear(self.dropout(x), self.lora_A) * self.scaling  # few, so scaled in float32
+        projected: Tensor = self.base(x)
+        return projected + nn.functional.linear(components, self.lora_B)
+
+
+class LoRAStack(nn.Module):
+    """The members of a stack: one frozen model, and for every trained tensor one that holds all members' values."""
+
+    def __init__(self, problem: Problem, configs: Sequence[LoraConfig], stack: StackConfig) -> None:
+        """Take the initial values of every member from `adapt`, as if it were trained by itself.
+
+        Args:
+            problem: the model, its head and the runtime.
+            configs: one per member; target modules and ranks may differ, dropout may not.
+            stack: how many members are computed in one pass.
+
+        Raises:
+            ValueError: there is no member, or their dropouts differ: they would not see the same masks.
+        """
+        super().__init__()
+        dropouts = {config.lora_dropout for config in configs}
+        if len(dropouts) != 1:
+            raise ValueError(
+                f"the members of a stack have one dropout, so that they see the same masks; got {dropouts}"
+            )
+        self._problem = problem
+        self._configs = configs
+        self._members_at_once, self._tokens_at_once = stack.members, stack.tokens
+        members = [_own_values(adapt(problem, config)) for config in configs]
+        largest: dict[str, tuple[int, ...]] = {}
+        for member in members:
+            for name, value in member.items():
+                shape = largest.get(name, tuple(value.shape))
+                largest[name] = tuple(max(sizes) for sizes in zip(shape, value.shape, strict=True))
+        self._trained = {
+            name: torch.stack([_padded(member.get(name), shape) for member in members]).to(problem.runtime.device)
+            for name, shape in largest.items()
+        }
+        self.model = self._frozen_model(max(dropouts))
+        for name, value in self._trained.items():
+            value.requires_grad_(not name.endswith(".scaling"))
+        self.passes = 0
+        """Passes over the frozen model so far, in this process."""
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What is trained, each tensor with the members along its first dimension."""
+        return [value for value in self._trained.values() if value.requires_grad]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of whichever member's values are in place, a scalar."""
+        return batch_loss(self.model, batch, loss=self._problem.loss, runtime=self._problem.runtime)
+
+    def backward(self, batch: Batch) -> Tensor:
+        """Add the gradients of every member's loss to its weights; returns the losses, shape (members,).
+
+        Where memory runs out, fewer members are computed in one pass from then on.
+        """
+        beginning = RandomState.now(torch.device(self._problem.runtime.device))
+        while True:
+            chunks = self._chunks(batch["input_ids"].numel())
+            try:
+                return self._backward(batch, chunks, beginning)
+            except RuntimeError as error:  # torch's out-of-memory errors are some, on a CPU of no class of their own
+                if len(chunks) == len(self) or not _OUT_OF_MEMORY.search(str(error)):
+                    raise
+            beginning.restore()
+            self._members_at_once = _size(chunks[0]) // 2
+            for weight in self.weights:
+                weight.grad = None
+
+    def finite(self) -> list[bool]:
+        """Whether all of a member's weights are finite, member by member."""
+        each = [weight.detach().flatten(1).isfinite().all(1) for weight in self.weights]
+        return torch.stack(each).all(0).tolist()
+
+    def member(self, index: int) -> PeftModel:
+        """A fresh PEFT model with the member's weights."""
+        model = adapt(self._problem, self._configs[index])
+        with torch.no_grad():
+            for name, weight in _trainable(model).items():
+                value = self._trained[name][index]
+                weight.copy_(value[tuple(slice(size) for size in weight.shape)])
+        return model.to(self._problem.runtime.device)
+
+    def __len__(self) -> int:
+        return len(self._configs)
+
+    def _backward(self, batch: Batch, chunks: Sequence[slice], beginning: RandomState) -> Tensor:
+        losses: list[Tensor] = []
+        for members in chunks:
+            with beginning.again() if losses else nullcontext():
+                losses.append(self._losses(batch, members))
+            losses[-1].sum().backward()  # type: ignore[no-untyped-call]
+        return torch.cat([loss.detach() for loss in losses])
+
+    def _chunks(self, tokens: int) -> list[slice]:
+        """Which members go into each pass over a batch of so many tokens: about equally many."""
+        size = max(1, min(self._members_at_once, self._tokens_at_once // tokens))
+        passes = -(-len(self) // size)
+        ends = [len(self) * done // passes for done in range(passes + 1)]
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def _losses(self, batch: Batch, members: slice) -> Tensor:
+        def loss(values: Mapping[str, Tensor]) -> Tensor:
+            named = {f"model.{name}": value for name, value in values.items()}
+            result: Tensor = functional_call(self, named, (batch,))
+            return result
+
+        self.passes += 1
+        if _size(members) == 1:  # without vmap, a little faster
+            return loss({name: value[members.start] for name, value in self._trained.items()})[None]
+        one_pass: Callable[[Mapping[str, Tensor]], Tensor] = vmap(loss, randomness="same")
+        return one_pass({name: value[members] for name, value in self._trained.items()})
+
+    def _frozen_model(self, dropout: float) -> nn.Module:
+        model = fresh_model(self._problem).requires_grad_(False)
+        for projection in find_projections(model, self._problem.targets):
+            factor = self._trained.get(f"{projection.name}.lora_A")
+            if factor is not None:
+                base = model.get_submodule(projection.name)
+                assert isinstance(base, nn.Linear)
+                model.set_submodule(projection.name, PaddedLoRA(base, factor.shape[1], dropout))
+        return model.to(self._problem.runtime.device).train()
+
+
+def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, stage: str) -> tuple[float, list[bool]]:
+    """Train all members of a stack on the problem's training set, as `train` does with one model.
+
+    Args:
+        stack: changed in place.
+        problem: training set, seed and runtime.
+        config: the same for all members.
+        stage: names the checkpoint and the progress.
+
+    Returns:
+        Wall-clock seconds of optimisation; per member, whether it is sound: its losses and weights were finite. One
+        that is not changes nothing for the others.
+
+    Raises:
+        Interrupted: the runtime was asked to stop.
+        NonFiniteLossError: no member is sound any more.
+    """
+    order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
+    steps = config.total_steps(order.steps_per_epoch)
+    optimization = Optimization(stack.weights, config, steps, stacked=True)
+    sound = torch.ones(len(stack), dtype=torch.bool, device=problem.runtime.device)
+
+    def step(index: int) -> Tensor:
+        losses = stack.backward(gather(problem, problem.train, order.batch(index)))
+        optimization.step()
+        optimization.zero_grad()
+        sound.logical_and_(losses.isfinite())
+        return losses[sound].mean()
+
+    torch.manual_seed(problem.seed)
+    seconds = run_steps(
+        step,
+        steps,
+        stage=stage,
+        state={"optimization": optimization, "sound": TensorState([sound])},
+        runtime=problem.runtime,
+        keep_last=True,
+    )
+    return seconds, [ok and finite for ok, finite in zip(sound.tolist(), stack.finite(), strict=True)]
+
+
+def _size(members: slice) -> int:
+    return members.stop - members.start  # type: ignore[no-any-return]
+
+
+def _own_values(model: PeftModel) -> dict[str, Tensor]:
+    """What a member has of its own: its trainable weights by their names in the bare model, and its scalings."""
+    scalings = {
+        f"{_bare(name)}.scaling": torch.tensor([module.scaling["default"]], dtype=module.weight.dtype)
+        for name, module in model.named_modules()
+        if hasattr(module, "lora_A")
+    }
+    return {name: weight.detach() for name, weight in _trainable(model).items()} | scalings
+
+
+def _trainable(model: PeftModel) -> dict[str, Tensor]:
+    return {_bare(name): weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def _bare(name: str) -> str:
+    """A name in a PEFT model -> the name in the model that it wraps."""
+    name = name.removeprefix("base_model.model.").replace(".modules_to_save.default", "")
+    return re.sub(r"\.(lora_[AB])\.default\.weight$", r".\1", name)
+
+
+def _padded(value: Tensor | None, shape: Sequence[int]) -> Tensor:
+    """A copy of that shape, with zeros where value has nothing."""
+    padded = torch.zeros(tuple(shape)) if value is None else value.new_zeros(tuple(shape))
+    if value is not None:
+        padded[tuple(slice(size) for size in value.shape)] = value
+    return padded
