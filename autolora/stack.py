@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 from autolora.adapt import adapt, fresh_model
 from autolora.checkpoint import TensorState
 from autolora.loop import run_steps
+from autolora.precision import cast_frozen
 from autolora.problem import Batch, Problem
 from autolora.projections import find_projections
 from autolora.random_state import RandomState
@@ -183,7 +184,9 @@ class LoRAStack(nn.Module):
                 base = model.get_submodule(projection.name)
                 assert isinstance(base, nn.Linear)
                 model.set_submodule(projection.name, PaddedLoRA(base, factor.shape[1], dropout))
-        return model.to(self._problem.runtime.device).train()
+        model.to(self._problem.runtime.device).train()
+        cast_frozen(model, self._problem.runtime)
+        return model
 
 
 def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, stage: str) -> tuple[float, list[bool]]:

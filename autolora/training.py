@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from autolora.batching import BatchOrder
 from autolora.loop import Stateful, run_steps
+from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.runtime import Runtime
 
@@ -187,15 +188,19 @@ def train(
         if done % order.steps_per_epoch == 0 or done == steps:
             problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
+    restore = cast_frozen(model, problem.runtime)
     torch.manual_seed(problem.seed)
-    return run_steps(
-        step,
-        steps,
-        stage="train",
-        state={"optimization": optimization, **(state or {})},
-        runtime=problem.runtime,
-        after_step=observe,
-    )
+    try:
+        return run_steps(
+            step,
+            steps,
+            stage="train",
+            state={"optimization": optimization, **(state or {})},
+            runtime=problem.runtime,
+            after_step=observe,
+        )
+    finally:
+        restore()
 
 
 def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:

@@ -39,12 +39,12 @@ class RunProgress:
 
     def begin(self, planned: PlannedCell) -> None:
         """A cell begins."""
-        self._running[planned.cell.name] = _RunningCell(planned.seconds)
+        self._running[planned.cell.identity] = _RunningCell(planned.seconds)
         self._bar.set_description_str(planned.cell.name)
 
     def step(self, planned: PlannedCell, progress: Progress) -> None:
         """A step is done in a cell that runs."""
-        self._running[planned.cell.name].step(progress)
+        self._running[planned.cell.identity].step(progress)
         loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
         text = f"{planned.cell.name}, {progress.stage} step {progress.step}/{progress.steps}{loss}"
         self._show(text)
@@ -53,7 +53,7 @@ class RunProgress:
 
     def end(self, planned: PlannedCell, result: Result) -> None:
         """A cell that ran is finished or failed."""
-        del self._running[planned.cell.name]
+        del self._running[planned.cell.identity]
         self._finished += planned.seconds
         if result.status == "failed":
             text = f"FAILED: {result.reason}"

@@ -18,7 +18,11 @@ class Terminal(io.StringIO):
 
 def cells(*seconds: float) -> list[PlannedCell]:
     return [
-        PlannedCell(cell=cast("Any", SimpleNamespace(name=f"cola lora seed {seed}")), result=None, seconds=each)
+        PlannedCell(
+            cell=cast("Any", SimpleNamespace(name=f"cola lora seed {seed}", identity=f"{seed}")),
+            result=None,
+            seconds=each,
+        )
         for seed, each in enumerate(seconds)
     ]
 
@@ -35,6 +39,21 @@ def test_without_a_terminal_each_cell_is_a_line_with_its_score_and_the_time_left
     bar.step(plan[0], step(5))
     bar.end(plan[0], scored(42.0))
     assert stream.getvalue() == "[ 25%, 0:00:00 left] cola lora seed 0: matthews 42.0, 3 s\n"
+
+
+def test_trials_of_one_name_run_beside_each_other() -> None:
+    stream = io.StringIO()
+    plan = cells(10, 30)
+    plan[1].cell.name = plan[0].cell.name
+    bar = RunProgress(plan, stream)
+    for planned in plan:
+        bar.begin(planned)
+    for planned in plan:
+        bar.end(planned, scored(42.0))
+    assert [line.split("]")[0] for line in stream.getvalue().splitlines()] == [
+        "[ 25%, 0:00:00 left",
+        "[100%, 0:00:00 left",
+    ]
 
 
 def test_a_long_cell_tells_its_step_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

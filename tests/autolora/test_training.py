@@ -1,8 +1,16 @@
+from unittest.mock import patch
+
 import pytest
 import torch
+from peft import PeftModel
 from transformers import get_linear_schedule_with_warmup
 
+from autolora.adapt import adapt
+from autolora.precision import cast_frozen
 from autolora.problem import Problem
+from autolora.projections import find_projections
+from autolora.ranks import RankAllocation
+from autolora.runtime import Runtime
 from autolora.training import Optimization, TrainingConfig, schedule, train
 from tests.tiny import build, problem, same, weights
 
@@ -145,3 +153,23 @@ def test_an_empty_training_set_is_an_error() -> None:
 def test_strata_are_one_per_example() -> None:
     with pytest.raises(ValueError, match="strata must name one"):
         problem(strata=[0, 1])
+
+
+def test_casting_frozen_weights_once_changes_no_bit_and_leaves_the_model_as_it_was() -> None:
+    task = problem(runtime=Runtime(precision="bf16"))
+    config = TrainingConfig(steps=20, lr=1e-2)
+
+    def adapted() -> PeftModel:
+        model = task.build_model()
+        return adapt(task, RankAllocation.uniform(find_projections(model), 2).to_lora_config())
+
+    cast, plain = adapted(), adapted()
+    train(cast, task, config)
+    with patch("autolora.training.cast_frozen", return_value=lambda: None):
+        train(plain, task, config)
+    assert same(cast, plain)
+    assert {weight.dtype for weight in cast.parameters()} == {torch.float32}
+    cast_frozen(cast, task.runtime)
+    frozen = [module.weight for module in cast.modules() if isinstance(module, torch.nn.Linear)]
+    assert {weight.dtype for weight in frozen if not weight.requires_grad} == {torch.bfloat16}
+    assert {weight.dtype for weight in frozen if weight.requires_grad} == {torch.float32}

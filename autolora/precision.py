@@ -1,0 +1,34 @@
+"""Frozen weights in the precision that they are computed in, cast once instead of at every pass."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from autolora.runtime import Runtime
+
+
+def cast_frozen(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
+    """Replace the frozen weights of linear modules by what autocast makes of them at every pass; no bit changes.
+
+    Args:
+        model: changed in place.
+        runtime: its precision is the one to cast to; nothing happens at full precision.
+
+    Returns:
+        What puts the original weights back.
+    """
+    originals: list[tuple[nn.Module, str, nn.Parameter]] = []
+    if runtime.precision == "bf16":
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                for name, weight in module.named_parameters(recurse=False):
+                    if not weight.requires_grad and weight.dtype == torch.float32:
+                        originals.append((module, name, weight))
+                        setattr(module, name, nn.Parameter(weight.to(torch.bfloat16), requires_grad=False))
+
+    def restore() -> None:
+        for module, name, weight in originals:
+            setattr(module, name, weight)
+
+    return restore
