@@ -32,6 +32,16 @@ class BatchOrder:
         epoch, position = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[position]
 
+    def typical(self, number: int) -> list[int]:
+        """So many steps of the first epoch, whose batches have all lengths as often as the epoch has, in its order."""
+        by_tokens = sorted(range(self.steps_per_epoch), key=lambda step: self._padded_tokens(self.batch(step)))
+        number = min(number, len(by_tokens))
+        middles = [(2 * part + 1) * len(by_tokens) // (2 * number) for part in range(number)]
+        return sorted(by_tokens[position] for position in middles)
+
+    def _padded_tokens(self, indices: Sequence[int]) -> int:
+        return len(indices) * max(self._lengths[index] for index in indices)
+
     def _draw_epoch(self, epoch: int) -> list[list[int]]:
         rng = random.Random(f"{self._seed}/{epoch}")
         order = list(range(len(self._lengths)))

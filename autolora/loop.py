@@ -1,8 +1,9 @@
 """THE loop: repeats an optimisation step, keeps its time, writes checkpoints, goes on from them."""
 
 import math
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -38,8 +39,9 @@ def run_steps(
     after_step: Callable[[int], None] | None = None,
     finished: Callable[[], bool] = never,
     keep_last: bool = False,
+    typical: Callable[[int], Sequence[int]] | None = None,
 ) -> float:
-    """Run step(0) .. step(steps - 1), from the last checkpoint on where there is one.
+    """Run step(0) .. step(steps - 1), from the last checkpoint on where there is one; or project how long it takes.
 
     Args:
         step: does one optimisation step and returns its training loss, a scalar.
@@ -50,14 +52,18 @@ def run_steps(
         after_step: called with the number of steps done, outside the clock (evaluation at an epoch's end).
         finished: asked after every step; once it answers True the stage ends before its last step.
         keep_last: write a checkpoint after the last step too, for a stage that others follow.
+        typical: n -> n steps that stand for all of them, for the runtime's projection; None: the first n.
 
     Returns:
-        Wall-clock seconds spent in `step`, those before an interruption included.
+        Wall-clock seconds spent in `step`, those before an interruption included; projected ones where the runtime
+        asks for that.
 
     Raises:
         Interrupted: the runtime was asked to stop.
         NonFiniteLossError: a loss became NaN or infinite.
     """
+    if runtime.projection:
+        return _project(step, steps, runtime, stage=stage, typical=typical or range)
     state = {**state, "random": _RandomState(runtime.device)}
     path = runtime.checkpoints / f"{stage}.safetensors" if runtime.checkpoints else None
     done, seconds = _resume(path, state) if path and path.exists() else (0, 0.0)
@@ -65,8 +71,9 @@ def run_steps(
 
     def checkpoint() -> None:
         if path:
-            states = {name: item.state_dict() for name, item in state.items()}
-            save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
+            with runtime.clocks.measure("checkpoint"):
+                states = {name: item.state_dict() for name, item in state.items()}
+                save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
 
     while done < steps and not finished():
         started = time.perf_counter()
@@ -89,6 +96,29 @@ def run_steps(
         if stop:
             raise Interrupted(f"stopped in {stage} after step {done} of {steps}")
     return seconds
+
+
+def _project(
+    step: Callable[[int], Tensor],
+    steps: int,
+    runtime: Runtime,
+    *,
+    stage: str,
+    typical: Callable[[int], Sequence[int]],
+) -> float:
+    """All steps at the mean time of some of them."""
+    assert runtime.projection
+    timed = list(typical(min(runtime.projection.steps, steps)))
+    warmup = timed[: runtime.projection.warmup]
+    seconds = []
+    for done, index in enumerate([*warmup, *timed]):
+        started = time.perf_counter()
+        step(index).item()
+        seconds.append(time.perf_counter() - started)
+        runtime.progress(Progress(stage=stage, step=done + 1, steps=steps, loss=None))
+        if runtime.stop():
+            raise Interrupted(f"stopped while {stage} was projected")
+    return steps * statistics.mean(seconds[len(warmup) :])
 
 
 def _resume(path: Any, state: Mapping[str, Stateful]) -> tuple[int, float]:

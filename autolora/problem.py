@@ -4,7 +4,7 @@ A `Problem` holds no evaluation data: a method cannot peek. The caller may pass 
 calls at the end of every epoch and can never read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,9 @@ class Problem:
     """Decides data order, dropout, splits and the initial values of everything that a method adds."""
     observe: Callable[[nn.Module, int], None] = ignore
     """Called with the model and the number of epochs done; leaves the model and all random states as they were."""
+    score: Callable[[nn.Module, Sequence[Example]], float] | None = None
+    """The task's metric of a model on a part of the training examples, larger is better: for methods that choose
+    between models."""
     runtime: Runtime = field(default_factory=Runtime)
     """Where and how it is computed."""
 
@@ -65,6 +68,15 @@ class Problem:
             raise ValueError("train is empty: there is nothing to learn from")
         if self.strata is not None and len(self.strata) != len(self.train):
             raise ValueError(f"strata must name one stratum per example: {len(self.strata)} for {len(self.train)}")
+
+    @property
+    def all_strata(self) -> Sequence[int]:
+        """One stratum per training example, whether they were named or not."""
+        return [0] * len(self.train) if self.strata is None else self.strata
+
+    def examples(self, indices: Iterable[int]) -> list[Example]:
+        """Training examples by their places."""
+        return [self.train[index] for index in indices]
 
 
 @dataclass(frozen=True, kw_only=True)

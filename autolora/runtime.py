@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
+
+from autolora.clocks import Clocks
 
 Precision = Literal["fp32", "bf16"]
 
@@ -35,8 +37,22 @@ def never() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Projection:
+    """Time a few steps of every stage instead of running all of them: what is trained then is worth nothing."""
+
+    steps: int = 20
+    """Steps that are timed. They are chosen to have batches of all lengths."""
+    warmup: int = 5
+    """Steps before them, which are not."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.warmup < 0:
+            raise ValueError(f"a projection times at least 1 step, after 0 or more; got {self.steps}, {self.warmup}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Nothing in here changes a result, but for `device` and `precision`."""
+    """Nothing in here changes a result, but for `device`, `precision` and `projection`."""
 
     device: str = "cpu"
     """A torch device: "cpu", "cuda", "cuda:1"."""
@@ -46,6 +62,10 @@ class Runtime:
     """Folder for checkpoints, one file per stage; None keeps none."""
     checkpoint_seconds: float = 60.0
     """At least this many seconds lie between two checkpoints of a stage."""
+    projection: Projection | None = None
+    """Only estimate how long it would take; None runs every step."""
+    clocks: Clocks = field(default_factory=Clocks)
+    """Take the time of what is no optimisation: "evaluate", "checkpoint"."""
     progress: Callable[[Progress], None] = silent
     """Called after every step."""
     stop: Callable[[], bool] = never

@@ -51,6 +51,7 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
         runtime=problem.runtime,
         finished=lambda: in_progress.converged,
         keep_last=True,
+        typical=train_order.typical,
     )
     return in_progress.result(seconds)
 
@@ -75,7 +76,7 @@ def split(problem: Problem, valid_share: float) -> tuple[list[Example], list[Exa
     Raises:
         ValueError: one of them would be empty, or lack a stratum of the other.
     """
-    strata = problem.strata if problem.strata is not None else [0] * len(problem.train)
+    strata = problem.all_strata
     train, valid = stratified_split(strata, valid_share, seed=problem.seed)
     lacking = {strata[index] for index in train} ^ {strata[index] for index in valid}
     if lacking:
@@ -83,4 +84,4 @@ def split(problem: Problem, valid_share: float) -> tuple[list[Example], list[Exa
             f"the split into D_tr and D_val leaves class {min(lacking)} on one side only: the search needs examples "
             f"of every class on both; got {sum(stratum == min(lacking) for stratum in strata)} of that class"
         )
-    return [problem.train[index] for index in train], [problem.train[index] for index in valid]
+    return problem.examples(train), problem.examples(valid)

@@ -226,6 +226,7 @@ def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, s
         state={"optimization": optimization, "sound": TensorState([sound])},
         runtime=problem.runtime,
         keep_last=True,
+        typical=order.typical,
     )
     return seconds, [ok and finite for ok, finite in zip(sound.tolist(), stack.finite(), strict=True)]
 

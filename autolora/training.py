@@ -152,6 +152,8 @@ def train(
     *,
     after_step: Callable[[int], None] | None = None,
     state: Mapping[str, Stateful] | None = None,
+    stage: str = "train",
+    keep_last: bool = False,
 ) -> float:
     """Train the trainable weights of model on the whole training set, in place.
 
@@ -161,6 +163,8 @@ def train(
         config: optimizer, schedule and length.
         after_step: called with the number of steps done (from 1), after the update and before the gradients go.
         state: what else the method has that changes from step to step, for checkpoints.
+        stage: names the checkpoint and the progress.
+        keep_last: as `run_steps`.
 
     Returns:
         Wall-clock seconds of optimisation.
@@ -186,7 +190,8 @@ def train(
 
     def observe(done: int) -> None:
         if done % order.steps_per_epoch == 0 or done == steps:
-            problem.observe(model, math.ceil(done / order.steps_per_epoch))
+            with problem.runtime.clocks.measure("evaluate"):
+                problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
     restore = cast_frozen(model, problem.runtime)
     torch.manual_seed(problem.seed)
@@ -194,10 +199,12 @@ def train(
         return run_steps(
             step,
             steps,
-            stage="train",
+            stage=stage,
             state={"optimization": optimization, **(state or {})},
             runtime=problem.runtime,
             after_step=observe,
+            keep_last=keep_last,
+            typical=order.typical,
         )
     finally:
         restore()

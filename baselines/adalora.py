@@ -75,7 +75,7 @@ class AdaLora:
         ranks = active_ranks(model)
         counts = trainable_counts(model, problem.head)
         # Pruned components are only masked: what is left is counted, each with its singular value.
-        kept = {projection: ranks[projection.name] for projection in projections}
+        kept = {projection: ranks.get(projection.name, self.initial_rank) for projection in projections}
         counts["trainable_parameters"] = sum(item.lora_parameters(rank) + rank for item, rank in kept.items())
         return Outcome(model=model, seconds={"train": seconds}, ranks=ranks, **counts)
 
@@ -86,7 +86,7 @@ class AdaLora:
 
 def active_ranks(model: PeftModel) -> dict[str, int]:
     """Projection's name -> number of components that are not pruned."""
-    pattern: Mapping[str, list[bool]] = model.peft_config["default"].rank_pattern
+    pattern: Mapping[str, list[bool]] = model.peft_config["default"].rank_pattern or {}  # none before the first pruning
     return {name.removeprefix("base_model.model.").split(".lora_E")[0]: sum(kept) for name, kept in pattern.items()}
 
 

@@ -2,19 +2,19 @@
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import transformers
 from safetensors import SafetensorError
 from torch import nn
 
-from autolora.problem import Outcome, Problem, ignore
+from autolora.clocks import Clocks
+from autolora.problem import Example, Outcome, Problem, ignore
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
 from benchmarks import registry
 from benchmarks.materials import Materials
@@ -67,10 +67,11 @@ def run_cell(
     """Train and evaluate one cell, and write its result."""
     folder = cell.folder(store)
     resumed = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
-    clocks = _Clocks()
+    began = time.perf_counter()
+    clocks = Clocks()
     reset_peak_memory(cell.config["device"])
     with clocks.measure("load"):
-        bench = Bench.set_up(cell, materials, store, progress=progress, stop=stop)
+        bench = Bench.set_up(cell, materials, store, clocks=clocks, progress=progress, stop=stop)
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
     try:
@@ -93,7 +94,7 @@ def run_cell(
         **bench.description(),
         curve={str(epoch): scores for epoch, scores in folder.curve().items()},
         fingerprints={**cell.fingerprints, **_fingerprint(predictions)},
-        seconds=clocks.seconds | {"total": clocks.total()},
+        seconds=clocks.seconds | {"total": time.perf_counter() - began},
         resumed=resumed,
         peak_memory_bytes=peak_memory_bytes(cell.config["device"]),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,6 +123,7 @@ class Bench:
         materials: Materials,
         store: Store,
         *,
+        clocks: Clocks,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> "Bench":
@@ -140,6 +142,7 @@ class Bench:
             precision=config["precision"],
             checkpoints=folder.checkpoints,
             checkpoint_seconds=config["checkpoint_seconds"],
+            clocks=clocks,
             progress=progress,
             stop=stop,
         )
@@ -147,7 +150,7 @@ class Bench:
         choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
         observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
         problem = Problem(
-            build_model=backbone.builder(task.num_labels, cell.seed, config["dropout"]),
+            build_model=_timed(backbone.builder(task.num_labels, cell.seed, config["dropout"]), clocks),
             train=prepared.train,
             collate=prepared.collate,
             head=backbone.head,
@@ -156,6 +159,7 @@ class Bench:
             seed=cell.seed,
             ranks=needed_ranks(cell, store),
             observe=observe,
+            score=partial(_score_of_examples, task, prepared, runtime),
             runtime=runtime,
         )
         return cls(
@@ -225,6 +229,22 @@ def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores
     }
 
 
+def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        with clocks.measure("load"):
+            return build_model()
+
+    return build
+
+
+def _score_of_examples(
+    task: Task, prepared: Prepared, runtime: Runtime, model: nn.Module, examples: Sequence[Example]
+) -> float:
+    """The headline metric; where it is not defined, nothing is worse."""
+    value = task.score(task.predict(model, examples, prepared, runtime))[task.metric]
+    return value if isfinite(value) else -inf
+
+
 def _observer(
     task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime, choice: EpochChoice | None
 ) -> Callable[[nn.Module, int], None]:
@@ -261,20 +281,3 @@ def _is_the_cells_own(error: BaseException) -> bool:
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
-
-
-@dataclass(frozen=True)
-class _Clocks:
-    """Wall-clock seconds, by what they went into."""
-
-    started: float = field(default_factory=time.perf_counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started
-
-    def total(self) -> float:
-        return time.perf_counter() - self.started

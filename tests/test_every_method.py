@@ -21,6 +21,8 @@ from tests import tiny
 from tests.tiny import MODELS, build, collate, examples, same, stop_after
 
 NAMES = registry.method_names()
+SMALLER = {"lora_grid": {"ranks": [1, 3]}}
+"""Settings with which a method takes milliseconds too."""
 TRAINING = TrainingConfig(lr=1e-2, steps=8, batch_size=8)
 
 
@@ -37,7 +39,8 @@ def with_training(config: Any, training: TrainingConfig) -> Any:
 
 def method(name: str, training: TrainingConfig = TRAINING) -> Method:
     variant = registry.variant(name)
-    return with_training(nested.build(registry.method(name), variant.changes if variant else {}, name), training)
+    changes = nested.merge(variant.changes if variant else {}, SMALLER.get(variant.of if variant else name, {}))
+    return with_training(nested.build(registry.method(name), changes, name), training)
 
 
 def problem(**changes: Any) -> Problem:

@@ -11,6 +11,7 @@ from functools import reduce
 
 from tabulate import tabulate
 
+from autolora.clocks import Clocks
 from autolora.search_config import SearchConfig
 from benchmarks import launch, registry, tune, worth
 from benchmarks.arguments import RANK_METHODS
@@ -79,7 +80,7 @@ def show_engines(arguments: argparse.Namespace) -> int:
     materials = open_materials(usable_cores())
     cell = make_cells(scope.settings, scope.tasks[:1], ["autolora"], materials)[0]
     store = Store(folder=arguments.runs)
-    bench = Bench.set_up(cell, materials, store, progress=lambda _: None, stop=lambda: False)
+    bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
     where = cell.environment
     line = (
         f"{bench.task.title}, {bench.data.source.split()[0]}, {bench.backbone.title}, {where.device_name}, "
