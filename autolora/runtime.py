@@ -65,7 +65,7 @@ class Runtime:
     projection: Projection | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)
-    """Take the time of what is no optimisation: "evaluate", "checkpoint"."""
+    """Take the time of what is no optimisation: "checkpoint", and "choose" where a method scores candidates."""
     progress: Callable[[Progress], None] = silent
     """Called after every step."""
     stop: Callable[[], bool] = never

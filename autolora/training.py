@@ -190,8 +190,7 @@ def train(
 
     def observe(done: int) -> None:
         if done % order.steps_per_epoch == 0 or done == steps:
-            with problem.runtime.clocks.measure("evaluate"):
-                problem.observe(model, math.ceil(done / order.steps_per_epoch))
+            problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
     restore = cast_frozen(model, problem.runtime)
     torch.manual_seed(problem.seed)

@@ -251,11 +251,12 @@ def _observer(
     """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
 
     def observe(model: nn.Module, epoch: int) -> None:
-        predictions = predict(task, model, prepared, runtime)
-        curve = folder.curve() | {epoch: score(task, predictions)}
-        if choice:
-            choice.consider(epoch, predictions, curve)
-        folder.write_curve(curve)
+        with runtime.clocks.measure("evaluate"):
+            predictions = predict(task, model, prepared, runtime)
+            curve = folder.curve() | {epoch: score(task, predictions)}
+            if choice:
+                choice.consider(epoch, predictions, curve)
+            folder.write_curve(curve)
 
     return observe
 

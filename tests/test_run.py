@@ -44,6 +44,15 @@ def test_a_result_says_all_that_is_known_of_a_cell(options: list[str], tmp_path:
     assert len(result.fingerprints["predictions"]) == 64
 
 
+def test_the_clocks_of_a_cell_add_up_to_its_total(options: list[str], tmp_path: Path) -> None:
+    slow = ["methods.steady.step_seconds=0.05", "training.steps=20", "run.curve=true", "run.checkpoint_seconds=0.0"]
+    assert main([*options, "--methods", "steady", *(part for setting in slow for part in ("--set", setting))]) == 0
+    seconds = dict(results(tmp_path)["steady"].seconds)
+    assert set(seconds) == {"load", "train", "evaluate", "checkpoint", "total"}
+    assert seconds["train"] >= 1.0
+    assert seconds.pop("total") == pytest.approx(sum(seconds.values()), rel=0.05)
+
+
 def test_a_finished_cell_is_not_run_again(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,16 @@ def test_long_and_short_batches_come_in_random_order() -> None:
     assert longest != sorted(longest)
 
 
+@pytest.mark.parametrize("number", [1, 7, 20, 126, 500])
+def test_typical_steps_have_the_mean_length_of_an_epoch(number: int) -> None:
+    batches = order()
+    chosen = batches.typical(number)
+    assert len(chosen) == len(set(chosen)) == min(number, 126)
+    lengths = [max(LENGTHS[i] for i in batches.batch(step)) for step in chosen]
+    everything = [max(LENGTHS[i] for i in batch) for batch in epoch(batches)]
+    assert sum(lengths) / len(lengths) == pytest.approx(sum(everything) / len(everything), rel=0.1)
+
+
 @pytest.mark.parametrize(("lengths", "batch_size", "message"), [([], 8, "no examples"), ([3], 0, "batch_size")])
 def test_nothing_to_batch_is_an_error(lengths: list[int], batch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autolora.checkpoint import load_checkpoint, save_checkpoint
 from autolora.loop import run_steps
-from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Projection, Runtime
 from tests.tiny import stop_after
 
 
@@ -115,3 +115,47 @@ def test_progress_is_told_after_every_step() -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ValueError, match="fp32 or bf16"):
         Runtime(precision="fp8")  # type: ignore[arg-type]
+
+
+def test_a_projection_times_typical_steps_after_a_warm_up_and_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("autolora.loop.time.perf_counter", lambda: clock[0])
+    ran: list[int] = []
+
+    def step(index: int) -> Tensor:
+        clock[0] += 100.0 if len(ran) < 2 else float(index)  # the first two are slow
+        ran.append(index)
+        return torch.zeros(())
+
+    runtime = Runtime(projection=Projection(steps=3, warmup=2))
+    seconds = run_steps(step, 50, stage="walk", state={}, runtime=runtime, typical=lambda number: [4, 10, 40][:number])
+    assert ran == [4, 10, 4, 10, 40]
+    assert seconds == pytest.approx(50 * (4 + 10 + 40) / 3)
+
+
+def test_a_projection_of_a_short_stage_times_all_of_it(tmp_path: Path) -> None:
+    ran: list[int] = []
+
+    def step(index: int) -> Tensor:
+        ran.append(index)
+        return torch.zeros(())
+
+    runtime = Runtime(projection=Projection(steps=20, warmup=5), checkpoints=tmp_path)
+    run_steps(step, 2, stage="walk", state={}, runtime=runtime, keep_last=True)
+    assert ran == [0, 1, 0, 1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fields", [{"steps": 0}, {"warmup": -1}])
+def test_a_projection_times_something(fields: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1 step"):
+        Projection(**fields)
+
+
+def test_checkpoints_have_a_clock_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autolora.loop.save_checkpoint", lambda *_: time.sleep(0.02))
+    runtime = Runtime(checkpoints=tmp_path, checkpoint_seconds=0.0)
+    walker = Walk()
+    seconds = run_steps(walker.step, 6, stage="walk", state={"walker": walker}, runtime=runtime)
+    assert runtime.clocks.seconds["checkpoint"] >= 5 * 0.02
+    assert seconds < 0.05
