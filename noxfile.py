@@ -40,6 +40,12 @@ def ranks(session: nox.Session) -> None:
 
 
 @nox.session
+def cost(session: nox.Session) -> None:
+    """Table 5: what the methods cost in time, memory and operations, projected from steps timed in turns."""
+    benchmark(session, "cost", *session.posargs)
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """What follows from the paper's own numbers; no training, no network once installed."""
     benchmark(session, "audit", *session.posargs)

@@ -1,6 +1,7 @@
 """What the command line takes."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.published import RESULTS
@@ -9,6 +10,10 @@ from benchmarks.report.render import FORMATS
 
 RANK_METHODS = ("lora_learned_ranks", "lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
 """Methods beside AutoLoRA in the analysis of learned ranks: those that were learned, then the controls."""
+
+
+COST_TASKS = ("sst2", "mnli", "qqp")
+"""Tasks of Table 5."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", "run what is not done, then print the table"),
         ("ranks", "learned ranks (Figure 3): searches, and controls that show what the ranks are worth"),
         ("tune", "try learning rates on a held-out part of the training sets"),
+        ("cost", "what methods cost in time (Table 5), measured in turns"),
         ("engines", "how exact and how fast the hypergradient's engines are"),
         ("worth", "how far one gets without fine-tuning: is a task worth learning?"),
     ):
@@ -34,11 +40,14 @@ def parser() -> argparse.ArgumentParser:
         _add_format(computing)
         if name == "ranks":
             _add_figures(computing)
+        if name == "cost":
+            _add_cost(computing)
     reporting = commands.add_parser("report", help="print the table of the results at hand")
     _add_scope(reporting)
     _add_format(reporting)
     reporting.add_argument("--preset", help="only results that started from this preset")
     reporting.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
+    reporting.add_argument("--costs", action="store_true", help="what methods cost (Table 5) instead of a table")
     _add_figures(reporting)
     promoting = commands.add_parser("promote", help="copy finished results to results/reference")
     _add_scope(promoting)
@@ -72,6 +81,30 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
     )
+
+
+def _add_cost(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=_at_least(1), default=3, metavar="N", help="turns of each method (3)")
+    parser.add_argument("--steps", type=_at_least(1), default=10, metavar="N", help="steps timed per stage (10)")
+    parser.add_argument("--warmup", type=_at_least(0), default=2, metavar="N", help="steps before them (2)")
+    parser.add_argument("--measured", action="store_true", help="run all steps instead of projecting them")
+    parser.add_argument("--grid", type=_ranks, metavar="A,B", help="ranks of the grid search (1 to 16)")
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"takes a whole number from {least} on; got {text!r}")
+        return int(text)
+
+    return number
+
+
+def _ranks(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"a grid is ranks, as in 1,2,4; got {text!r}")
+    return [int(part) for part in parts]
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

@@ -100,6 +100,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         kinds = parameters[:1] * len(value) if parameters[1:] == (...,) else parameters
         if len(kinds) == len(value):
             return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {key: _convert(parameters[1], item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, Mapping):
         return build(hint, value, where)
     if hint is float and type(value) is int:

@@ -12,10 +12,13 @@ from functools import reduce
 from tabulate import tabulate
 
 from autolora.clocks import Clocks
+from autolora.runtime import Projection
 from autolora.search_config import SearchConfig
 from benchmarks import launch, registry, tune, worth
-from benchmarks.arguments import RANK_METHODS
-from benchmarks.commands.printing import print_ranks, print_tables
+from benchmarks.arguments import COST_TASKS, RANK_METHODS
+from benchmarks.commands.printing import print_costs, print_ranks, print_tables
+from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
+from benchmarks.cost_record import write_cost_run
 from benchmarks.engines import measure_engines, render_engines
 from benchmarks.environment import usable_cores
 from benchmarks.launch import Request, Scope
@@ -27,6 +30,7 @@ from benchmarks.result import Result
 from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
 from benchmarks.store import Store
+from benchmarks.turn_progress import turns_told
 
 
 def show_plan(arguments: argparse.Namespace) -> int:
@@ -72,6 +76,28 @@ def tune_rates(arguments: argparse.Namespace) -> int:
         for method, settings in tune.trials(scope.settings, scope.methods)
     ]
     return _launch(replace(request, scopes=scopes), lambda found: print(tune.render(found)))
+
+
+def cost(arguments: argparse.Namespace) -> int:
+    """Measure what methods cost, keep it, and print Table 5."""
+    options = merge(_command_line(arguments), {"run": {"seeds": list(range(arguments.rounds))}})
+    if arguments.grid is not None:
+        options = merge(options, {"methods": {"lora_grid": {"ranks": arguments.grid}}})
+    settings = load_settings(arguments.preset, options)
+    request = CostRequest(
+        settings=settings,
+        tasks=_known("task", arguments.tasks or COST_TASKS, registry.task_names()),
+        methods=_known("method", arguments.methods or TABLE_5, registry.method_names()),
+        projection=None if arguments.measured else Projection(steps=arguments.steps, warmup=arguments.warmup),
+        threads=usable_cores(),
+        store=Store(folder=arguments.runs),
+    )
+    with turns_told(turns(request)) as tell:
+        found = measure_costs(request, tell)
+    path = write_cost_run(arguments.runs, found)
+    print_costs([found], arguments.format)
+    print(f"\n{path}", file=sys.stderr)
+    return 0
 
 
 def show_engines(arguments: argparse.Namespace) -> int:
@@ -164,6 +190,7 @@ COMMANDS = {
     "run": run,
     "ranks": learn_ranks,
     "tune": tune_rates,
+    "cost": cost,
     "engines": show_engines,
     "worth": show_worth,
 }

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.cost_record import CostRun
 from benchmarks.published import published_table
+from benchmarks.report.cost_report import cost_report, render_costs
 from benchmarks.report.render import render
 from benchmarks.report.score_table import score_tables
 from benchmarks.result import Result
@@ -21,6 +23,12 @@ TERMINAL = (120, 24)
 def print_tables(results: Sequence[Result], table: int, form: str) -> None:
     """Results in the layout of one of the paper's tables."""
     print(render(score_tables(results, published_table(table)), form, width()))
+
+
+def print_costs(runs: Sequence[CostRun], form: str) -> None:
+    """Table 5, and what it is made of."""
+    published = published_table(5)
+    print(render_costs([cost_report(run, published) for run in runs], form, width()))
 
 
 def print_ranks(results: Sequence[Result], figures: Path | None) -> None:

@@ -12,7 +12,8 @@ from tabulate import tabulate
 from benchmarks import promote, registry
 from benchmarks.arguments import RANK_METHODS
 from benchmarks.audit.run import audit, render_audit
-from benchmarks.commands.printing import print_ranks, print_tables, width
+from benchmarks.commands.printing import print_costs, print_ranks, print_tables, width
+from benchmarks.cost_record import cost_runs
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import published_table, published_tables
 from benchmarks.result import Result
@@ -54,6 +55,8 @@ def show_audit(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Print the table of the results at hand."""
+    if arguments.costs:
+        return _report_costs(arguments)
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
     elsewhere = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.table)
     shown = [result for result in results if result.method not in elsewhere]
@@ -63,6 +66,14 @@ def report(arguments: argparse.Namespace) -> int:
         print_ranks(shown, arguments.figures)
     else:
         print_tables(shown, arguments.table, arguments.format)
+    return 0
+
+
+def _report_costs(arguments: argparse.Namespace) -> int:
+    runs = [run for run in cost_runs(arguments.runs) if not arguments.preset or run.preset == arguments.preset]
+    if not runs:
+        raise InputError(f"{arguments.runs} has no cost run; `cost` makes one, --runs names another folder")
+    print_costs(runs, arguments.format)
     return 0
 
 

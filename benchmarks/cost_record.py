@@ -1,0 +1,125 @@
+"""What a run of `cost` found out: the content of its file (results/README.md)."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.nested import build, plain
+from benchmarks.result import Environment
+from benchmarks.spec import InputError
+from benchmarks.store import write_atomically
+
+SCHEMA = 1
+FOLDER = "costs"
+"""Beside the results of a store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One method's turn in one round."""
+
+    seconds: Mapping[str, float]
+    """Stage -> what all of its steps take, measured or projected."""
+    peak_memory_bytes: int | None
+    """As in a result."""
+    watts: float | None
+    """Mean power meanwhile, where the device reports energy."""
+    disturbed: bool
+    """The wall clock and the monotonic one disagree: the machine slept, or its clock was set."""
+
+    @property
+    def total(self) -> float:
+        """All stages together."""
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageWork:
+    """What a step of a stage is made of, on average over typical ones."""
+
+    steps: int
+    """Of the whole stage, all configurations of a grid together."""
+    tokens: float
+    """Per step, padding left out."""
+    padding: float
+    """Share of what is computed that is padding."""
+    flops: float
+    """Floating-point operations per step, in matrix products."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one method costs on one task."""
+
+    task: str
+    task_title: str
+    method: str
+    method_title: str
+    again: bool
+    """Whether this is the second copy of a method, for calibration."""
+    rounds: tuple[Round, ...]
+    work: Mapping[str, StageWork]
+    """Stage -> what its steps are made of."""
+    trainable_parameters: int
+    config: Mapping[str, Any]
+
+    @property
+    def sound(self) -> list[int]:
+        """Rounds that nothing disturbed."""
+        return [number for number, each in enumerate(self.rounds) if not each.disturbed]
+
+    def step_seconds(self, stage: str) -> float | None:
+        """Median over the sound rounds."""
+        seconds = [self.rounds[number].seconds[stage] for number in self.sound]
+        return statistics.median(seconds) / self.work[stage].steps if seconds else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostRun:
+    """Costs that can be compared: measured in turn, on one host, by one run."""
+
+    schema: int = SCHEMA
+    preset: str
+    protocol: str
+    timed_steps: int | None
+    """Steps timed per stage and configuration, from which all are projected; None: all steps were run."""
+    warmup_steps: int
+    """Steps before them, which were not timed."""
+    matmul_flops_per_second: float
+    """What the device reaches in matrix products of a transformer's size, at the run's precision."""
+    model_title: str
+    model_parameters: int
+    data_sources: Mapping[str, str]
+    """Task -> where its rows come from."""
+    costs: tuple[Cost, ...]
+    environment: Environment
+    finished: str
+    """UTC, ISO 8601."""
+
+
+def write_cost_run(folder: Path, run: CostRun) -> Path:
+    """Write a run under a store's folder; returns the file."""
+    stamp = run.finished.replace(":", "").replace("-", "").split("+")[0]
+    path = folder / FOLDER / f"{stamp}-{run.preset}-{run.environment.key[:8]}.json"
+    write_atomically(path, (json.dumps(plain(run), indent=1, allow_nan=False) + "\n").encode())
+    return path
+
+
+def cost_runs(folder: Path) -> Sequence[CostRun]:
+    """All runs under a store's folder, the oldest first. Raises InputError: one cannot be read."""
+    return [_read(path) for path in sorted((folder / FOLDER).glob("*.json"))]
+
+
+def _read(path: Path) -> CostRun:
+    try:
+        values = json.loads(path.read_bytes())
+        schema = values.get("schema")
+        run = build(CostRun, values, "cost") if schema == SCHEMA else None
+    except (ValueError, AttributeError, InputError) as error:
+        raise InputError(f"{path} is no cost run: {error}; move it away") from error
+    if run is None:
+        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}; move it away")
+    return run

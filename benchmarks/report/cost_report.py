@@ -1,0 +1,273 @@
+"""Table 5, made of cost runs: training time in multiples of AdaLoRA's, and what it is made of."""
+
+import json
+import statistics
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from tabulate import tabulate
+
+from benchmarks.cost_record import Cost, CostRun
+from benchmarks.published import PublishedTable
+
+REFERENCE = "adalora"
+"""Whose cost is 1."""
+AS_PUBLISHED = {"lora_grid": "lora_grid", "lora_grid_sequential": "lora_grid"}
+"""Method -> the published row that it measures, where its own name is not there."""
+EPOCH_RATIOS = (0.25, 0.5, 2 / 3, 1.0, 1.5, 2.0)
+"""Epochs of the search for one of the retraining; 2/3 is the released code's on most tasks, 20 to 30."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multiple:
+    """A cost in multiples of another: the median over rounds, and its range."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> "Multiple":
+        """Of one ratio per round."""
+        return cls(median=statistics.median(ratios), low=min(ratios), high=max(ratios))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostRow:
+    """One method."""
+
+    method: str
+    title: str
+    by_task: Mapping[str, Multiple]
+    average: Multiple
+    """Of the mean cost over tasks, as the paper averages."""
+    published: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRow:
+    """One stage of one method on one task."""
+
+    task: str
+    method: str
+    stage: str
+    steps: int
+    step_seconds: float
+    tokens: float
+    padding: float
+    flops: float
+    share_of_peak: float
+    """Of what the device reaches in matrix products."""
+    watt_hours: float | None
+    """Of the whole stage, at the mean power of the method's turns."""
+    peak_memory_bytes: int | None
+    trainable_parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostReport:
+    """What a cost run says."""
+
+    title: str
+    tasks: Mapping[str, str]
+    """Task -> title."""
+    rows: Sequence[CostRow]
+    calibration: Multiple | None
+    """A method's second copy in multiples of its first."""
+    stages: Sequence[StageRow]
+    search_ratios: Mapping[float, float]
+    """Epochs of AutoLoRA's search per epoch of its retraining -> its cost in multiples of AdaLoRA's, retrained for as
+    many epochs."""
+    remarks: Sequence[str]
+
+
+def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
+    """Read a run; rounds that were disturbed count for nothing."""
+    tasks = {cost.task: cost.task_title for cost in run.costs}
+    methods = {cost.method: cost.method_title for cost in run.costs}
+    known = {(cost.task, cost.method, cost.again): cost for cost in run.costs}
+    sound = _sound_rounds(run)
+    reference = REFERENCE if REFERENCE in methods else next(iter(methods))
+
+    def multiple(method: str, over: Sequence[str], *, of: str = reference, again: bool = False) -> Multiple:
+        ratios = [
+            sum(known[task, method, again].rounds[number].total for task in over)
+            / sum(known[task, of, False].rounds[number].total for task in over)
+            for number in sound
+        ]
+        return Multiple.of(ratios)
+
+    rows = []
+    for method, title in methods.items():
+        row = published.row(AS_PUBLISHED.get(method, method))
+        rows.append(
+            CostRow(
+                method=method,
+                title=title,
+                by_task={task: multiple(method, [task]) for task in tasks},
+                average=multiple(method, [*tasks]),
+                published=row.scores["cost"] if row else None,
+            )
+        )
+    copied = next((cost.method for cost in run.costs if cost.again), None)
+    return CostReport(
+        title=f"Table {published.table}, {published.title}; here {run.model_title}, preset {run.preset}, protocol "
+        f"{run.protocol}; {'projected' if run.timed_steps else 'measured'}",
+        tasks=tasks,
+        rows=rows,
+        calibration=multiple(copied, [*tasks], of=copied, again=True) if copied else None,
+        stages=[stage for cost in run.costs if not cost.again for stage in _stages(cost, run)],
+        search_ratios=_search_ratios(known, [*tasks], reference),
+        remarks=_remarks(run, methods[reference], len(sound)),
+    )
+
+
+def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
+    """As text, Markdown or JSON."""
+    if form == "json":
+        return json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False)
+    return "\n\n".join(_render(report, "pipe" if form == "markdown" else "simple", width) for report in reports)
+
+
+def _sound_rounds(run: CostRun) -> list[int]:
+    numbers = range(min(len(cost.rounds) for cost in run.costs))
+    sound = [number for number in numbers if not any(cost.rounds[number].disturbed for cost in run.costs)]
+    return sound or list(numbers)
+
+
+def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
+    rows = []
+    watts = [each.watts for each in cost.rounds if each.watts is not None]
+    memory = [each.peak_memory_bytes for each in cost.rounds if each.peak_memory_bytes is not None]
+    for stage, work in cost.work.items():
+        seconds = cost.step_seconds(stage)
+        if seconds is None:
+            continue
+        rows.append(
+            StageRow(
+                task=cost.task_title,
+                method=cost.method_title,
+                stage=stage,
+                steps=work.steps,
+                step_seconds=seconds,
+                tokens=work.tokens,
+                padding=work.padding,
+                flops=work.flops,
+                share_of_peak=work.flops / seconds / run.matmul_flops_per_second,
+                watt_hours=statistics.mean(watts) * seconds * work.steps / 3600 if watts else None,
+                peak_memory_bytes=max(memory, default=None),
+                trainable_parameters=cost.trainable_parameters,
+            )
+        )
+    return rows
+
+
+def _search_ratios(
+    known: Mapping[tuple[str, str, bool], Cost], tasks: Sequence[str], reference: str
+) -> dict[float, float]:
+    """From the seconds per step: an epoch of the search has as many steps as D_tr has batches."""
+    found = {}
+    for ratio in EPOCH_RATIOS:
+        mine = theirs = 0.0
+        for task in tasks:
+            autolora, other = known.get((task, "autolora", False)), known[task, reference, False]
+            searching = autolora.step_seconds("search") if autolora else None
+            training, reference_step = autolora and autolora.step_seconds("train"), other.step_seconds("train")
+            if not autolora or not searching or not training or not reference_step:
+                return {}
+            share = 1 - autolora.config["method"]["search"]["valid_share"]
+            mine += ratio * share * searching + training
+            theirs += reference_step
+        found[ratio] = mine / theirs
+    return found
+
+
+def _remarks(run: CostRun, reference: str, sound: int) -> list[str]:
+    where = run.environment
+    total = max(len(cost.rounds) for cost in run.costs)
+    how = (
+        f"Projected: {run.timed_steps} steps of typical length timed per stage and configuration, after "
+        f"{run.warmup_steps} that were not"
+        if run.timed_steps
+        else "Measured: every step was run"
+    )
+    remarks = [
+        (
+            f"Multiples of {reference}'s training time, the median over {sound} rounds and their range. {how}; loading, "
+            "evaluation and checkpoints left out. The methods took turns on one host."
+        ),
+        (
+            f"Computed on {where.device_name}, threads: {where.threads}, {where.precision}, torch "
+            f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}"
+            f"{'' if where.clean else ', with changes'}. In matrix products the device reached "
+            f"{run.matmul_flops_per_second / 1e9:,.0f} GFLOP/s. Data: "
+            f"{', '.join(sorted({source.split()[0] for source in run.data_sources.values()}))}."
+        ),
+        (
+            "The paper measured on an A100 and gives neither epochs nor which 16 configurations the grid had; its multiple "
+            "for the grid leaves no room for training the winner again, which is included here."
+        ),
+    ]
+    if sound < total:
+        remarks.append(f"{total - sound} of {total} rounds do not count: the machine slept or its clock was set.")
+    return remarks
+
+
+def _render(report: CostReport, tablefmt: str, width: int) -> str:
+    bold = "**" if tablefmt == "pipe" else ""
+
+    def table(rows: Sequence[Mapping[str, object]]) -> str:
+        return tabulate(rows, headers="keys", tablefmt=tablefmt, disable_numparse=True)
+
+    def sentences(texts: Sequence[str]) -> str:
+        return "\n".join(f"- {text}" if bold else textwrap.fill(text, width) for text in texts)
+
+    costs = [
+        {
+            "Method": row.title,
+            **{title: str(row.by_task[task]) for task, title in report.tasks.items()},
+            "Average": str(row.average),
+            "Paper": "-" if row.published is None else f"{row.published:.2f}",
+        }
+        for row in report.rows
+    ]
+    stages = [
+        {
+            "Task": row.task,
+            "Method": row.method,
+            "Stage": row.stage,
+            "Steps": f"{row.steps:,}",
+            "ms/step": f"{1e3 * row.step_seconds:.1f}",
+            "Tokens/step": f"{row.tokens:.0f}",
+            "Padding": f"{row.padding:.0%}",
+            "GFLOP/step": f"{row.flops / 1e9:.1f}",
+            "Of peak": f"{row.share_of_peak:.0%}",
+            "Memory": _or_dash(row.peak_memory_bytes, lambda value: f"{value / 1e9:.2f} GB"),
+            "Params": f"{row.trainable_parameters / 1e6:.3f}M",
+            **({"Energy": _or_dash(row.watt_hours, lambda value: f"{value:.2f} Wh")} if _has_energy(report) else {}),
+        }
+        for row in report.stages
+    ]
+    parts = [f"{bold}{report.title}{bold}", table(costs)]
+    notes = list(report.remarks)
+    if report.calibration:
+        notes.insert(1, f"Calibration: a second copy of LoRA in multiples of the first, {report.calibration}.")
+    if report.search_ratios:
+        curve = ", ".join(f"{ratio:.2f}: {cost:.2f}" for ratio, cost in report.search_ratios.items())
+        notes.append(
+            f"AutoLoRA's multiple by epochs of the search per epoch of the retraining (as many epochs as the "
+            f"reference's), from the times of a step: {curve}."
+        )
+    return "\n\n".join([*parts, sentences(notes), f"{bold}What a step is made of{bold}", table(stages)])
+
+
+def _has_energy(report: CostReport) -> bool:
+    return any(row.watt_hours is not None for row in report.stages)
+
+
+def _or_dash(value: float | None, show: Callable[[float], str]) -> str:
+    return "-" if value is None else show(value)
