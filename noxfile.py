@@ -46,6 +46,12 @@ def cost(session: nox.Session) -> None:
 
 
 @nox.session
+def speed(session: nox.Session) -> None:
+    """How fast training and search are against other implementations, as ratios measured in turns."""
+    benchmark(session, "speed", *session.posargs)
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """What follows from the paper's own numbers; no training, no network once installed."""
     benchmark(session, "audit", *session.posargs)

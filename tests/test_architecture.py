@@ -22,7 +22,7 @@ LAYERS = (
     {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"progress", "report", "tune"},
     {"run"},
-    {"turn_progress", "workers"},
+    {"speed", "turn_progress", "workers"},
     {"cost"},
     {"launch"},
     {"arguments"},

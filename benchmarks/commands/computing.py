@@ -12,7 +12,7 @@ from functools import reduce
 from tabulate import tabulate
 
 from autolora.clocks import Clocks
-from autolora.runtime import Projection
+from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
 from benchmarks import launch, registry, tune, worth
 from benchmarks.arguments import COST_TASKS, RANK_METHODS
@@ -20,15 +20,18 @@ from benchmarks.commands.printing import print_costs, print_ranks, print_tables
 from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
 from benchmarks.cost_record import write_cost_run
 from benchmarks.engines import measure_engines, render_engines
-from benchmarks.environment import usable_cores
+from benchmarks.environment import describe, resolve_device, resolve_precision, usable_cores
 from benchmarks.launch import Request, Scope
 from benchmarks.materials import open_materials
+from benchmarks.models import open_backbone
 from benchmarks.nested import Table, build, merge
 from benchmarks.plan import make_cells
 from benchmarks.published import PublishedTable, published_table
 from benchmarks.result import Result
 from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
+from benchmarks.speed.comparisons import COMPARISONS, Setting
+from benchmarks.speed.run import measure_speed, render_speed
 from benchmarks.store import Store
 from benchmarks.turn_progress import turns_told
 
@@ -97,6 +100,20 @@ def cost(arguments: argparse.Namespace) -> int:
     path = write_cost_run(arguments.runs, found)
     print_costs([found], arguments.format)
     print(f"\n{path}", file=sys.stderr)
+    return 0
+
+
+def show_speed(arguments: argparse.Namespace) -> int:
+    """Print how fast training and search are against other implementations, in turns."""
+    chosen = _known("comparison", arguments.only or list(COMPARISONS), list(COMPARISONS))
+    device = resolve_device(arguments.device)
+    precision = resolve_precision(arguments.precision, device)
+    open_materials(usable_cores())
+    backbone = open_backbone(arguments.model)
+    runtime = Runtime(device=device, precision=precision)  # type: ignore[arg-type]
+    setting = Setting(backbone=backbone, runtime=runtime, steps=arguments.steps)
+    timings = measure_speed(chosen, setting, arguments.rounds, lambda text: print(text, file=sys.stderr))
+    print(render_speed(timings, describe(device, precision), backbone.title, arguments.format))
     return 0
 
 
@@ -191,6 +208,7 @@ COMMANDS = {
     "ranks": learn_ranks,
     "tune": tune_rates,
     "cost": cost,
+    "speed": show_speed,
     "engines": show_engines,
     "worth": show_worth,
 }

@@ -1,0 +1,101 @@
+"""Contenders that do the same work in turns, and the ratios of their times."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What a ratio should be on a kind of device."""
+
+    device: Literal["cpu", "cuda"]
+    bound: float
+    at_most: bool = True
+    """Whether the bound is an upper one."""
+
+    def met(self, ratio: float) -> bool:
+        """Whether the ratio is within the bound."""
+        return ratio <= self.bound if self.at_most else ratio >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.at_most else '>='} {self.bound}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One way to do the work."""
+
+    name: str
+    run: Callable[[], float]
+    """Does the work once; returns the seconds that count."""
+    over: str | None = None
+    """Name of the contender that its time is divided by; None: it is only there to be divided by."""
+    reach: Sequence[Reach] = ()
+    """At most one per kind of device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Contenders that can be compared."""
+
+    work: str
+    """What each of them does, in words."""
+    contenders: Sequence[Contender]
+
+    def __post_init__(self) -> None:
+        names = [contender.name for contender in self.contenders]
+        strangers = {contender.over for contender in self.contenders if contender.over} - {*names}
+        if strangers or len(set(names)) < len(names):
+            raise ValueError(f"{self.work}: contenders must be different and divided by one of them; got {names}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """What came out for one contender."""
+
+    work: str
+    name: str
+    seconds: float
+    """Median over rounds."""
+    over: str | None
+    ratios: Sequence[float]
+    """One per round: its seconds over the other's in the same round."""
+    reach: str | None
+    met: bool | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Median over rounds."""
+        return statistics.median(self.ratios) if self.ratios else None
+
+
+def compare(comparison: Comparison, rounds: int, device: str, tell: Callable[[str], None]) -> list[Timing]:
+    """Run all contenders once to warm up, then in rounds, each round beginning with another one."""
+    contenders = comparison.contenders
+    for contender in contenders:
+        tell(f"{comparison.work}: {contender.name}, warming up")
+        contender.run()
+    seconds: dict[str, list[float]] = {contender.name: [0.0] * rounds for contender in contenders}
+    for number in range(rounds):
+        for shift in range(len(contenders)):
+            contender = contenders[(number + shift) % len(contenders)]
+            tell(f"{comparison.work}: {contender.name}, round {number + 1}")
+            seconds[contender.name][number] = contender.run()
+    return [_timing(comparison.work, contender, seconds, device) for contender in contenders]
+
+
+def _timing(work: str, contender: Contender, seconds: dict[str, list[float]], device: str) -> Timing:
+    own = seconds[contender.name]
+    ratios = [mine / other for mine, other in zip(own, seconds[contender.over], strict=True)] if contender.over else []
+    reach = next((reach for reach in contender.reach if reach.device == device), None)
+    return Timing(
+        work=work,
+        name=contender.name,
+        seconds=statistics.median(own),
+        over=contender.over,
+        ratios=ratios,
+        reach=str(reach) if reach else None,
+        met=reach.met(statistics.median(ratios)) if reach else None,
+    )

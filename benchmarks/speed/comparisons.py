@@ -1,0 +1,283 @@
+"""What is compared, and what it should come to."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+
+import torch
+from peft import PeftModel
+from torch import nn
+from torch.utils.data import DataLoader
+
+from autolora.adapt import adapt, fresh_model
+from autolora.problem import Batch, Example, Problem
+from autolora.projections import find_projections
+from autolora.ranks import RankAllocation
+from autolora.runtime import Projection, Runtime
+from autolora.search import begin, search, split
+from autolora.search_config import SearchConfig
+from autolora.stack import StackConfig
+from autolora.training import TrainingConfig, batch_order, gather, train
+from baselines.adalora import AdaLora
+from baselines.adapter import Adapter
+from baselines.lora_grid import one_after_another, stacked
+from benchmarks.models import Backbone
+from benchmarks.speed import peers
+from benchmarks.speed.comparison import Comparison, Contender, Reach
+from benchmarks.speed.problems import LENGTHS, problem_of_lengths
+
+BATCH = 16
+RELEASED_LENGTH = 512
+"""Tokens that the authors' search pads everything to."""
+BETTY = SearchConfig(engine="betty", eta=1.0, look_ahead="optimizer", order="selection-first")
+BETTY_PLAIN = replace(BETTY, order="simultaneous")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where speed is measured."""
+
+    backbone: Backbone
+    runtime: Runtime
+    steps: int
+    """Steps that each contender does per round."""
+    released_length: int = RELEASED_LENGTH
+    """Tokens that the released setting pads everything to."""
+
+    def problem(self, task: str, *, precision: str | None = None) -> Problem:
+        """As many examples of a task's lengths as make up the steps."""
+        runtime = replace(self.runtime, precision=precision) if precision else self.runtime  # type: ignore[arg-type]
+        return problem_of_lengths(task, self.backbone, runtime, examples=BATCH * self.steps)
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The same for all contenders."""
+        return TrainingConfig(lr=1e-4, steps=self.steps, batch_size=BATCH)
+
+
+def lora(setting: Setting) -> Iterator[Comparison]:
+    """LoRA's training against a plain loop over PEFT, and against `transformers.Trainer`."""
+    for task in LENGTHS:
+        problem, full = setting.problem(task), setting.problem(task, precision="fp32")
+        ours, ours_full = _our_lora(problem, setting.training), _our_lora(full, setting.training)
+        trainer = peers.trainer(full, setting.training)
+        bounds = {"fp32": (1.7, 4.0), "bf16": (3.0, 4.0)} if task == "cola" else {}
+        yield Comparison(
+            work=f"LoRA, {setting.steps} steps, {task}'s lengths",
+            contenders=[
+                Contender(
+                    name=f"plain PEFT loop, {problem.runtime.precision}",
+                    run=peers.plain_loop(problem, setting.training, peers.lora_config(problem)),
+                ),
+                Contender(
+                    name=f"ours, {problem.runtime.precision}",
+                    run=ours,
+                    over=f"plain PEFT loop, {problem.runtime.precision}",
+                    reach=[Reach(device="cpu", bound=1.05), Reach(device="cuda", bound=0.5)],
+                ),
+                Contender(
+                    name="ours again",
+                    run=_our_lora(problem, setting.training),
+                    over=f"ours, {problem.runtime.precision}",
+                ),
+                *([Contender(name="ours, fp32", run=ours_full)] if problem.runtime.precision != "fp32" else []),
+                *(
+                    Contender(
+                        name=f"Trainer's defaults, over ours in {precision}",
+                        run=trainer,
+                        over=f"ours, {precision}",
+                        reach=[
+                            Reach(device="cpu", bound=bounds[precision][0], at_most=False),
+                            Reach(device="cuda", bound=bounds[precision][1], at_most=False),
+                        ]
+                        if bounds
+                        else [],
+                    )
+                    for precision in dict.fromkeys(("fp32", problem.runtime.precision))
+                ),
+            ],
+        )
+
+
+def adalora(setting: Setting) -> Iterator[Comparison]:
+    """AdaLoRA against PEFT's own loop."""
+    problem = setting.problem("cola")
+    peer = peers.plain_loop(problem, setting.training, peers.adalora_config(problem, setting.steps))
+    ours = AdaLora(training=setting.training)
+    yield Comparison(
+        work=f"AdaLoRA, {setting.steps} steps, cola's lengths",
+        contenders=[
+            Contender(name="PEFT's loop", run=peer),
+            Contender(name="ours", run=lambda: ours.train(problem).seconds["train"], over="PEFT's loop"),
+        ],
+    )
+
+
+def searching(setting: Setting) -> Iterator[Comparison]:
+    """A search's engines against LoRA's step and against betty-ml's engine."""
+    problem = setting.problem("cola")
+    quicker = replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=setting.steps, warmup=0)))
+
+    def run(config: SearchConfig) -> Callable[[], float]:
+        own = replace(config, training=setting.training, valid_share=0.5)
+        return lambda: search(quicker, own).seconds
+
+    yield Comparison(
+        work=f"search, {setting.steps} steps, cola's lengths",
+        contenders=[
+            Contender(name="LoRA's step", run=_our_lora(problem, setting.training)),
+            Contender(
+                name="exact",
+                run=run(SearchConfig()),
+                over="LoRA's step",
+                reach=[Reach(device="cpu", bound=3.5), Reach(device="cuda", bound=3.5)],
+            ),
+            Contender(name="exact, weights first", run=run(SearchConfig(order="weights-first")), over="LoRA's step"),
+            Contender(name="finite differences", run=run(SearchConfig(engine="finite-difference")), over="LoRA's step"),
+            Contender(
+                name="one-sided differences",
+                run=run(SearchConfig(engine="finite-difference-one-sided")),
+                over="LoRA's step",
+            ),
+            Contender(name="first order", run=run(SearchConfig(engine="first-order")), over="LoRA's step"),
+            Contender(
+                name="betty",
+                run=run(BETTY),
+                over="exact",
+                reach=[
+                    Reach(device="cpu", bound=1.6, at_most=False),
+                    Reach(device="cuda", bound=4.0, at_most=False),
+                ],
+            ),
+            Contender(name="betty without roll-back", run=run(BETTY_PLAIN), over="exact"),
+        ],
+    )
+
+
+def released(setting: Setting) -> Iterator[Comparison]:
+    """A search as the authors run it, everything padded to 512 tokens and a loader per validation batch."""
+    steps = max(5, setting.steps // 4)
+    few = replace(setting, steps=steps)
+    problem = few.problem("cola")
+    quicker = replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=0)))
+    yield Comparison(
+        work=f"search, {steps} steps, cola's lengths, and padded to {setting.released_length}",
+        contenders=[
+            Contender(name="exact", run=lambda: search(quicker, SearchConfig(training=few.training)).seconds),
+            Contender(
+                name="released setting",
+                run=partial(_released_search, problem, replace(BETTY, training=few.training), setting.released_length),
+                over="exact",
+                reach=[Reach(device=device, bound=25.0, at_most=False) for device in ("cpu", "cuda")],
+            ),
+        ],
+    )
+
+
+def grid(setting: Setting) -> Iterator[Comparison]:
+    """Sixteen ranks, stacked and one after another."""
+    for task, (cpu, cuda) in {"cola": (0.6, 0.2), "rte": (1.0, 1.0)}.items():
+        few = replace(setting, steps=max(3, setting.steps // 4))
+        problem = few.problem(task)
+        yield Comparison(
+            work=f"grid of 16 ranks, {few.steps} steps each, {task}'s lengths",
+            contenders=[
+                Contender(name="one after another", run=partial(_grid_search, problem, few.training, None)),
+                Contender(
+                    name="stacked",
+                    run=partial(_grid_search, problem, few.training, StackConfig()),
+                    over="one after another",
+                    reach=[Reach(device="cpu", bound=cpu), Reach(device="cuda", bound=cuda)],
+                ),
+            ],
+        )
+
+
+def inference(setting: Setting) -> Iterator[Comparison]:
+    """What an adapted model's answer costs: section 1 of the paper says that adapters add to it."""
+    problem = setting.problem("cola")
+    models = {
+        "no adaptation": problem.build_model(),
+        "LoRA, merged": _adapted(problem).merge_and_unload(),
+        "LoRA, unmerged": _adapted(problem),
+        "Adapter": Adapter(training=TrainingConfig(steps=1)).train(problem).model,
+    }
+    for size, work in ((1, "one sentence"), (BATCH, f"{BATCH} sentences")):
+        batch = gather(problem, problem.train, range(size))
+        first, *others = (
+            Contender(
+                name=name,
+                run=partial(_answer, model, batch, problem, times=10 * setting.steps),
+                over=None if name == "no adaptation" else "no adaptation",
+            )
+            for name, model in models.items()
+        )
+        yield Comparison(work=f"inference on {work}, cola's lengths", contenders=[first, *others])
+
+
+COMPARISONS: Mapping[str, Callable[[Setting], Iterator[Comparison]]] = MappingProxyType(
+    {
+        "lora": lora,
+        "adalora": adalora,
+        "search": searching,
+        "released": released,
+        "grid": grid,
+        "inference": inference,
+    }
+)
+"""Name -> comparisons."""
+
+
+def _adapted(problem: Problem, rank: int = peers.RANK) -> PeftModel:
+    projections = find_projections(fresh_model(problem), problem.targets)
+    return adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config()).to(problem.runtime.device)
+
+
+def _our_lora(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
+    model = _adapted(problem)
+    return lambda: train(model, problem, config)
+
+
+def _grid_search(problem: Problem, config: TrainingConfig, stack: StackConfig | None) -> float:
+    """Stacked, or one after another where there is no stack."""
+    projections = find_projections(fresh_model(problem), problem.targets)
+    configs = [RankAllocation.uniform(projections, rank).to_lora_config() for rank in range(1, 17)]
+    candidates = stacked(problem, configs, config, stack) if stack else one_after_another(problem, configs, config)
+    return sum(seconds for _, seconds in candidates)
+
+
+def _released_search(problem: Problem, config: SearchConfig, length: int) -> float:
+    """With betty, everything padded to that length, the validation batches each from a loader of its own."""
+
+    def collate(examples: Sequence[Example]) -> Batch:
+        padded = problem.collate(examples)
+        missing = length - padded["input_ids"].shape[1]
+        return {
+            name: nn.functional.pad(tensor, (0, missing)) if tensor.ndim > 1 else tensor
+            for name, tensor in padded.items()
+        }
+
+    long = replace(problem, collate=collate)
+    train_part, valid_part = (list(part) for part in split(long, config.valid_share))
+    steps = config.training.total_steps(1)
+    order = batch_order(train_part, BATCH, seed=0, stream="search-train")
+    searching = begin(long, config, steps)
+    began = time.perf_counter()
+    for step in range(steps):
+        loader: DataLoader[Example] = DataLoader(valid_part, batch_size=BATCH, shuffle=True, collate_fn=collate)  # type: ignore[arg-type]
+        valid_batch = {name: tensor.to(problem.runtime.device) for name, tensor in next(iter(loader)).items()}
+        searching.step(step, gather(long, train_part, order.batch(step)), valid_batch).item()
+    return time.perf_counter() - began
+
+
+def _answer(model: nn.Module, batch: Batch, problem: Problem, *, times: int) -> float:
+    """Seconds of one answer."""
+    model.to(problem.runtime.device).eval()
+    began = time.perf_counter()
+    with torch.inference_mode(), problem.runtime.autocast():
+        for _ in range(times):
+            logits = model(**batch).logits
+    float(logits[0, 0])  # fetched, so that an accelerator has finished
+    return (time.perf_counter() - began) / times

@@ -1,0 +1,110 @@
+"""Speed comparisons: turns, ratios and reaches; and every contender does its work on a tiny model."""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import mean
+
+import pytest
+from transformers import BertConfig
+
+from autolora.runtime import Runtime
+from benchmarks.cli import main
+from benchmarks.models import open_backbone
+from benchmarks.speed.comparison import Comparison, Contender, Reach, compare
+from benchmarks.speed.comparisons import COMPARISONS, Setting
+from benchmarks.speed.problems import LENGTHS, problem_of_lengths
+from benchmarks.speed.run import measure_speed, render_speed
+from tests.fakes import make_result
+
+
+def taking(*seconds: float) -> Callable[[], float]:
+    """Takes another time at every call; the first one is the warm-up."""
+    times = itertools.cycle(seconds)
+    return lambda: next(times)
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    slow = Contender(name="slow", run=taking(99, 4, 10, 6))
+    fast = Contender(name="fast", run=taking(99, 1, 5, 2), over="slow")
+    first, second = compare(Comparison(work="work", contenders=[slow, fast]), 3, "cpu", silent)
+    assert (first.seconds, first.ratio) == (6, None)
+    assert second.ratios == [1 / 4, 5 / 10, 2 / 6]
+    assert second.ratio == 2 / 6
+
+
+def test_contenders_take_turns_and_another_one_begins_each_round() -> None:
+    order: list[str] = []
+
+    def run(name: str) -> Callable[[], float]:
+        return lambda: order.append(name) or 1.0  # type: ignore[func-returns-value]
+
+    compare(Comparison(work="work", contenders=[Contender(name=n, run=run(n)) for n in "abc"]), 3, "cpu", silent)
+    assert "".join(order) == "abc" + "abc" + "bca" + "cab"
+
+
+@pytest.mark.parametrize(
+    ("device", "reach", "met"), [("cpu", "<= 0.6", True), ("cuda", "<= 0.2", False), ("mps", None, None)]
+)
+def test_a_reach_belongs_to_a_kind_of_device(device: str, reach: str | None, met: bool | None) -> None:  # noqa: FBT001
+    bounds = [Reach(device="cpu", bound=0.6), Reach(device="cuda", bound=0.2)]
+    contenders = [Contender(name="a", run=taking(2)), Contender(name="b", run=taking(1), over="a", reach=bounds)]
+    timing = compare(Comparison(work="work", contenders=contenders), 1, device, silent)[1]
+    assert (timing.reach, timing.met) == (reach, met)
+
+
+def test_a_lower_bound_is_met_from_above() -> None:
+    assert Reach(device="cpu", bound=3.0, at_most=False).met(3.1)
+    assert not Reach(device="cpu", bound=3.0, at_most=False).met(2.9)
+
+
+def test_nobody_is_compared_with_a_stranger() -> None:
+    with pytest.raises(ValueError, match="divided by one of them"):
+        Comparison(work="work", contenders=[Contender(name="a", run=taking(1), over="b")])
+
+
+def setting() -> Setting:
+    minilm = open_backbone("minilm")
+    config = BertConfig(
+        vocab_size=10_000,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        pad_token_id=0,
+    )
+    return Setting(
+        backbone=replace(minilm, folder=None, config=config, head=("classifier",)), runtime=Runtime(), steps=2
+    )
+
+
+@pytest.mark.parametrize("task", LENGTHS)
+def test_a_problem_has_the_tasks_lengths(task: str) -> None:
+    problem = problem_of_lengths(task, setting().backbone, Runtime(), examples=2000)
+    assert mean(len(example["input_ids"]) for example in problem.train) == pytest.approx(
+        mean(LENGTHS[task]["lengths"]), rel=0.05
+    )
+    assert len(LENGTHS[task]["lengths"]) == 100
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_contender_does_its_work(name: str) -> None:
+    if name in ("search", "released"):
+        pytest.importorskip("betty")
+    timings = measure_speed([name], setting(), 1, silent)
+    assert len(timings) >= 2
+    assert all(timing.seconds > 0 for timing in timings)
+    assert all(timing.ratio is None or timing.ratio > 0 for timing in timings)
+    where = make_result().environment
+    assert all(timing.name in render_speed(timings, where, "Tiny", "text") for timing in timings)
+    assert json.loads(render_speed(timings, where, "Tiny", "json"))[1]["name"] == timings[1].name
+
+
+def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["speed", "--only", "serach"]) == 2
+    assert "search" in capsys.readouterr().err
