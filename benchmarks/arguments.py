@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     speed.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="as for run")
     speed.add_argument("--steps", type=_at_least(1), default=20, metavar="N", help="steps per turn (20)")
     speed.add_argument("--rounds", type=_at_least(1), default=3, metavar="N", help="turns of each (3)")
+    speed.add_argument(
+        "--growth", type=Path, metavar="FILE.json", help="how cost grows instead; a picture is drawn beside the file"
+    )
     _add_format(speed)
     reporting = commands.add_parser("report", help="print the table of the results at hand")
     _add_scope(reporting)

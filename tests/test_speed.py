@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -12,6 +13,8 @@ from transformers import BertConfig
 from autolora.runtime import Runtime
 from benchmarks.cli import main
 from benchmarks.models import open_backbone
+from benchmarks.report.figures import growth_curves
+from benchmarks.speed import growth
 from benchmarks.speed.comparison import Comparison, Contender, Reach, compare
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.problems import LENGTHS, problem_of_lengths
@@ -78,9 +81,8 @@ def setting() -> Setting:
         intermediate_size=64,
         pad_token_id=0,
     )
-    return Setting(
-        backbone=replace(minilm, folder=None, config=config, head=("classifier",)), runtime=Runtime(), steps=2
-    )
+    backbone = replace(minilm, folder=None, config=config, head=("classifier",))
+    return Setting(backbone=backbone, runtime=Runtime(), steps=2, released_length=60)
 
 
 @pytest.mark.parametrize("task", LENGTHS)
@@ -108,3 +110,21 @@ def test_every_contender_does_its_work(name: str) -> None:
 def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["speed", "--only", "serach"]) == 2
     assert "search" in capsys.readouterr().err
+
+
+def test_how_cost_grows_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "AXES", {"batch size": (2, 8), "layers": (1, 3)})
+    monkeypatch.setattr(growth, "DEFAULTS", {"batch size": 2, "tokens per example": 4, "layers": 1, "rank": 2})
+    found = growth.measure_growth(setting(), make_result().environment, 1, silent)
+    assert [(point.axis, point.value, point.kind) for point in found.points] == [
+        (axis, value, kind)
+        for axis, values in (("batch size", (2, 8)), ("layers", (1, 3)))
+        for value in values
+        for kind in ("LoRA", "search")
+    ]
+    floors = [point.floor_seconds for point in found.points]
+    assert floors[2] == pytest.approx(4 * floors[0], rel=0.01)
+    assert 2 * floors[0] < floors[1] < 4 * floors[0]
+    assert all(point.step_seconds > point.floor_seconds for point in found.points)
+    growth_curves(json.loads(growth.growth_json(found)), tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 10_000

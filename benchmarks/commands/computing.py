@@ -3,11 +3,13 @@
 # ruff: noqa: T201  a command line prints
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
+from pathlib import Path
 
 from tabulate import tabulate
 
@@ -31,8 +33,9 @@ from benchmarks.result import Result
 from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
 from benchmarks.speed.comparisons import COMPARISONS, Setting
+from benchmarks.speed.growth import growth_json, measure_growth
 from benchmarks.speed.run import measure_speed, render_speed
-from benchmarks.store import Store
+from benchmarks.store import Store, write_atomically
 from benchmarks.turn_progress import turns_told
 
 
@@ -104,7 +107,7 @@ def cost(arguments: argparse.Namespace) -> int:
 
 
 def show_speed(arguments: argparse.Namespace) -> int:
-    """Print how fast training and search are against other implementations, in turns."""
+    """Print how fast training and search are against other implementations, or how their cost grows, in turns."""
     chosen = _known("comparison", arguments.only or list(COMPARISONS), list(COMPARISONS))
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device)
@@ -112,8 +115,27 @@ def show_speed(arguments: argparse.Namespace) -> int:
     backbone = open_backbone(arguments.model)
     runtime = Runtime(device=device, precision=precision)  # type: ignore[arg-type]
     setting = Setting(backbone=backbone, runtime=runtime, steps=arguments.steps)
-    timings = measure_speed(chosen, setting, arguments.rounds, lambda text: print(text, file=sys.stderr))
-    print(render_speed(timings, describe(device, precision), backbone.title, arguments.format))
+    where = describe(device, precision)
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    if arguments.growth:
+        growth = measure_growth(setting, where, arguments.rounds, tell)
+        write_atomically(arguments.growth, growth_json(growth).encode())
+        return show_growth(arguments.growth)
+    timings = measure_speed(chosen, setting, arguments.rounds, tell)
+    print(render_speed(timings, where, backbone.title, arguments.format))
+    return 0
+
+
+def show_growth(path: Path) -> int:
+    """Draw what is in a file of `--growth`, beside it."""
+    from benchmarks.report.figures import growth_curves  # noqa: PLC0415  matplotlib is slow to load
+
+    picture = path.with_suffix(".png")
+    growth_curves(json.loads(path.read_text(encoding="utf-8")), picture)
+    print(path, picture, sep="\n")
     return 0
 
 

@@ -70,6 +70,33 @@ def search_course(results: Sequence[Result], path: Path) -> None:
         _save(figure, path)
 
 
+def growth_curves(growth: Mapping[str, Any], path: Path) -> None:
+    """How a step's time grows along each axis, with the arithmetic floor; both scales logarithmic."""
+    panels = list(dict.fromkeys(point["axis"] for point in growth["points"]))
+    looks = {"LoRA": ("o", "black"), "search": ("s", "tab:blue")}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 2.7), layout="constrained")
+        for axis, title in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+            for kind, (marker, colour) in looks.items():
+                points = [point for point in growth["points"] if (point["axis"], point["kind"]) == (title, kind)]
+                values = [point["value"] for point in points]
+                times = [1e3 * point["step_seconds"] for point in points]
+                floors = [1e3 * point["floor_seconds"] for point in points]
+                axis.plot(values, times, marker=marker, color=colour, markersize=4, linewidth=1, label=kind)
+                axis.plot(values, floors, ":", color=colour, linewidth=1, label=f"{kind}, floor")
+            axis.set_xscale("log", base=2)
+            axis.set_yscale("log")
+            axis.set_xticks(values, [str(value) for value in values])
+            axis.set_xlabel(title)
+        figure.axes[0].set_ylabel("milliseconds per step")
+        figure.axes[0].legend(frameon=False)
+        where = growth["environment"]
+        figure.suptitle(
+            f"{growth['model_title']}, {where['device_name']}, {where['threads']} threads, {where['precision']}"
+        )
+        _save(figure, path)
+
+
 def _course(axes: dict[str, Axes], result: Result) -> None:
     history = result.details["history"]
     steps = [record["step"] for record in history]
