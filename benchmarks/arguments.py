@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     promoting = commands.add_parser("promote", help="copy finished results to results/reference")
     _add_scope(promoting)
     promoting.add_argument("--preset", help="only results that started from this preset")
+    promoting.add_argument("--costs", action="store_true", help="cost runs instead of results")
     promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
     return known
 

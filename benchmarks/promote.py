@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result import Result
+from benchmarks.cost_record import cost_runs, write_cost_run
+from benchmarks.result import Environment, Result
 from benchmarks.store import CellFolder, Store, read_predictions, read_result, write_predictions, write_result
 
 SCORE_DIGITS = 6
@@ -32,14 +33,31 @@ def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> 
     return written, left_out
 
 
+def promote_costs(store: Store, reference: Path, preset: str | None) -> tuple[list[Path], list[str]]:
+    """Copy the cost runs of one preset, or of all, likewise."""
+    written, left_out = [], []
+    for run in cost_runs(store.folder):
+        if preset and run.preset != preset:
+            continue
+        if reason := objection_to_code(run.environment):
+            left_out.append(f"cost run of {run.finished}: {reason}")
+        else:
+            costs = tuple(replace(cost, config=_without_folders(cost.config)) for cost in run.costs)
+            written.append(write_cost_run(reference / run.preset, replace(run, costs=costs)))
+    return written, left_out
+
+
 def objection(result: Result) -> str | None:
     """Why a result cannot become a reference, from its own record; None if it can."""
-    if result.status != "done":
-        return f"it failed: {result.reason}"
-    if not result.environment.commit:
+    return f"it failed: {result.reason}" if result.status != "done" else objection_to_code(result.environment)
+
+
+def objection_to_code(environment: Environment) -> str | None:
+    """Why what this code measured cannot become a reference; None if it can."""
+    if not environment.commit:
         return "the commit that made it is not known"
-    if not result.environment.clean:
-        return f"the code differed from commit {result.environment.commit[:12]}"
+    if not environment.clean:
+        return f"the code differed from commit {environment.commit[:12]}"
     return None
 
 

@@ -1,6 +1,7 @@
 """What methods cost: projected in turns, each in a process of its own."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,22 @@ def test_a_run_comes_back_from_its_file(tmp_path: Path) -> None:
     path = write_cost_run(tmp_path, written)
     assert path.parent == tmp_path / "costs"
     assert list(cost_runs(tmp_path)) == [written]
+
+
+def test_only_runs_of_clean_code_are_promoted_and_without_this_machines_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = make_result().environment
+    mine = replace(cost("adalora", turn(10)), config={"data": str(tmp_path)})
+    write_cost_run(tmp_path / "runs", run(mine))
+    write_cost_run(tmp_path / "runs", run(mine, environment=replace(where, clean=False, threads=9)))
+    to = ["--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "reference")]
+    assert main(["promote", "--costs", *to]) == 1
+    assert "left out: cost run of 2026-01-02T03:04:05+00:00: the code differed" in capsys.readouterr().err
+    (promoted,) = cost_runs(tmp_path / "reference" / "quick")
+    assert promoted.costs[0].config == {"data": tmp_path.name}
+    assert main(["report", "--costs", "--runs", str(tmp_path / "reference" / "quick")]) == 0
+    assert "Table 5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("content", "message"), [("{", "no cost run"), ('{"schema": 9}', "has schema 9")])

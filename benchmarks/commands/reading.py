@@ -80,7 +80,10 @@ def _report_costs(arguments: argparse.Namespace) -> int:
 def promote_results(arguments: argparse.Namespace) -> int:
     """Copy finished results from a clean tree to the reference; the exit status is 1 where one was left out."""
     store = Store(folder=arguments.runs)
-    written, left_out = promote.promote(store, arguments.to, lambda result: _wanted(result, arguments))
+    if arguments.costs:
+        written, left_out = promote.promote_costs(store, arguments.to, arguments.preset)
+    else:
+        written, left_out = promote.promote(store, arguments.to, lambda result: _wanted(result, arguments))
     for path in written:
         print(path)
     for reason in left_out:
