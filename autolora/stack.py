@@ -35,7 +35,7 @@ class StackConfig:
 
     members: int = 16
     """At most so many. 1 trains one configuration after another."""
-    tokens: int = 4096
+    tokens: int = 8192
     """At most so many tokens, padding included, all members together: with more of them a processor's caches
     overflow. A batch that is larger by itself has its members one after another."""
 
