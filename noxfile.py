@@ -52,6 +52,17 @@ def speed(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """What only a GPU can show, in one call: every method for a few steps, speed, and costs at RoBERTa-base's size."""
+    device = ("--device", "cuda")
+    few = ("--tasks", "rte", "--max-steps", "30", "--precision", "bf16", "--runs", str(Path("runs", "gpu")))
+    benchmark(session, "run", *device, *few)
+    benchmark(session, "run", "--table", "4", *device, *few)
+    benchmark(session, "speed", *device, "--steps", "50")
+    benchmark(session, "cost", *device, "--model", "random:roberta-base", "--precision", "bf16", *session.posargs)
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """What follows from the paper's own numbers; no training, no network once installed."""
     benchmark(session, "audit", *session.posargs)
