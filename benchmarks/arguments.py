@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     reporting.add_argument("--preset", help="only results that started from this preset")
     reporting.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
     reporting.add_argument("--costs", action="store_true", help="what methods cost (Table 5) instead of a table")
+    reporting.add_argument("--reach", type=float, metavar="SCORE", help="training time until that score, instead")
     _add_figures(reporting)
     promoting = commands.add_parser("promote", help="copy finished results to results/reference")
     _add_scope(promoting)
@@ -90,6 +91,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")
+    parser.add_argument("--grid", type=_ranks, metavar="A,B", help="ranks of the grid search (1 to 16)")
+    parser.add_argument("--stack", type=int, metavar="N", help="ranks of the grid trained at once (16); 1: in turn")
     parser.add_argument(
         "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
     )
@@ -100,7 +103,6 @@ def _add_cost(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_at_least(1), default=10, metavar="N", help="steps timed per stage (10)")
     parser.add_argument("--warmup", type=_at_least(0), default=2, metavar="N", help="steps before them (2)")
     parser.add_argument("--measured", action="store_true", help="run all steps instead of projecting them")
-    parser.add_argument("--grid", type=_ranks, metavar="A,B", help="ranks of the grid search (1 to 16)")
 
 
 def _at_least(least: int) -> Callable[[str], int]:

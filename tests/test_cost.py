@@ -203,6 +203,7 @@ def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
     [
         (["--grid", ""], "the grid is empty"),
         (["--grid", "1,1"], "different"),
+        (["--stack", "0"], "members of a stack is at least 1"),
         (["--device", "cuda:7"], "device 'cuda:7' cannot be used"),
     ],
 )

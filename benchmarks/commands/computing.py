@@ -87,8 +87,6 @@ def tune_rates(arguments: argparse.Namespace) -> int:
 def cost(arguments: argparse.Namespace) -> int:
     """Measure what methods cost, keep it, and print Table 5."""
     options = merge(_command_line(arguments), {"run": {"seeds": list(range(arguments.rounds))}})
-    if arguments.grid is not None:
-        options = merge(options, {"methods": {"lora_grid": {"ranks": arguments.grid}}})
     settings = load_settings(arguments.preset, options)
     request = CostRequest(
         settings=settings,
@@ -192,10 +190,14 @@ def _command_line(arguments: argparse.Namespace) -> Table:
         for name in ("seeds", "model", "data", "partial", "precision", "device", "max_length")
     }
     training = {name: getattr(arguments, name) for name in ("max_steps", "batch_size")}
-    options = {
+    options: Table = {
         section: {name: value for name, value in table.items() if value is not None}
         for section, table in (("run", run), ("training", training), ("protocol", {"base": arguments.protocol}))
     }
+    if arguments.grid is not None:
+        options = merge(options, {"methods": {"lora_grid": {"ranks": arguments.grid}}})
+    if arguments.stack is not None:
+        options = merge(options, {"methods": {"lora_grid": {"stack": {"members": arguments.stack}}}})
     return reduce(merge, map(parse_assignment, arguments.set), options)
 
 

@@ -16,6 +16,7 @@ from benchmarks.commands.printing import print_costs, print_ranks, print_tables,
 from benchmarks.cost_record import cost_runs
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import published_table, published_tables
+from benchmarks.report.reach import reached, render_reached
 from benchmarks.result import Result
 from benchmarks.settings import preset_names
 from benchmarks.spec import InputError
@@ -62,7 +63,9 @@ def report(arguments: argparse.Namespace) -> int:
     shown = [result for result in results if result.method not in elsewhere]
     if not shown:
         raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
-    if arguments.ranks:
+    if arguments.reach is not None:
+        print(render_reached(reached(shown, arguments.reach), arguments.reach))
+    elif arguments.ranks:
         print_ranks(shown, arguments.figures)
     else:
         print_tables(shown, arguments.table, arguments.format)
