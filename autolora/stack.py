@@ -6,6 +6,7 @@ own training, but for the order of summation. What is saved: every frozen weight
 is drawn once, and what no adapter has touched yet is computed once.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -26,6 +27,7 @@ from autolora.projections import find_projections
 from autolora.random_state import RandomState
 from autolora.training import Optimization, TrainingConfig, batch_loss, batch_order, gather
 
+LOG = logging.getLogger(__name__)
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
 
 
@@ -36,8 +38,8 @@ class StackConfig:
     members: int = 16
     """At most so many. 1 trains one configuration after another."""
     tokens: int = 8192
-    """At most so many tokens, padding included, all members together: with more of them a processor's caches
-    overflow. A batch that is larger by itself has its members one after another."""
+    """At most so many tokens, padding included, all members together: their activations are in memory at the same
+    time. A batch that is larger by itself has its members one after another."""
 
     def __post_init__(self) -> None:
         for name in ("members", "tokens"):
@@ -102,8 +104,6 @@ class LoRAStack(nn.Module):
         self.model = self._frozen_model(max(dropouts))
         for name, value in self._trained.items():
             value.requires_grad_(not name.endswith(".scaling"))
-        self.passes = 0
-        """Passes over the frozen model so far, in this process."""
 
     @property
     def weights(self) -> list[Tensor]:
@@ -128,7 +128,8 @@ class LoRAStack(nn.Module):
                 if len(chunks) == len(self) or not _OUT_OF_MEMORY.search(str(error)):
                     raise
             beginning.restore()
-            self._members_at_once = _size(chunks[0]) // 2
+            self._members_at_once = max(1, _size(chunks[0]) // 2)
+            LOG.warning("out of memory: %d members of the stack in one pass from now on", self._members_at_once)
             for weight in self.weights:
                 weight.grad = None
 
@@ -170,7 +171,6 @@ class LoRAStack(nn.Module):
             result: Tensor = functional_call(self, named, (batch,))
             return result
 
-        self.passes += 1
         if _size(members) == 1:  # without vmap, a little faster
             return loss({name: value[members.start] for name, value in self._trained.items()})[None]
         one_pass: Callable[[Mapping[str, Tensor]], Tensor] = vmap(loss, randomness="same")

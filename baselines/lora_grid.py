@@ -8,7 +8,7 @@ from typing import ClassVar
 from peft import LoraConfig, PeftModel
 
 from autolora.adapt import adapt, fresh_model, trainable_counts
-from autolora.problem import Outcome, Problem
+from autolora.problem import Outcome, Problem, ignore
 from autolora.projections import find_projections
 from autolora.ranks import RankAllocation
 from autolora.runtime import NonFiniteLossError, Progress, Runtime
@@ -62,7 +62,8 @@ class LoraGrid:
             raise ValueError(f"the grid's ranks must lie in 1..{largest}, the projections' own; got {max(self.ranks)}")
         grid = {rank: RankAllocation.uniform(projections, rank) for rank in sorted(self.ranks)}
         train_part, valid_part = stratified_split(problem.all_strata, self.valid_share, seed=problem.seed)
-        candidates = self._candidates(replace(problem, train=problem.examples(train_part), strata=None), grid.values())
+        searched = replace(problem, train=problem.examples(train_part), strata=None, observe=ignore)
+        candidates = self._candidates(searched, grid.values())
         search_seconds, scores = 0.0, {}
         for rank, (model, seconds) in zip(grid, candidates, strict=True):
             search_seconds += seconds

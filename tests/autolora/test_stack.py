@@ -107,7 +107,9 @@ def test_an_interrupted_stack_goes_on_to_the_same_bits(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("message", ["CUDA out of memory", "DefaultCPUAllocator: can't allocate memory"])
-def test_out_of_memory_makes_the_stack_smaller_and_changes_nothing_else(message: str) -> None:
+def test_out_of_memory_makes_the_stack_smaller_and_changes_nothing_else(
+    message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     task = doubles()
     largest: list[int] = []
 
@@ -122,6 +124,9 @@ def test_out_of_memory_makes_the_stack_smaller_and_changes_nothing_else(message:
     members, _ = stacked(replace(task, loss=loss), config=replace(CONFIG, steps=3))
     assert largest[:3] == [4, 2, 1]
     assert set(largest[3:]) == {1}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"out of memory: {members} members of the stack in one pass from now on" for members in (2, 1)
+    ]
     assert largest_difference(members.member(3), alone(task, RANKS[3], replace(CONFIG, steps=3))) < 1e-9
 
 

@@ -89,6 +89,14 @@ def test_where_every_rank_diverges_the_grid_says_so() -> None:
             grid.train(task)
 
 
+@pytest.mark.parametrize("grid", [GRID, ONE_BY_ONE])
+def test_only_the_winners_epochs_are_observed(grid: LoraGrid) -> None:
+    seen: list[int] = []
+    config = replace(grid, training=TrainingConfig(lr=1e-2, epochs=2, batch_size=8))
+    config.train(problem(observe=lambda _, epoch: seen.append(epoch)))
+    assert seen == [1, 2]
+
+
 def test_progress_counts_the_steps_of_all_candidates() -> None:
     seen: list[Progress] = []
     ONE_BY_ONE.train(problem(runtime=Runtime(progress=seen.append)))
