@@ -8,6 +8,6 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # before every test: a command may have set the machine's number
