@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.nested import build, plain
+from benchmarks.nested import plain
 from benchmarks.result import Environment
-from benchmarks.spec import InputError
-from benchmarks.store import write_atomically
+from benchmarks.store import read_record, write_atomically
 
 SCHEMA = 1
 FOLDER = "costs"
@@ -110,16 +109,5 @@ def write_cost_run(folder: Path, run: CostRun) -> Path:
 
 def cost_runs(folder: Path) -> Sequence[CostRun]:
     """All runs under a store's folder, the oldest first. Raises InputError: one cannot be read."""
-    return [_read(path) for path in sorted((folder / FOLDER).glob("*.json"))]
-
-
-def _read(path: Path) -> CostRun:
-    try:
-        values = json.loads(path.read_bytes())
-        schema = values.get("schema")
-        run = build(CostRun, values, "cost") if schema == SCHEMA else None
-    except (ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{path} is no cost run: {error}; move it away") from error
-    if run is None:
-        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}; move it away")
-    return run
+    paths = sorted((folder / FOLDER).glob("*.json"))
+    return [read_record(path, CostRun, "cost run", schema=SCHEMA, remedy="move it away") for path in paths]

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.nested import build, plain
 from benchmarks.result import SCHEMA, Result, Scores
 from benchmarks.spec import InputError, Prediction
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +108,24 @@ def read_result(path: Path) -> Result:
     Raises:
         InputError: it is no JSON, of another schema version, or lacks something; the message names the file.
     """
+    return read_record(path, Result, "result", schema=SCHEMA, remedy="move it away to run the cell again")
+
+
+def read_record(path: Path, kind: type[Record], what: str, *, schema: int, remedy: str) -> Record:
+    """Read a JSON file of one schema version as a dataclass.
+
+    Raises:
+        InputError: it is no JSON, of another version, or lacks something; the message names the file and the remedy.
+    """
     try:
         values = json.loads(path.read_bytes())
-        schema = values.get("schema")
-        result = build(Result, values, "result") if schema == SCHEMA else None
+        found = values.get("schema")
+        record = build(kind, values, what) if found == schema else None
     except (ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{path} is no result: {error}; move it away to run the cell again") from error
-    if result is None:
-        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}; move it away to run the cell again")
-    return result
+        raise InputError(f"{path} is no {what}: {error}; {remedy}") from error
+    if record is None:
+        raise InputError(f"{path} has schema {found}, this version reads {schema}; {remedy}")
+    return record
 
 
 def write_atomically(path: Path, content: bytes) -> None:
