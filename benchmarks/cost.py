@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autolora.clocks import Clocks
 from autolora.problem import Batch, Example, Outcome, Problem, ignore
-from autolora.runtime import Progress, Projection
+from autolora.runtime import NonFiniteLossError, Progress, Projection
 from benchmarks import registry
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.energy import Watts
@@ -268,5 +268,5 @@ def _play(
                 messages.send(take_turn(cells[asked], materials, store, projection))
             else:
                 messages.send(look_inside(cells[0], materials, store))
-        except (InputError, ValueError, RuntimeError) as error:
+        except (InputError, ValueError, RuntimeError, ImportError, NonFiniteLossError) as error:
             messages.send(InputError(f"{cells[0].task} {cells[0].method}: {error}"))

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -27,7 +28,7 @@ def turn(train: float, search: float | None = None, **changes: Any) -> Round:
     return Round(**{"seconds": seconds, "peak_memory_bytes": 10**9, "watts": None, "disturbed": False, **changes})
 
 
-def cost(method: str, *rounds: Round, task: str = "sst2", again: bool = False) -> Cost:
+def cost(method: str, *rounds: Round, task: str = "sst2", again: bool = False, steps: int = 100) -> Cost:
     return Cost(
         task=task,
         task_title=task.upper(),
@@ -35,7 +36,7 @@ def cost(method: str, *rounds: Round, task: str = "sst2", again: bool = False) -
         method_title=method.title(),
         again=again,
         rounds=rounds,
-        work=dict.fromkeys(rounds[0].seconds, WORK),
+        work=dict.fromkeys(rounds[0].seconds, replace(WORK, steps=steps)),
         trainable_parameters=36_864,
         config={"method": {"search": {"valid_share": 0.5}}},
     )
@@ -111,6 +112,42 @@ def test_the_curve_over_the_searchs_epochs_follows_from_the_times_of_a_step() ->
     found = cost_report(run(cost("adalora", turn(10)), cost("autolora", turn(8, search=30))), TABLE)
     assert found.search_ratios[1.0] == pytest.approx((0.5 * 30 + 8) / 10)
     assert found.search_ratios[2.0] == pytest.approx((30 + 8) / 10)
+
+
+def test_in_the_curve_a_task_with_more_steps_weighs_more() -> None:
+    costs = [
+        cost("adalora", turn(10)),
+        cost("autolora", turn(10, search=20)),
+        cost("adalora", turn(900), task="mnli", steps=900),
+        cost("autolora", turn(900, search=0.9), task="mnli", steps=900),
+    ]
+    found = cost_report(run(*costs), TABLE)
+    assert found.search_ratios[1.0] == pytest.approx((0.5 * 20 + 10 + 0.5 * 0.9 + 900) / 910)
+
+
+def test_a_run_without_a_sound_round_is_refused() -> None:
+    with pytest.raises(InputError, match=r"every round .* was disturbed; measure again"):
+        cost_report(run(cost("adalora", turn(10, disturbed=True))), TABLE)
+
+
+def test_ctrl_c_says_that_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.commands.computing.measure_costs", Mock(side_effect=KeyboardInterrupt))
+    assert main(["cost", "--runs", str(tmp_path)]) == 130
+    assert "nothing of this one is kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_grid_search_has_a_row_in_the_tables_of_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(folder=tmp_path)
+    for method in ("lora_grid", "autolora_sigmoid"):
+        result = replace(make_result(), method=method, method_title=method)
+        store.cell(result.task, method, result.identity, result.environment.key).write_result(result, {})
+    assert main(["report", "--runs", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "lora_grid" in out
+    assert "sigmoid" not in out
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])

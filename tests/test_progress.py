@@ -8,6 +8,7 @@ from autolora.runtime import Progress
 from benchmarks import progress
 from benchmarks.plan import PlannedCell
 from benchmarks.progress import RunProgress
+from benchmarks.turn_progress import turns_told
 from tests.fakes import make_result, scored
 
 
@@ -90,3 +91,12 @@ def test_a_failure_is_a_line_in_a_terminal_too() -> None:
     bar.close()
     assert "cola lora seed 0: FAILED: NonFiniteLossError: nan" in stream.getvalue()
     assert "100% |" in stream.getvalue()
+
+
+def test_turns_are_counted_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.turn_progress.LINE_SECONDS", 0)
+    stream = io.StringIO()
+    with turns_told(2, stream) as tell:
+        tell("rte lora: round 1")
+        tell("rte lora: round 2")
+    assert stream.getvalue() == "[1/2] rte lora: round 1\n[2/2] rte lora: round 2\n"

@@ -96,8 +96,12 @@ def cost(arguments: argparse.Namespace) -> int:
         threads=usable_cores(),
         store=Store(folder=arguments.runs),
     )
-    with turns_told(turns(request)) as tell:
-        found = measure_costs(request, tell)
+    try:
+        with turns_told(turns(request)) as tell:
+            found = measure_costs(request, tell)
+    except KeyboardInterrupt:
+        print("interrupted; costs are compared within one run, so nothing of this one is kept", file=sys.stderr)
+        return 130
     path = write_cost_run(arguments.runs, found)
     print_costs([found], arguments.format)
     print(f"\n{path}", file=sys.stderr)

@@ -95,8 +95,9 @@ def promote_results(arguments: argparse.Namespace) -> int:
 
 
 def _methods_elsewhere(table: int) -> set[str]:
-    """Methods that belong to other tables or figures than this one."""
-    others = {method for number in published_tables() if number != table for method in published_table(number).methods}
+    """Methods that belong to other tables of scores, or to figures, than this one."""
+    tables = [published_table(number) for number in published_tables() if number != table]
+    others = {method for known in tables if "cost" not in known.columns for method in known.methods}
     return others.union(RANK_METHODS).difference(published_table(table).methods)
 
 

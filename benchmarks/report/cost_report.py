@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from benchmarks.cost_record import Cost, CostRun
 from benchmarks.published import PublishedTable
+from benchmarks.spec import InputError
 
 REFERENCE = "adalora"
 """Whose cost is 1."""
@@ -136,7 +137,9 @@ def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
 def _sound_rounds(run: CostRun) -> list[int]:
     numbers = range(min(len(cost.rounds) for cost in run.costs))
     sound = [number for number in numbers if not any(cost.rounds[number].disturbed for cost in run.costs)]
-    return sound or list(numbers)
+    if not sound:
+        raise InputError(f"every round of the cost run of {run.finished} was disturbed; measure again")
+    return sound
 
 
 def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
@@ -180,8 +183,9 @@ def _search_ratios(
             if not autolora or not searching or not training or not reference_step:
                 return {}
             share = 1 - autolora.config["method"]["search"]["valid_share"]
-            mine += ratio * share * searching + training
-            theirs += reference_step
+            steps = autolora.work["train"].steps
+            mine += steps * (ratio * share * searching + training)
+            theirs += steps * reference_step
         found[ratio] = mine / theirs
     return found
 
