@@ -23,6 +23,22 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="names of tasks, methods and presets")
     auditing = commands.add_parser("audit", help="what follows from the paper's own numbers, without any training")
     _add_format(auditing)
+    for name, text in (
+        ("verdicts", "what results say of each published number"),
+        ("claims", "what results say of the paper's claims"),
+    ):
+        judging = commands.add_parser(name, help=text)
+        if name == "verdicts":
+            judging.add_argument("--table", type=int, metavar="N", help="one table of the paper (all)")
+        judging.add_argument(
+            "--runs",
+            type=Path,
+            default=RESULTS / "reference",
+            metavar="DIR",
+            help="folder of results (results/reference)",
+        )
+        judging.add_argument("--preset", help="only results that started from this preset")
+        _add_format(judging)
     protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
     _add_format(protocols)
     for name, text in (
@@ -52,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     speed.add_argument(
         "--growth", type=Path, metavar="FILE.json", help="how cost grows instead; a picture is drawn beside the file"
     )
+    _add_runs(speed)
     _add_format(speed)
     reporting = commands.add_parser("report", help="print the table of the results at hand")
     _add_scope(reporting)
@@ -73,6 +90,10 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=int, default=1, help="table of the paper: its tasks, methods and layout")
     parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the table's")
     parser.add_argument("--methods", type=_names, metavar="A,B", help="methods instead of the table's")
+    _add_runs(parser)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of results")
 
 

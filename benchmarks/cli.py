@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(name: str) -> Callable[[Namespace], int]:
     if name in reading.COMMANDS:
         return reading.COMMANDS[name]
+    from benchmarks.commands import judging  # noqa: PLC0415  only what judges loads scipy
+
+    if name in judging.COMMANDS:
+        return judging.COMMANDS[name]
     from benchmarks.commands import computing  # noqa: PLC0415  only what computes loads torch
 
     return computing.COMMANDS[name]

@@ -98,6 +98,45 @@ class CostRun:
     finished: str
     """UTC, ISO 8601."""
 
+    @property
+    def tasks(self) -> dict[str, str]:
+        """Task -> title."""
+        return {cost.task: cost.task_title for cost in self.costs}
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Method -> title."""
+        return {cost.method: cost.method_title for cost in self.costs}
+
+    @property
+    def sound(self) -> list[int]:
+        """Rounds that nothing disturbed."""
+        numbers = range(min(len(cost.rounds) for cost in self.costs))
+        return [number for number in numbers if not any(cost.rounds[number].disturbed for cost in self.costs)]
+
+    def of(self, task: str, method: str, *, again: bool = False) -> Cost | None:
+        """What a method costs on a task; None where it was not measured."""
+        return next(
+            (cost for cost in self.costs if (cost.task, cost.method, cost.again) == (task, method, again)), None
+        )
+
+    def ratios(self, method: str, other: str, tasks: Sequence[str] = (), *, again: bool = False) -> list[float]:
+        """One method's time over another's, round by round; the times are summed over tasks first.
+
+        Args:
+            method: whose time is divided,
+            other: by whose.
+            tasks: some of the run's; all that have both methods, if empty.
+            again: take the method's second copy.
+        """
+        found = [(self.of(task, method, again=again), self.of(task, other)) for task in tasks or self.tasks]
+        pairs = [(mine, theirs) for mine, theirs in found if mine and theirs]
+        return [
+            sum(mine.rounds[number].total for mine, _ in pairs)
+            / sum(theirs.rounds[number].total for _, theirs in pairs)
+            for number in self.sound
+        ]
+
 
 def write_cost_run(folder: Path, run: CostRun) -> Path:
     """Write a run under a store's folder; returns the file."""

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -220,6 +220,8 @@ def _product_seconds(matrix: torch.Tensor) -> float:
 
 def _look_up(cell: Cell, store: Store, estimate: Estimate) -> PlannedCell:
     result = cell.folder(store).result()
+    if result:  # another preset may have run it: here it stands in this one's tables
+        result = replace(result, preset=cell.preset, protocol=cell.protocol)
     done = result is not None and result.status == "done"
     seconds = result.seconds["total"] if result and done else estimate.seconds(cell)
     return PlannedCell(cell=cell, result=result, seconds=seconds)

@@ -105,6 +105,11 @@ def published_statistics() -> Statistics:
     return Statistics(rows=rows, text=text, source=plain["source"], no_numbers=tuple(plain["no_numbers"]))
 
 
+def score_tables() -> list[int]:
+    """Numbers of the tables of scores: all but that of costs."""
+    return [number for number in published_tables() if "cost" not in published_table(number).columns]
+
+
 def published_tables() -> list[int]:
     """Numbers of the paper's tables that are at hand."""
     return sorted(int(path.stem.removeprefix("table")) for path in PAPER.glob("table*.json"))

@@ -1,7 +1,5 @@
-"""Are ranks learned? Agreement between searches, against chance; and scores compared seed by seed."""
+"""Are ranks learned? Agreement between searches, against chance."""
 
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,16 +24,13 @@ class Agreement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Scores of two methods at the same seeds."""
+class TaskEffect:
+    """How much more the searches of one task agree than those of two."""
 
     difference: float
-    """Mean of the first less the second."""
-    half_width: float
-    """Of the 95% t interval of that mean."""
+    """Mean Spearman correlation of two searches of one task, less that of searches of two tasks."""
     p: float
-    """Two-sided paired t test."""
-    seeds: int
+    """Share of permutations of the tasks with at least that difference."""
 
 
 def agreement(ranks: Sequence[Sequence[float]], *, seed: int = 0) -> Agreement | None:
@@ -103,15 +98,38 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
     return float(stats.spearmanr(one, other).statistic)
 
 
-def compare(one: Sequence[float], other: Sequence[float]) -> Comparison | None:
-    """Paired comparison of scores; None for fewer than two pairs."""
-    differences = [first - second for first, second in zip(one, other, strict=True)]
-    if len(differences) < 2:
-        return None
-    mean = statistics.mean(differences)
-    error = statistics.stdev(differences) / math.sqrt(len(differences))
-    freedom = len(differences) - 1
-    p = 2 * float(stats.t.sf(abs(mean) / error, freedom)) if error else float(mean == 0)
-    return Comparison(
-        difference=mean, half_width=float(stats.t.ppf(0.975, freedom)) * error, p=p, seeds=len(differences)
+def task_effect(ranks: Sequence[Sequence[Sequence[float]]], *, seed: int = 0) -> TaskEffect:
+    """Do the searches of one task agree more with each other than with those of other tasks?
+
+    Searches of the same seed share their initial factors, whatever the task: pairs of the same seed are left out, and
+    the tasks are permuted at each seed by itself.
+
+    Args:
+        ranks: tasks x seeds x projections; two of each at least.
+        seed: of the permutations.
+    """
+    tasks, seeds = len(ranks), len(ranks[0])
+    placed = stats.rankdata(np.asarray(ranks, dtype=float).reshape(tasks * seeds, -1), axis=1)
+    centred = placed - placed.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    units = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
+    correlations = (units @ units.T).reshape(tasks, seeds, tasks, seeds)
+    rng = np.random.default_rng(seed)
+    observed = _within_less_between(correlations, np.tile(np.arange(tasks)[:, None], (1, seeds)))
+    permuted = (
+        _within_less_between(correlations, np.array([rng.permutation(tasks) for _ in range(seeds)]).T)
+        for _ in range(PERMUTATIONS // 5)
     )
+    reached = sum(difference >= observed - 1e-12 for difference in permuted)
+    return TaskEffect(difference=observed, p=(reached + 1) / (PERMUTATIONS // 5 + 1))
+
+
+def _within_less_between(correlations: Matrix, order: NDArray[np.int64]) -> float:
+    """Mean correlation within rows of `order` (tasks x seeds: which task's search stands there), less that between."""
+    tasks, seeds = order.shape
+    at = np.arange(seeds)
+    placed = correlations[order[:, :, None, None], at[None, :, None, None], order[None, None], at[None, None, None, :]]
+    other_seed = ~np.eye(seeds, dtype=bool)[None, :, None, :]
+    same_task = np.eye(tasks, dtype=bool)[:, None, :, None]
+    within, between = (placed[np.broadcast_to(mask & other_seed, placed.shape)] for mask in (same_task, ~same_task))
+    return float(within.mean() - between.mean())

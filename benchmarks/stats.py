@@ -24,16 +24,21 @@ class Summary:
     @property
     def mean(self) -> float:
         """Of the headline metric."""
-        return statistics.mean(self._scores)
+        return statistics.mean(self.scores)
 
     @property
     def sd(self) -> float | None:
         """Sample standard deviation over seeds; None for a single one."""
-        return statistics.stdev(self._scores) if len(self.results) > 1 else None
+        return statistics.stdev(self.scores) if len(self.results) > 1 else None
 
     @property
-    def _scores(self) -> list[float]:
+    def scores(self) -> list[float]:
+        """Of the seeds, in their order."""
         return [result.score for result in self.results if result.score is not None]
+
+    def of_seed(self, seed: int) -> float:
+        """One seed's score. Raises ValueError: it is not among them."""
+        return self.scores[self.seeds.index(seed)]
 
 
 def summarise(results: Iterable[Result]) -> dict[tuple[str, str], Summary]:
@@ -44,6 +49,15 @@ def summarise(results: Iterable[Result]) -> dict[tuple[str, str], Summary]:
             alike = groups.setdefault((result.task, result.method), {})
             alike.setdefault((result.configuration, result.environment.key), []).append(result)
     return {pair: _newest(alike) for pair, alike in groups.items()}
+
+
+def groups(results: Iterable[Result]) -> list[list[Result]]:
+    """Results that belong into one table: of one preset, protocol, backbone and kind of data; the newest group last."""
+    found: dict[tuple[str, ...], list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.finished):
+        key = (result.preset, result.protocol, result.model_title, result.data_source.split()[0])
+        found[key] = [*found.pop(key, []), result]
+    return list(found.values())
 
 
 def _newest(alike: Mapping[tuple[str, str], list[Result]]) -> Summary:

@@ -38,6 +38,14 @@ class Store:
         probe.unlink()
 
 
+def stores_in(folder: Path) -> list[Store]:
+    """The folder as a store, or, where it holds one store per preset, those. Raises InputError: it holds neither."""
+    found = [place for place in (folder, *sorted(folder.glob("*"))) if any(place.glob("*/*/*/result.json"))]
+    if not found:
+        raise InputError(f"{folder} has no results; `run` makes them, --runs names another folder")
+    return [Store(folder=place) for place in ([folder] if found[0] == folder else found)]
+
+
 @dataclass(frozen=True)
 class CellFolder:
     """What is kept of one cell."""

@@ -78,6 +78,15 @@ def test_a_finished_cell_is_done_and_a_failed_one_is_not(tmp_path: Path) -> None
     assert failed.result
 
 
+def test_a_cell_that_another_preset_has_finished_stands_in_this_ones_tables(tmp_path: Path) -> None:
+    (before,) = planned(tmp_path)
+    keep(tmp_path, before.cell, preset="another")
+    (after,) = planned(tmp_path)
+    assert after.done
+    assert after.result
+    assert after.result.preset == after.cell.preset != "another"
+
+
 def test_a_cell_finished_on_another_environment_is_not_done(tmp_path: Path) -> None:
     (before,) = planned(tmp_path)
     elsewhere = replace(before.cell.environment, device_name="Another CPU")

@@ -72,8 +72,8 @@ def test_learned_ranks_are_compared_with_controls_of_the_same_scaling_and_seeds(
     ]
     by_rank, with_constant = rank_report([*SEARCHES, *others, *constant]).controls
     assert (by_rank.scaling, by_rank.learned, by_rank.other) == ("by-rank", 50.0, 50.0)
-    assert by_rank.comparison is not None
-    assert by_rank.comparison.seeds == 3
+    assert by_rank.difference is not None
+    assert by_rank.seeds == 3
     assert (with_constant.scaling, with_constant.learned, with_constant.other) == ("constant", 60.5, 58.5)
 
 

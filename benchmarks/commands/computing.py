@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from benchmarks.settings import load_settings, parse_assignment
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.growth import growth_json, measure_growth
 from benchmarks.speed.run import measure_speed, render_speed
+from benchmarks.speed_record import SpeedRun, write_speed_run
 from benchmarks.store import Store, write_atomically
 from benchmarks.turn_progress import turns_told
 
@@ -126,8 +127,16 @@ def show_speed(arguments: argparse.Namespace) -> int:
         growth = measure_growth(setting, where, arguments.rounds, tell)
         write_atomically(arguments.growth, growth_json(growth).encode())
         return show_growth(arguments.growth)
-    timings = measure_speed(chosen, setting, arguments.rounds, tell)
-    print(render_speed(timings, where, backbone.title, arguments.format))
+    found = SpeedRun(
+        model_title=backbone.title,
+        steps=arguments.steps,
+        timings=tuple(measure_speed(chosen, setting, arguments.rounds, tell)),
+        environment=where,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    path = write_speed_run(arguments.runs, found)
+    print(render_speed(found, arguments.format))
+    print(f"\n{path}", file=sys.stderr)
     return 0
 
 

@@ -88,19 +88,10 @@ class CostReport:
 
 def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
     """Read a run; rounds that were disturbed count for nothing."""
-    tasks = {cost.task: cost.task_title for cost in run.costs}
-    methods = {cost.method: cost.method_title for cost in run.costs}
-    known = {(cost.task, cost.method, cost.again): cost for cost in run.costs}
-    sound = _sound_rounds(run)
+    tasks, methods, sound = run.tasks, run.methods, len(run.sound)
+    if not sound:
+        raise InputError(f"every round of the cost run of {run.finished} was disturbed; measure again")
     reference = REFERENCE if REFERENCE in methods else next(iter(methods))
-
-    def multiple(method: str, over: Sequence[str], *, of: str = reference, again: bool = False) -> Multiple:
-        ratios = [
-            sum(known[task, method, again].rounds[number].total for task in over)
-            / sum(known[task, of, False].rounds[number].total for task in over)
-            for number in sound
-        ]
-        return Multiple.of(ratios)
 
     rows = []
     for method, title in methods.items():
@@ -109,8 +100,8 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
             CostRow(
                 method=method,
                 title=title,
-                by_task={task: multiple(method, [task]) for task in tasks},
-                average=multiple(method, [*tasks]),
+                by_task={task: Multiple.of(run.ratios(method, reference, [task])) for task in tasks},
+                average=Multiple.of(run.ratios(method, reference)),
                 published=row.scores["cost"] if row else None,
             )
         )
@@ -120,10 +111,10 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
         f"{run.protocol}; {'projected' if run.timed_steps else 'measured'}",
         tasks=tasks,
         rows=rows,
-        calibration=multiple(copied, [*tasks], of=copied, again=True) if copied else None,
+        calibration=Multiple.of(run.ratios(copied, copied, again=True)) if copied else None,
         stages=[stage for cost in run.costs if not cost.again for stage in _stages(cost, run)],
-        search_ratios=_search_ratios(known, [*tasks], reference),
-        remarks=_remarks(run, methods[reference], len(sound)),
+        search_ratios=_search_ratios(run, reference),
+        remarks=_remarks(run, methods[reference], sound),
     )
 
 
@@ -132,14 +123,6 @@ def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
     if form == "json":
         return json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False)
     return "\n\n".join(_render(report, "pipe" if form == "markdown" else "simple", width) for report in reports)
-
-
-def _sound_rounds(run: CostRun) -> list[int]:
-    numbers = range(min(len(cost.rounds) for cost in run.costs))
-    sound = [number for number in numbers if not any(cost.rounds[number].disturbed for cost in run.costs)]
-    if not sound:
-        raise InputError(f"every round of the cost run of {run.finished} was disturbed; measure again")
-    return sound
 
 
 def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
@@ -169,18 +152,18 @@ def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
     return rows
 
 
-def _search_ratios(
-    known: Mapping[tuple[str, str, bool], Cost], tasks: Sequence[str], reference: str
-) -> dict[float, float]:
+def _search_ratios(run: CostRun, reference: str) -> dict[float, float]:
     """From the seconds per step: an epoch of the search has as many steps as D_tr has batches."""
     found = {}
     for ratio in EPOCH_RATIOS:
         mine = theirs = 0.0
-        for task in tasks:
-            autolora, other = known.get((task, "autolora", False)), known[task, reference, False]
-            searching = autolora.step_seconds("search") if autolora else None
-            training, reference_step = autolora and autolora.step_seconds("train"), other.step_seconds("train")
-            if not autolora or not searching or not training or not reference_step:
+        for task in run.tasks:
+            autolora, other = run.of(task, "autolora"), run.of(task, reference)
+            if not autolora or not other:
+                return {}
+            searching, training = autolora.step_seconds("search"), autolora.step_seconds("train")
+            reference_step = other.step_seconds("train")
+            if not searching or not training or not reference_step:
                 return {}
             share = 1 - autolora.config["method"]["search"]["valid_share"]
             steps = autolora.work["train"].steps

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from tabulate import tabulate
 
-from benchmarks.rank_stats import Agreement, Comparison, agreement, compare, correlation, layer_effect, noise_ranks
+from benchmarks.difference import Difference, paired
+from benchmarks.rank_stats import Agreement, agreement, correlation, layer_effect, noise_ranks
 from benchmarks.result import Result
 from benchmarks.stats import summarise
 
@@ -82,7 +83,9 @@ class Control:
     learned: float
     """Mean score."""
     other: float
-    comparison: Comparison | None
+    difference: Difference | None
+    """None for a single seed."""
+    seeds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +181,8 @@ def _controls(task: str, results: Sequence[Result]) -> list[Control]:
                         scaling=scaling,
                         learned=statistics.mean(first),
                         other=statistics.mean(second),
-                        comparison=compare(first, second),
+                        difference=paired(first, second),
+                        seeds=len(seeds),
                     )
                 )
     return found
@@ -268,9 +272,9 @@ def _control_table(controls: Sequence[Control]) -> str:
             f"{control.learned:.1f}",
             f"{control.other:.1f}",
             "-"
-            if control.comparison is None
-            else f"{control.comparison.difference:+.1f} ± {control.comparison.half_width:.1f}",
-            "-" if control.comparison is None else f"{control.comparison.p:.2f} (n={control.comparison.seeds})",
+            if control.difference is None
+            else f"{control.difference.value:+.1f} ± {control.difference.half_width(0.95):.1f}",
+            "-" if control.difference is None else f"{control.difference.p_nonzero():.2f} (n={control.seeds})",
         ]
         for control in controls
     ]

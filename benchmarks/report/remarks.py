@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.comparability import incomparable
 from benchmarks.published import PublishedTable
 from benchmarks.result import Result
 from benchmarks.stats import Summary
@@ -26,15 +27,7 @@ def remarks(
 
 def comparability(shown: Sequence[Result], published: PublishedTable) -> str:
     """Whether these scores can be held against the published ones, and why not; from the results' own records."""
-    reasons = []
-    for model, title in sorted({(result.config["model"], result.model_title) for result in shown}):
-        if model.rpartition("/")[2] != published.model:
-            size = next(result.model_parameters for result in shown if result.model_title == title)
-            reasons.append(f"the backbone here is {title} ({size / 1e6:.1f}M parameters), not {published.model_title}")
-    if any(result.data_source.startswith("embedded") for result in shown):
-        reasons.append(f"the tasks here are generated and only resemble {published.data_title}")
-    if any(result.partial for result in shown):
-        reasons.append("some of the data here are samples")
+    reasons = incomparable(shown, published)
     if reasons:
         return (
             f"Not comparable with the published numbers: {', and '.join(reasons)}. "

@@ -7,7 +7,7 @@ from statistics import mean
 from benchmarks.published import PublishedTable
 from benchmarks.report.remarks import remarks
 from benchmarks.result import Result
-from benchmarks.stats import Summary, summarise
+from benchmarks.stats import Summary, groups, summarise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +55,7 @@ class ScoreTable:
 
 def score_tables(results: Iterable[Result], published: PublishedTable) -> list[ScoreTable]:
     """One table per preset, protocol, backbone and kind of data, the newest last."""
-    groups: dict[tuple[str, ...], list[Result]] = {}
-    for result in sorted(results, key=lambda result: result.finished):
-        key = (result.preset, result.protocol, result.model_title, result.data_source.split()[0])
-        groups[key] = [*groups.pop(key, []), result]
-    return [_table(group, published) for group in groups.values()]
+    return [_table(group, published) for group in groups(results)]
 
 
 def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.speed_record import Timing
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
@@ -51,26 +53,6 @@ class Comparison:
             raise ValueError(f"{self.work}: contenders must be different and divided by one of them; got {names}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """What came out for one contender."""
-
-    work: str
-    name: str
-    seconds: float
-    """Median over rounds."""
-    over: str | None
-    ratios: Sequence[float]
-    """One per round: its seconds over the other's in the same round."""
-    reach: str | None
-    met: bool | None
-
-    @property
-    def ratio(self) -> float | None:
-        """Median over rounds."""
-        return statistics.median(self.ratios) if self.ratios else None
-
-
 def compare(comparison: Comparison, rounds: int, device: str, tell: Callable[[str], None]) -> list[Timing]:
     """Run all contenders once to warm up, then in rounds, each round beginning with another one."""
     contenders = comparison.contenders
@@ -93,9 +75,9 @@ def _timing(work: str, contender: Contender, seconds: dict[str, list[float]], de
     return Timing(
         work=work,
         name=contender.name,
-        seconds=statistics.median(own),
+        seconds=tuple(own),
         over=contender.over,
-        ratios=ratios,
+        ratios=tuple(ratios),
         reach=str(reach) if reach else None,
         met=reach.met(statistics.median(ratios)) if reach else None,
     )

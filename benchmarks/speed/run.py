@@ -1,14 +1,15 @@
 """All comparisons that are asked for, and their table."""
 
 import json
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from tabulate import tabulate
 
-from benchmarks.result import Environment
-from benchmarks.speed.comparison import Timing, compare
+from benchmarks.speed.comparison import compare
 from benchmarks.speed.comparisons import COMPARISONS, Setting
+from benchmarks.speed_record import SpeedRun, Timing
 
 
 def measure_speed(names: Sequence[str], setting: Setting, rounds: int, tell: Callable[[str], None]) -> list[Timing]:
@@ -22,15 +23,16 @@ def measure_speed(names: Sequence[str], setting: Setting, rounds: int, tell: Cal
     ]
 
 
-def render_speed(timings: Sequence[Timing], where: Environment, model: str, form: str) -> str:
+def render_speed(run: SpeedRun, form: str) -> str:
     """As text, Markdown or JSON."""
+    timings, where = run.timings, run.environment
     if form == "json":
         return json.dumps([asdict(timing) | {"ratio": timing.ratio} for timing in timings], indent=1)
     rows = [
         {
             "Work": timing.work,
             "Contender": timing.name,
-            "Seconds": f"{timing.seconds:.3g}",
+            "Seconds": f"{statistics.median(timing.seconds):.3g}",
             "Over": timing.over or "-",
             "Ratio": "-" if timing.ratio is None else f"{timing.ratio:.2f}",
             "Range": f"{min(timing.ratios):.2f} to {max(timing.ratios):.2f}" if timing.ratios else "-",
@@ -41,7 +43,7 @@ def render_speed(timings: Sequence[Timing], where: Environment, model: str, form
     ]
     rounds = max((len(timing.ratios) for timing in timings), default=0)
     line = (
-        f"{model}, {where.device_name}, threads: {where.threads}, {where.precision}, torch {where.packages['torch']}; "
+        f"{run.model_title}, {where.device_name}, threads: {where.threads}, {where.precision}, torch {where.packages['torch']}; "
         f"medians over {rounds} rounds in turns, in one process."
     )
     table = tabulate(rows, headers="keys", tablefmt="pipe" if form == "markdown" else "simple", disable_numparse=True)

@@ -1,0 +1,63 @@
+"""Commands that say what results are worth, by statistics; they never load torch."""
+
+# ruff: noqa: T201  a command line prints
+
+import argparse
+
+from benchmarks.claims.claim import read_claims
+from benchmarks.claims.evidence import Evidence
+from benchmarks.claims.run import examine_claims, render_claims
+from benchmarks.commands.printing import width
+from benchmarks.cost_record import cost_runs
+from benchmarks.published import published_table, score_tables
+from benchmarks.report.verdict_report import judge, render_verdicts
+from benchmarks.result import Result
+from benchmarks.spec import InputError
+from benchmarks.speed_record import speed_runs
+from benchmarks.stats import groups
+from benchmarks.store import Store, stores_in
+
+
+def show_verdicts(arguments: argparse.Namespace) -> int:
+    """Print what results say of each published number."""
+    tables = [published_table(number) for number in ([arguments.table] if arguments.table else score_tables())]
+    margin = read_claims().margin
+    judged = [judge(results, tables, margin) for results, _ in _groups(arguments)]
+    print(render_verdicts(judged, margin, arguments.format, width()))
+    return 0
+
+
+def show_claims(arguments: argparse.Namespace) -> int:
+    """Print what results say of the paper's claims."""
+    claims = read_claims()
+    examined = [
+        examine_claims(
+            claims,
+            Evidence(
+                results=results,
+                store=store,
+                costs=[run for run in cost_runs(store.folder) if run.preset == results[0].preset],
+                speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
+                margin=claims.margin,
+            ),
+        )
+        for results, store in _groups(arguments)
+    ]
+    print(render_claims(examined, arguments.format, width()))
+    return 0
+
+
+def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
+    """Results of one preset, protocol, backbone and kind of data, with their store."""
+    found = [
+        (group, store)
+        for store in stores_in(arguments.runs)
+        for group in groups(result for result in store.results() if arguments.preset in (None, result.preset))
+    ]
+    if not found:
+        raise InputError(f"{arguments.runs} has no results of preset {arguments.preset}")
+    return found
+
+
+COMMANDS = {"verdicts": show_verdicts, "claims": show_claims}
+"""Name -> command, which returns the exit status."""

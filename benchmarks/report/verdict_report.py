@@ -1,0 +1,92 @@
+"""What results say of the published numbers, as a table of verdicts and their counts."""
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean
+
+from tabulate import tabulate
+
+from benchmarks.published import PublishedTable
+from benchmarks.result import Result
+from benchmarks.verdicts import VERDICTS, CellVerdict, Margin, verdicts
+
+BY_RUNS = {"reproduced": "R", "deviates": "D", "cannot be decided": "?"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Every published number, held against the results of one preset, protocol and backbone."""
+
+    title: str
+    cells: Sequence[CellVerdict]
+
+
+def judge(results: Sequence[Result], tables: Iterable[PublishedTable], margin: Margin) -> Judged:
+    """Judge every number of the tables by results that belong together."""
+    newest = max(results, key=lambda result: result.finished)
+    return Judged(
+        title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
+        f"data {newest.data_source.split()[0]}",
+        cells=[cell for table in tables for cell in verdicts(results, table, margin)],
+    )
+
+
+def render_verdicts(judged: Iterable[Judged], margin: Margin, form: str, width: int) -> str:
+    """As text, Markdown or JSON; a number that was not run is counted and not listed."""
+    if form == "json":
+        return json.dumps([asdict(each) for each in judged], indent=1)
+    return "\n\n".join(_render(each, margin, form, width) for each in judged)
+
+
+def _render(judged: Judged, margin: Margin, form: str, width: int) -> str:
+    bold = "**" if form == "markdown" else ""
+    shown = [cell for cell in judged.cells if cell.verdict != "not run"]
+    rows = [
+        {
+            "Table": cell.table,
+            "Method": cell.method_title,
+            "Task": cell.column_title,
+            "Published": f"{cell.published:g}",
+            "Measured": f"{mean(cell.scores):.1f} (n={len(cell.scores)})",
+            "Difference, 95 %": _difference(cell),
+            f"Runs {', '.join(map(str, margin.published_seeds))}": " ".join(
+                BY_RUNS[cell.by_runs[runs]] for runs in margin.published_seeds if runs in cell.by_runs
+            )
+            or "-",
+            "Resolves": "-" if cell.resolvable is None else f"{cell.resolvable:.1f}",
+            "Verdict": cell.verdict,
+        }
+        for cell in shown
+    ]
+    counts = Counter(cell.verdict for cell in judged.cells)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    reasons = sorted({reason for cell in shown for reason in cell.reasons})
+    notes = [
+        f"Of {len(judged.cells)} published numbers: {summary}.",
+        *([f"Not comparable: {', and '.join(reasons)}."] if reasons else []),
+        (
+            "The evaluation set is fixed and the seeds are random. Reproduced: the 90% interval of the difference lies "
+            f"within {margin.points:g} points; deviates: the 95% interval lies outside of them. The paper does not say "
+            f"how many runs a number is the mean of: the verdict (R, D, or ? for neither) is taken for {_or(margin)}, and "
+            "stands where all agree. 'Resolves' is the smallest difference that would have been called a deviation."
+        ),
+    ]
+    table = tabulate(rows, headers="keys", tablefmt="pipe" if bold else "simple", disable_numparse=True)
+    sentences = [f"- {note}" if bold else textwrap.fill(note, width) for note in notes]
+    return "\n".join([f"{bold}Verdicts: {judged.title}{bold}", "", *([table, ""] if rows else []), *sentences])
+
+
+def _difference(cell: CellVerdict) -> str:
+    if not cell.differences:
+        return "-"
+    widest = cell.differences[min(cell.differences)]
+    low, high = widest.interval(0.95)
+    return f"{widest.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _or(margin: Margin) -> str:
+    *others, last = map(str, margin.published_seeds)
+    return f"{', '.join(others)} or {last}" if others else last
