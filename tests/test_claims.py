@@ -1,5 +1,6 @@
 """The paper's claims as tests of results, each provoked to hold, to fail, and to stay open."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.claims.claim import Finding, Untested, read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.kinds import KINDS, partial_conjunction
-from benchmarks.claims.run import examine_claims
+from benchmarks.claims.run import examine_claims, render_claims
 from benchmarks.cli import main
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.published import published_table
@@ -278,9 +279,17 @@ def test_a_setting_that_a_claim_s_test_does_not_have_is_an_error(tmp_path: Path)
         )
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
-def test_claims_are_printed_in_every_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["claims", "--preset", "small", "--format", form]) == 0
+def test_claims_are_printed_in_every_form(tmp_path: Path) -> None:
+    examined = [examine_claims(read_claims(), evidence(tmp_path, runs("cola", {"lora": [60.0, 61.0]})))]
+    text, markdown = (render_claims(examined, form, 120) for form in ("text", "markdown"))
+    assert text.startswith("Claims, on this backbone and data: MiniLM-L6, preset quick, protocol clean, data embedded")
+    assert "Of 18 claims: 18 not tested." in text
+    assert "| best-on-six " in markdown
+    assert json.loads(render_claims(examined, "json", 120))[0]["claims"][0]["claim"]["name"] == "average-over-lora"
+
+
+def test_the_reference_results_are_examined(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "--preset", "small"]) == 0
     printed = capsys.readouterr().out
-    assert "best-on-six" in printed
-    assert "supported" in printed
+    assert "Claims, on this backbone and data: MiniLM-L6, preset small, protocol clean" in printed
+    assert "3 of 8 tasks (CoLA, RTE, STS-B), 3 seeds" in printed

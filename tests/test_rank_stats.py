@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import rank_stats
-from benchmarks.rank_stats import agreement, correlation, kendalls_w, layer_effect, noise_ranks
+from benchmarks.rank_stats import agreement, correlation, kendalls_w, layer_effect, noise_ranks, task_effect
 
 
 def test_kendalls_w_is_that_of_friedmans_test() -> None:
@@ -59,3 +59,19 @@ def test_ranks_that_differ_between_layers_stand_out_from_noise() -> None:
 def test_a_constant_correlates_with_nothing() -> None:
     assert correlation([1, 1, 1], [1, 2, 3]) is None
     assert correlation([1, 2, 4], [1, 2, 3]) == pytest.approx(1)
+
+
+def test_tasks_with_ranks_of_their_own_stand_out_from_tasks_with_the_same() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(1, 9, 12), rng.integers(1, 9, 12)
+    own = [[pattern + rng.normal(0, 0.5, 12) for _ in range(5)] for pattern in (one, other)]
+    same = [[one + rng.normal(0, 0.5, 12) for _ in range(5)] for _ in range(2)]
+    assert task_effect(own).p == pytest.approx(2 / 2**5, abs=0.02)  # 2 of the 32 orders keep the tasks apart
+    assert task_effect(same).p > 0.1
+    assert task_effect(own).difference > 0.5
+
+
+def test_what_searches_of_one_seed_share_whatever_the_task_is_no_effect_of_the_task() -> None:
+    rng = np.random.default_rng(0)
+    by_seed = rng.integers(1, 9, (6, 12))
+    assert task_effect([by_seed + rng.normal(0, 0.5, (6, 12)) for _ in range(2)]).p > 0.1  # type: ignore[arg-type]
