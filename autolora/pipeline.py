@@ -43,13 +43,13 @@ def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig)
 
 
 def search_and_retrain(
-    problem: Problem, search_config: SearchConfig, retrain_config: RetrainConfig
+    problem: Problem, search_config: SearchConfig, retrain_config: RetrainConfig, *, probing: bool = False
 ) -> tuple[nn.Module, SearchResult, dict[str, Any]]:
-    """The whole method.
+    """The whole method; probing as in `search`.
 
     Returns:
         The PEFT model; the search's result; wall-clock seconds of "search" and "train".
     """
-    found = search(problem, search_config)
+    found = search(problem, search_config, probing=probing)
     model, seconds = retrain(problem, found.allocation, retrain_config)
     return model, found, {"search": found.seconds, "train": seconds}

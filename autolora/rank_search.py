@@ -10,6 +10,7 @@ from torch.optim import AdamW
 from autolora.checkpoint import TensorState
 from autolora.hypergradient import ENGINES, Bilevel, Hypergradient
 from autolora.loop import Stateful
+from autolora.probe import Probe, probe
 from autolora.problem import Batch, TrainingLoss, model_loss
 from autolora.runtime import Runtime
 from autolora.search_config import SearchConfig
@@ -101,9 +102,21 @@ class RankSearch:
             self._recorder.record(index + 1, train_loss, valid_loss, found)
         return train_loss
 
-    def result(self, seconds: float = 0.0) -> SearchResult:
+    def probe(self, train_batch: Batch, valid_batch: Batch) -> Probe | None:
+        """Hold the engine's second-order term against finite differences, at the model as it is; changes nothing.
+
+        Eta is the configured one, or the weights' peak learning rate. None where the search has no such term, or
+        betty's engine computes it.
+        """
+        config = self.config
+        if config.engine in ("betty", "first-order"):
+            return None
+        eta = config.training.lr if config.eta is None else config.eta
+        return probe(ENGINES[config.engine], self._bilevel(train_batch, valid_batch), eta)
+
+    def result(self, seconds: float = 0.0, probed: Probe | None = None) -> SearchResult:
         """What has been found so far."""
-        return self._recorder.result(self.config, seconds)
+        return self._recorder.result(self.config, seconds, probed)
 
     def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         order = self.config.order
@@ -129,15 +142,17 @@ class RankSearch:
         return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
 
     def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
-        bilevel = Bilevel(
+        eta = self._optimization.lr if self.config.eta is None else self.config.eta
+        return ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
+
+    def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
+        return Bilevel(
             train_loss=self.model.on(train_batch),
             valid_loss=self.model.on(valid_batch),
             weights=self.model.weights,
             logits=self.model.logits,
             advance=self._optimization.preview if self.config.look_ahead == "optimizer" else None,
         )
-        eta = self._optimization.lr if self.config.eta is None else self.config.eta
-        return ENGINES[self.config.engine](bilevel, eta)
 
     def _train_gradient(self, batch: Batch) -> Sequence[Tensor]:
         return torch.autograd.grad(self.model(batch), self.model.weights, materialize_grads=True)

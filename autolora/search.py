@@ -5,7 +5,7 @@ from torch import Tensor
 
 from autolora.adapt import fresh_model
 from autolora.loop import run_steps
-from autolora.problem import Example, Problem
+from autolora.problem import Batch, Example, Problem
 from autolora.rank_search import RankSearch
 from autolora.search_config import SearchConfig
 from autolora.search_result import SearchResult
@@ -13,12 +13,13 @@ from autolora.splits import stratified_split
 from autolora.training import batch_order, gather
 
 
-def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult:
+def search(problem: Problem, config: SearchConfig | None = None, *, probing: bool = False) -> SearchResult:
     """Learn the selection variables of every query and value projection, and the ranks that follow (Algorithm 1).
 
     Args:
         problem: its training set is split into D_tr and D_val by the problem's strata and seed.
         config: the paper's settings by default.
+        probing: hold the second-order term against finite differences, once at the end; changes nothing else.
 
     Raises:
         ValueError: the model cannot be searched (see `RankSearch`), or the training set is too small to split: a
@@ -35,12 +36,11 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
     steps = config.training.total_steps(train_order.steps_per_epoch)
     in_progress = begin(problem, config, steps)
 
+    def batches(index: int) -> tuple[Batch, Batch]:
+        return gather(problem, train, train_order.batch(index)), gather(problem, valid, valid_order.batch(index))
+
     def step(index: int) -> Tensor:
-        return in_progress.step(
-            index,
-            gather(problem, train, train_order.batch(index)),
-            gather(problem, valid, valid_order.batch(index)),
-        )
+        return in_progress.step(index, *batches(index))
 
     torch.manual_seed(problem.seed)
     seconds = run_steps(
@@ -53,7 +53,7 @@ def search(problem: Problem, config: SearchConfig | None = None) -> SearchResult
         keep_last=True,
         typical=train_order.typical,
     )
-    return in_progress.result(seconds)
+    return in_progress.result(seconds, in_progress.probe(*batches(0)) if probing else None)
 
 
 def begin(problem: Problem, config: SearchConfig, steps: int) -> RankSearch:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from autolora.hypergradient import Hypergradient
+from autolora.probe import Probe
 from autolora.projections import Projection
 from autolora.ranks import RankAllocation
 from autolora.search_config import SearchConfig
@@ -33,6 +34,8 @@ class SearchResult:
     """Wall-clock seconds of the search's steps."""
     config: Mapping[str, Any]
     """The SearchConfig as a dict."""
+    probe: Mapping[str, float] | None = None
+    """At the end, the engine's second-order term beside finite differences: a `Probe` as a dict."""
 
     @property
     def allocation(self) -> RankAllocation:
@@ -82,7 +85,7 @@ class Recorder:
         )
         self.records.append(asdict(record))
 
-    def result(self, config: SearchConfig, seconds: float) -> SearchResult:
+    def result(self, config: SearchConfig, seconds: float, probed: Probe | None) -> SearchResult:
         """The state of the search as a result."""
         return SearchResult(
             projections=self._model.projections,
@@ -92,6 +95,7 @@ class Recorder:
             steps=self.records[-1]["step"] if self.records else 0,
             seconds=seconds,
             config=asdict(config),
+            probe=asdict(probed) if probed else None,
         )
 
     def state_dict(self) -> dict[str, Any]:

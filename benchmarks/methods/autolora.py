@@ -23,7 +23,7 @@ class AutoLora:
 
     def train(self, problem: Problem) -> Outcome:
         """Search and retrain."""
-        model, found, seconds = search_and_retrain(problem, self.search, self.retrain)
+        model, found, seconds = search_and_retrain(problem, self.search, self.retrain, probing=True)
         return Outcome(
             model=model,
             seconds=seconds,
@@ -33,6 +33,7 @@ class AutoLora:
                 "history": list(found.history),
                 "search_steps": found.steps,
                 "would_stop": would_stop(found),
+                "probe": found.probe,
             },
             **trainable_counts(model, problem.head),
         )
