@@ -39,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
         )
         judging.add_argument("--preset", help="only results that started from this preset")
         _add_format(judging)
+    checking = commands.add_parser("check", help="results at hand against the reference: what moved?")
+    _add_scope(checking)
+    _add_settings(checking)
+    _add_format(checking)
+    checking.add_argument(
+        "--reference", type=Path, metavar="DIR", help="folder of the reference (results/reference/PRESET)"
+    )
     protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
     _add_format(protocols)
     for name, text in (

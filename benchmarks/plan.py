@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from benchmarks import environment, models, registry
+from benchmarks.identity import settings_that_count
 from benchmarks.materials import Materials
 from benchmarks.nested import build, digest
 from benchmarks.registry import canonical
@@ -20,28 +20,6 @@ from benchmarks.settings import Settings, resolve
 from benchmarks.spec import Method, Task, TaskData
 from benchmarks.store import CellFolder, Store
 
-STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve", "checkpoint_seconds")
-"""Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
-no number."""
-ADDED: Mapping[str, Any] = MappingProxyType(
-    {
-        "bias": "none",
-        "convergence": None,
-        "drop_last": False,
-        "engine": "exact",
-        "epoch": "last",
-        "initial_logit": None,
-        "look_ahead": "gradient",
-        "mixed_gradients": False,
-        "pooled": False,
-        "rank_rule": "selection",
-        "schedule": "linear",
-        "selection_betas": [0.9, 0.999],
-        "trainable": "updates",
-    }
-)
-"""Settings that came after the first results, each with the value that means what was done before: at this value it
-is left out of a cell's identity, so that a new switch makes no old measurement another one."""
 TOKENS_PER_WORD = 1.4
 EFFICIENCY = {"fp32": 0.9, "bf16": 0.5}
 """Share of the matrix-product rate that training reaches, by precision: MiniLM on one core of an AMD EPYC; with bf16
@@ -67,7 +45,7 @@ class Cell:
     @cached_property
     def configuration(self) -> str:
         """sha256 of all that decides the numbers but the seed and the environment."""
-        settings = without_added({key: self.config[key] for key in self.config if key not in STANDS_ELSEWHERE})
+        settings = settings_that_count(self.config)
         return digest([self.task, self.method, settings, dict(self.versions), dict(self.fingerprints)])
 
     @cached_property
@@ -147,15 +125,6 @@ def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str],
 
     cells = [make(task, method, seed) for task in tasks for method in every for seed in settings.seeds]
     return sorted(cells, key=lambda cell: (tasks.index(cell.task), cell.needs is not None))
-
-
-def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they were before ADDED, tables in tables too, wherever one of those stands at its value."""
-    return {
-        key: without_added(value) if isinstance(value, Mapping) else value
-        for key, value in settings.items()
-        if key not in ADDED or value != ADDED[key]
-    }
 
 
 class Estimate:

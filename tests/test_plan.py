@@ -8,7 +8,7 @@ import pytest
 from autolora.pipeline import RetrainConfig
 from autolora.search_config import SearchConfig
 from autolora.training import TrainingConfig
-from benchmarks import plan
+from benchmarks import identity, plan
 from benchmarks.materials import Materials
 from benchmarks.nested import Table
 from benchmarks.plan import PlannedCell, make_plan
@@ -142,7 +142,7 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
             seed=result.seed,
             preset=result.preset,
             protocol=result.protocol,
-            config={**result.config, **plan.ADDED, "method": {**result.config["method"], **plan.ADDED}},
+            config={**result.config, **identity.ADDED, "method": {**result.config["method"], **identity.ADDED}},
             versions=result.versions,
             fingerprints={name: result.fingerprints[name] for name in ("data", "model")},
             environment=result.environment,
@@ -153,7 +153,7 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
 def test_settings_that_came_later_have_the_value_that_they_are_left_out_at_by_default() -> None:
     kinds = (Conditions, SearchConfig, TrainingConfig, RetrainConfig)
     defaults = {field.name: field.default for kind in kinds for field in fields(kind)}
-    assert {name: plain_value(defaults[name]) for name in plan.ADDED} == dict(plan.ADDED)
+    assert {name: plain_value(defaults[name]) for name in identity.ADDED} == dict(identity.ADDED)
 
 
 def plain_value(value: Any) -> Any:
@@ -161,5 +161,7 @@ def plain_value(value: Any) -> Any:
 
 
 def test_a_setting_that_came_later_counts_at_any_other_value() -> None:
-    assert plan.without_added({"engine": "exact", "search": {"schedule": "linear", "lr": 1}}) == {"search": {"lr": 1}}
-    assert plan.without_added({"engine": "betty"}) == {"engine": "betty"}
+    assert identity.without_added({"engine": "exact", "search": {"schedule": "linear", "lr": 1}}) == {
+        "search": {"lr": 1}
+    }
+    assert identity.without_added({"engine": "betty"}) == {"engine": "betty"}

@@ -3,13 +3,16 @@
 # ruff: noqa: T201  a command line prints
 
 import argparse
+from itertools import product
 
+from benchmarks.checking.comparison import check, exit_status
 from benchmarks.claims.claim import read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import examine_claims, render_claims
 from benchmarks.commands.printing import width
 from benchmarks.cost_record import cost_runs
-from benchmarks.published import published_table, score_tables
+from benchmarks.published import RESULTS, published_table, score_tables
+from benchmarks.report.check_report import render_check
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.result import Result
 from benchmarks.spec import InputError
@@ -47,6 +50,25 @@ def show_claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_check(arguments: argparse.Namespace) -> int:
+    """Compare results at hand with the reference; takes the options of `run`, so that the same line serves both.
+
+    The exit status is 0 where all is as before, 1 where something moved, 2 where something cannot be compared.
+    """
+    reference = arguments.reference or RESULTS / "reference" / arguments.preset
+    store = Store(folder=arguments.runs)
+    candidates = [result for result in store.results() if _asked_for(result, arguments)]
+    table = published_table(arguments.table)
+    scope = list(product(arguments.tasks or table.columns, arguments.methods or table.methods))
+    checks = check(candidates, Store(folder=reference).results(), scope)
+    print(render_check(checks, arguments.format, width()))
+    return exit_status(checks)
+
+
+def _asked_for(result: Result, arguments: argparse.Namespace) -> bool:
+    return result.preset == arguments.preset and (not arguments.seeds or result.seed in arguments.seeds)
+
+
 def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
     """Results of one preset, protocol, backbone and kind of data, with their store."""
     found = [
@@ -59,5 +81,5 @@ def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
     return found
 
 
-COMMANDS = {"verdicts": show_verdicts, "claims": show_claims}
+COMMANDS = {"verdicts": show_verdicts, "claims": show_claims, "check": show_check}
 """Name -> command, which returns the exit status."""

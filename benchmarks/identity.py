@@ -1,0 +1,42 @@
+"""Which settings decide a cell's numbers."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve", "checkpoint_seconds")
+"""Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
+no number."""
+ADDED: Mapping[str, Any] = MappingProxyType(
+    {
+        "bias": "none",
+        "convergence": None,
+        "drop_last": False,
+        "engine": "exact",
+        "epoch": "last",
+        "initial_logit": None,
+        "look_ahead": "gradient",
+        "mixed_gradients": False,
+        "pooled": False,
+        "rank_rule": "selection",
+        "schedule": "linear",
+        "selection_betas": [0.9, 0.999],
+        "trainable": "updates",
+    }
+)
+"""Settings that came after the first results, each with the value that means what was done before: at this value it
+is left out of a cell's identity, so that a new switch makes no old measurement another one."""
+
+
+def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a cell's settings, those that decide its numbers."""
+    return without_added({key: config[key] for key in config if key not in STANDS_ELSEWHERE})
+
+
+def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they were before ADDED, tables in tables too, wherever one of those stands at its value."""
+    return {
+        key: without_added(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if key not in ADDED or value != ADDED[key]
+    }

@@ -1,0 +1,61 @@
+"""A check against the reference, as a table of what moved."""
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import mean
+
+from tabulate import tabulate
+
+from benchmarks.checking.comparison import LEVEL, OUTCOMES, POWER, CellCheck
+
+
+def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
+    """As text, Markdown or JSON; what moved comes first."""
+    if form == "json":
+        return json.dumps([asdict(each) for each in checks], indent=1)
+    ordered = sorted(checks, key=lambda each: OUTCOMES.index(each.outcome))
+    rows = [
+        {
+            "Task": each.task_title,
+            "Method": each.method_title,
+            "Reference": _scores(each.reference),
+            "Now": _scores(each.candidate),
+            "p, Holm": "-" if each.p is None else f"{each.p:.3f}",
+            "Would find": "-" if each.detectable is None else f"{each.detectable:.1f}",
+            "Outcome": each.outcome,
+        }
+        for each in ordered
+    ]
+    table = tabulate(rows, headers="keys", tablefmt="pipe" if form == "markdown" else "simple", disable_numparse=True)
+    return "\n".join([table, "", *(_line(note, form, width) for note in _notes(ordered))])
+
+
+def _notes(checks: Sequence[CellCheck]) -> list[str]:
+    counts = Counter(each.outcome for each in checks)
+    stack = dict.fromkeys(clause for each in checks for clause in each.stack)
+    code = dict.fromkeys(clause for each in checks for clause in each.code)
+    return [
+        f"Of {len(checks)} cells: {', '.join(f'{counts[each]} {each}' for each in OUTCOMES if counts[each])}.",
+        *(
+            f"{each.task_title}, {each.method_title}: {each.outcome}: {'; '.join(each.reasons)}."
+            for each in checks
+            if each.reasons
+        ),
+        f"The stack differs: {', '.join(stack)}." if stack else "The stack is the reference's.",
+        f"The code differs: {', '.join(code)}." if code else "The code is the reference's.",
+        (
+            f"A two-sided t test per cell, all of them together at a level of {LEVEL:.1%} (Holm); 'would find' is the "
+            f"difference that is found with a power of {POWER:.0%}."
+        ),
+    ]
+
+
+def _scores(scores: Sequence[float]) -> str:
+    return f"{mean(scores):.1f} (n={len(scores)})" if scores else "-"
+
+
+def _line(note: str, form: str, width: int) -> str:
+    return f"- {note}" if form == "markdown" else textwrap.fill(note, width, subsequent_indent="  ")
