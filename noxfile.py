@@ -83,6 +83,12 @@ def check(session: nox.Session) -> None:
 
 
 @nox.session
+def determinism(session: nox.Session) -> None:
+    """Run cells twice, and with other batches and threads: the same must give the same bits."""
+    benchmark(session, "determinism", "--tasks", "rte", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The fast tests, without network."""
     shared(session, "-m", "pytest", "-m", "not slow", *session.posargs, env=OFFLINE)

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", "run what is not done, then print the table"),
         ("ranks", "learned ranks (Figure 3): searches, and controls that show what the ranks are worth"),
         ("tune", "try learning rates on a held-out part of the training sets"),
+        ("determinism", "cells run twice, and with other batches and threads: what differs?"),
         ("cost", "what methods cost in time (Table 5), measured in turns"),
         ("engines", "how exact and how fast the hypergradient's engines are"),
         ("worth", "how far one gets without fine-tuning: is a task worth learning?"),

@@ -27,6 +27,7 @@ LAYERS = (
     {"speed", "turn_progress", "workers"},
     {"cost"},
     {"launch"},
+    {"determinism"},
     {"arguments"},
     {"commands"},
     {"cli"},

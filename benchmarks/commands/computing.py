@@ -16,7 +16,7 @@ from tabulate import tabulate
 from autolora.clocks import Clocks
 from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
-from benchmarks import launch, registry, tune, worth
+from benchmarks import determinism, launch, registry, tune, worth
 from benchmarks.arguments import COST_TASKS, RANK_METHODS
 from benchmarks.commands.printing import print_costs, print_ranks, print_tables
 from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
@@ -83,6 +83,25 @@ def tune_rates(arguments: argparse.Namespace) -> int:
         for method, settings in tune.trials(scope.settings, scope.methods)
     ]
     return _launch(replace(request, scopes=scopes), lambda found: print(tune.render(found)))
+
+
+def show_determinism(arguments: argparse.Namespace) -> int:
+    """Run cells twice, and with other batches and threads; print what differs. 1: the same twice gave other bits."""
+    request = _request(arguments)
+    request = replace(request, store=Store(folder=request.store.folder / "determinism"))
+    compared: list[determinism.Compared] = []
+    base: Sequence[Result] = ()
+    for variant in determinism.variants(request, usable_cores()):
+        launched = launch.launch(variant.request)
+        if launched.interrupted:
+            print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+            return launched.exit_status
+        if variant.name == determinism.BASE:
+            base, base_store = launched.results, variant.request.store
+        else:
+            compared += determinism.compare(base, launched.results, variant, base_store)
+    print(determinism.render(compared))
+    return int(not all(each.same_bits for each in compared if each.says == determinism.SAME))
 
 
 def cost(arguments: argparse.Namespace) -> int:
@@ -244,6 +263,7 @@ COMMANDS = {
     "run": run,
     "ranks": learn_ranks,
     "tune": tune_rates,
+    "determinism": show_determinism,
     "cost": cost,
     "speed": show_speed,
     "engines": show_engines,
