@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.nested import plain
 from benchmarks.result import Environment
-from benchmarks.store import read_record, write_atomically
+from benchmarks.store import Format, read_record, write_atomically
 
 SCHEMA = 1
 FOLDER = "costs"
@@ -138,6 +138,9 @@ class CostRun:
         ]
 
 
+COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away")
+
+
 def write_cost_run(folder: Path, run: CostRun) -> Path:
     """Write a run under a store's folder; returns the file."""
     stamp = run.finished.replace(":", "").replace("-", "").split("+")[0]
@@ -149,4 +152,4 @@ def write_cost_run(folder: Path, run: CostRun) -> Path:
 def cost_runs(folder: Path) -> Sequence[CostRun]:
     """All runs under a store's folder, the oldest first. Raises InputError: one cannot be read."""
     paths = sorted((folder / FOLDER).glob("*.json"))
-    return [read_record(path, CostRun, "cost run", schema=SCHEMA, remedy="move it away") for path in paths]
+    return [read_record(path, COST_RUN) for path in paths]

@@ -1,13 +1,14 @@
 """What is known of one finished or failed cell: the content of its `result.json` (results/README.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from benchmarks.nested import digest
 
-SCHEMA = 1
-"""Raised when a field changes its meaning or goes."""
+SCHEMA = 2
+"""Raised when a field changes its meaning, comes, or goes; MIGRATIONS says how older files are read."""
 
 Scores = Mapping[str, float | None]
 """Metric name -> value on the paper's scale; None where it is not defined."""
@@ -50,7 +51,7 @@ class Result:
     seed: int
     preset: str
     """The preset that the settings started from; they may differ from it."""
-    protocol: str = "clean"
+    protocol: str
     """The protocol's name, and which switches are not as it has them."""
     task_title: str
     method_title: str
@@ -100,3 +101,12 @@ class Result:
     def score(self) -> float | None:
         """The headline metric on the headline split; None where it is missing or not defined."""
         return self.metrics.get(self.split, {}).get(self.metric)
+
+
+def _name_the_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Before there were protocols, every result was of the clean procedure."""
+    return {"protocol": "clean", **values}
+
+
+MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType({1: _name_the_protocol})
+"""Schema version -> its values as the next version has them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.nested import plain
 from benchmarks.result import Environment
-from benchmarks.store import read_record, write_atomically
+from benchmarks.store import Format, read_record, write_atomically
 
 SCHEMA = 1
 FOLDER = "speed"
@@ -60,6 +60,9 @@ class SpeedRun:
         }
 
 
+SPEED_RUN = Format(kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away")
+
+
 def write_speed_run(folder: Path, run: SpeedRun) -> Path:
     """Write a run under a store's folder; returns the file."""
     stamp = run.finished.replace(":", "").replace("-", "").split("+")[0]
@@ -71,4 +74,4 @@ def write_speed_run(folder: Path, run: SpeedRun) -> Path:
 def speed_runs(folder: Path) -> Sequence[SpeedRun]:
     """All runs under a store's folder, the oldest first. Raises InputError: one cannot be read."""
     paths = sorted((folder / FOLDER).glob("*.json"))
-    return [read_record(path, SpeedRun, "speed run", schema=SCHEMA, remedy="move it away") for path in paths]
+    return [read_record(path, SPEED_RUN) for path in paths]

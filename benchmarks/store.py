@@ -4,16 +4,41 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from benchmarks.nested import build, plain
-from benchmarks.result import SCHEMA, Result, Scores
+from benchmarks.result import MIGRATIONS, SCHEMA, Result, Scores
 from benchmarks.spec import InputError, Prediction
 
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format(Generic[Record]):
+    """A kind of JSON file."""
+
+    kind: type[Record]
+    """Dataclass of its content, with a field `schema`."""
+    name: str
+    """In messages: "result"."""
+    schema: int
+    """Version that is written, and read as it is."""
+    remedy: str
+    """What to do with a file that cannot be read."""
+    migrations: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = field(default_factory=dict)
+    """Older version -> its content as the next version has it."""
+
+
+RESULT = Format(
+    kind=Result,
+    name="result",
+    schema=SCHEMA,
+    remedy="move it away to run the cell again",
+    migrations=MIGRATIONS,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,23 +141,24 @@ def read_result(path: Path) -> Result:
     Raises:
         InputError: it is no JSON, of another schema version, or lacks something; the message names the file.
     """
-    return read_record(path, Result, "result", schema=SCHEMA, remedy="move it away to run the cell again")
+    return read_record(path, RESULT)
 
 
-def read_record(path: Path, kind: type[Record], what: str, *, schema: int, remedy: str) -> Record:
-    """Read a JSON file of one schema version as a dataclass.
+def read_record(path: Path, form: Format[Record]) -> Record:
+    """Read a JSON file as a dataclass; one of an older schema version is brought up to date.
 
     Raises:
-        InputError: it is no JSON, of another version, or lacks something; the message names the file and the remedy.
+        InputError: it is no JSON, of an unknown version, or lacks something; the message names the file and the remedy.
     """
     try:
         values = json.loads(path.read_bytes())
-        found = values.get("schema")
-        record = build(kind, values, what) if found == schema else None
+        while (found := values.get("schema")) in form.migrations:
+            values = {**form.migrations[found](values), "schema": found + 1}
+        record = build(form.kind, values, form.name) if found == form.schema else None
     except (ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{path} is no {what}: {error}; {remedy}") from error
+        raise InputError(f"{path} is no {form.name}: {error}; {form.remedy}") from error
     if record is None:
-        raise InputError(f"{path} has schema {found}, this version reads {schema}; {remedy}")
+        raise InputError(f"{path} has schema {found}, this version reads {form.schema}; {form.remedy}")
     return record
 
 

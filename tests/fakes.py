@@ -190,6 +190,7 @@ def make_result(**changes: Any) -> Result:
         "method": "lora",
         "seed": 0,
         "preset": "quick",
+        "protocol": "clean",
         "task_title": "CoLA",
         "method_title": "LoRA",
         "metric": "matthews",

@@ -17,7 +17,7 @@ LAYERS = (
     {"protocols"},
     {"result", "settings"},
     {"energy", "environment", "memory", "published", "stopping", "store"},
-    {"comparability", "cost_record", "identity", "difference", "resampling", "speed_record"},
+    {"comparability", "cost_record", "json_schema", "identity", "difference", "resampling", "speed_record"},
     {"materials", "procedure"},
     {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"verdicts"},

@@ -62,6 +62,7 @@ def test_an_epoch_written_twice_is_kept_once(tmp_path: Path) -> None:
         ("[]", "is no result"),
         ('{"schema": 99}', "has schema 99"),
         ('{"schema": 1}', "is missing"),
+        ('{"schema": 2}', "is missing"),
     ],
 )
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, message: str) -> None:
