@@ -21,21 +21,32 @@ def parser() -> argparse.ArgumentParser:
     known = argparse.ArgumentParser(prog="python -m benchmarks", description="The benchmark of AutoLoRA.")
     commands = known.add_subparsers(required=True, metavar="command", dest="command")
     commands.add_parser("list", help="names of tasks, methods and presets")
-    auditing = commands.add_parser("audit", help="what follows from the paper's own numbers, without any training")
-    _add_format(auditing)
-    for name, text in (
-        ("verdicts", "what results say of each published number"),
-        ("claims", "what results say of the paper's claims"),
-    ):
-        judging = commands.add_parser(name, help=text)
-        if name == "verdicts":
-            judging.add_argument("--table", type=int, metavar="N", help="one table of the paper (all)")
+    _add_format(commands.add_parser("audit", help="what follows from the paper's own numbers, without any training"))
+    _add_format(commands.add_parser("protocols", help="what paper, released code and clean procedure differ in"))
+    _add_judging(commands)
+    _add_computing(commands)
+    _add_speed(commands.add_parser("speed", help="how fast training and search are against other implementations"))
+    _add_report(commands.add_parser("report", help="print the table of the results at hand"))
+    promoting = commands.add_parser("promote", help="copy finished results to results/reference")
+    _add_scope(promoting)
+    promoting.add_argument("--preset", help="only results that started from this preset")
+    promoting.add_argument("--costs", action="store_true", help="cost runs instead of results")
+    promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
+    return known
+
+
+def _add_judging(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Commands that judge results."""
+    verdicts = commands.add_parser("verdicts", help="what results say of each published number")
+    verdicts.add_argument("--table", type=int, metavar="N", help="one table of the paper (all)")
+    claims = commands.add_parser("claims", help="what results say of the paper's claims")
+    comparing = commands.add_parser("compare", help="two methods on the same seeds and examples: paired tests")
+    comparing.add_argument("--methods", type=_names, metavar="A,B", required=True, help="the two methods")
+    comparing.add_argument("--tasks", type=_names, metavar="A,B", help="some of the tasks")
+    reference = RESULTS / "reference"
+    for judging in (verdicts, claims, comparing):
         judging.add_argument(
-            "--runs",
-            type=Path,
-            default=RESULTS / "reference",
-            metavar="DIR",
-            help="folder of results (results/reference)",
+            "--runs", type=Path, default=reference, metavar="DIR", help="folder of results (results/reference)"
         )
         judging.add_argument("--preset", help="only results that started from this preset")
         _add_format(judging)
@@ -46,8 +57,10 @@ def parser() -> argparse.ArgumentParser:
     checking.add_argument(
         "--reference", type=Path, metavar="DIR", help="folder of the reference (results/reference/PRESET)"
     )
-    protocols = commands.add_parser("protocols", help="what paper, released code and clean procedure differ in")
-    _add_format(protocols)
+
+
+def _add_computing(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Commands that take a scope and settings, and compute."""
     for name, text in (
         ("plan", "the cells, which are done, and how long the others will take"),
         ("run", "run what is not done, then print the table"),
@@ -66,32 +79,6 @@ def parser() -> argparse.ArgumentParser:
             _add_figures(computing)
         if name == "cost":
             _add_cost(computing)
-    speed = commands.add_parser("speed", help="how fast training and search are against other implementations")
-    speed.add_argument("--only", type=_names, metavar="A,B", help="some of the comparisons")
-    speed.add_argument("--model", default="minilm", help="as for run; random:ARCHITECTURE does as well")
-    speed.add_argument("--device", default="auto", help="as for run")
-    speed.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="as for run")
-    speed.add_argument("--steps", type=_at_least(1), default=20, metavar="N", help="steps per turn (20)")
-    speed.add_argument("--rounds", type=_at_least(1), default=3, metavar="N", help="turns of each (3)")
-    speed.add_argument(
-        "--growth", type=Path, metavar="FILE.json", help="how cost grows instead; a picture is drawn beside the file"
-    )
-    _add_runs(speed)
-    _add_format(speed)
-    reporting = commands.add_parser("report", help="print the table of the results at hand")
-    _add_scope(reporting)
-    _add_format(reporting)
-    reporting.add_argument("--preset", help="only results that started from this preset")
-    reporting.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
-    reporting.add_argument("--costs", action="store_true", help="what methods cost (Table 5) instead of a table")
-    reporting.add_argument("--reach", type=float, metavar="SCORE", help="training time until that score, instead")
-    _add_figures(reporting)
-    promoting = commands.add_parser("promote", help="copy finished results to results/reference")
-    _add_scope(promoting)
-    promoting.add_argument("--preset", help="only results that started from this preset")
-    promoting.add_argument("--costs", action="store_true", help="cost runs instead of results")
-    promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
-    return known
 
 
 def _add_scope(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +112,31 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
     )
+
+
+def _add_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", type=_names, metavar="A,B", help="some of the comparisons")
+    parser.add_argument("--model", default="minilm", help="as for run; random:ARCHITECTURE does as well")
+    parser.add_argument("--device", default="auto", help="as for run")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="as for run")
+    parser.add_argument("--steps", type=_at_least(1), default=20, metavar="N", help="steps per turn (20)")
+    parser.add_argument("--rounds", type=_at_least(1), default=3, metavar="N", help="turns of each (3)")
+    parser.add_argument(
+        "--growth", type=Path, metavar="FILE.json", help="how cost grows instead; a picture is drawn beside the file"
+    )
+    _add_runs(parser)
+    _add_format(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    _add_scope(parser)
+    _add_format(parser)
+    parser.add_argument("--preset", help="only results that started from this preset")
+    parser.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
+    parser.add_argument("--costs", action="store_true", help="what methods cost (Table 5) instead of a table")
+    parser.add_argument("--protocols", action="store_true", help="how much of the scores is the protocol, instead")
+    parser.add_argument("--reach", type=float, metavar="SCORE", help="training time until that score, instead")
+    _add_figures(parser)
 
 
 def _add_cost(parser: argparse.ArgumentParser) -> None:

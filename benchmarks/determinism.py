@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tabulate import tabulate
 
 from autolora.training import TrainingConfig
 from benchmarks.launch import Request, Scope
 from benchmarks.result import Result
-from benchmarks.store import Store, read_predictions
+from benchmarks.store import Store
 
 BASE, SAME = "base", "the same again"
 
@@ -86,7 +85,7 @@ def render(compared: Iterable[Compared]) -> str:
 
 
 def _compare(result: Result, other: Result, variant: Variant, base_store: Store) -> Compared:
-    mine, theirs = (_answers(*side) for side in ((result, base_store), (other, variant.request.store)))
+    mine, theirs = base_store.answers(result)[result.split], variant.request.store.answers(other)[other.split]
     scores = [
         (one, another)
         for first, second in zip(mine["scores"], theirs["scores"], strict=True)
@@ -104,11 +103,6 @@ def _compare(result: Result, other: Result, variant: Variant, base_store: Store)
         of=len(mine["labels"]),
         largest=max(abs(one - another) for one, another in scores),
     )
-
-
-def _answers(result: Result, store: Store) -> dict[str, Any]:
-    folder = store.cell(result.task, result.method, result.identity, result.environment.key)
-    return dict(read_predictions(folder.path / "predictions.json.gz")[result.split])
 
 
 def _with_batches(request: Request, times: int) -> Request:

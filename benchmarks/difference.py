@@ -58,8 +58,16 @@ class Difference:
         return Difference(value=self.value, error=math.sqrt(total), freedom=freedom)
 
 
-def against_published(scores: Sequence[float], published: float, published_seeds: int) -> Difference | None:
+def against_published(
+    scores: Sequence[float], published: float, published_seeds: int, *, least_sd: float = 0.0
+) -> Difference | None:
     """Measured less published, where the published number is the mean of so many runs as noisy as ours.
+
+    Args:
+        scores: one per seed.
+        published: the number printed.
+        published_seeds: runs that it is taken for the mean of.
+        least_sd: what the noise is at least, in points: a handful of equal scores does not show that there is none.
 
     Returns:
         None for fewer than two scores: the noise is not known.
@@ -68,13 +76,18 @@ def against_published(scores: Sequence[float], published: float, published_seeds
         return None
     return Difference(
         value=statistics.mean(scores) - published,
-        error=statistics.stdev(scores) * math.sqrt(1 / len(scores) + 1 / published_seeds),
+        error=max(statistics.stdev(scores), least_sd) * math.sqrt(1 / len(scores) + 1 / published_seeds),
         freedom=len(scores) - 1,
     )
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> Difference | None:
+def paired(first: Sequence[float], second: Sequence[float], *, least_sd: float = 0.0) -> Difference | None:
     """The first less the second, seed by seed; None for fewer than two pairs.
+
+    Args:
+        first: one number per seed.
+        second: likewise.
+        least_sd: what the noise of their difference is at least, as in `against_published`.
 
     Raises:
         ValueError: there are more of one than of the other.
@@ -84,7 +97,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Difference | None
         return None
     return Difference(
         value=statistics.mean(differences),
-        error=statistics.stdev(differences) / math.sqrt(len(differences)),
+        error=max(statistics.stdev(differences), least_sd) / math.sqrt(len(differences)),
         freedom=len(differences) - 1,
     )
 
@@ -93,9 +106,9 @@ def unpaired(first: Sequence[float], second: Sequence[float], *, least_sd: float
     """The first's mean less the second's, both as noisy; None where no side has two.
 
     Args:
-        first: scores.
-        second: scores.
-        least_sd: what the noise is at least, in points: a handful of equal scores does not show that there is none.
+        first: one score per seed.
+        second: likewise.
+        least_sd: as in `against_published`.
     """
     freedom = len(first) + len(second) - 2
     if not first or not second or freedom < 1:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from autolora.splits import stratified_split
+from benchmarks.protocols import whole_batches
 from benchmarks.result import Scores
 from benchmarks.spec import Prediction, Prepared
 from benchmarks.store import CellFolder
@@ -15,8 +16,6 @@ POOLED = "pooled"
 """Name of all evaluation splits as one."""
 CHOOSING_SHARE = 0.1
 """Of the training set, held out where it chooses the epoch."""
-RELEASED_BATCH = 16
-"""Batch size of the released code's evaluation."""
 
 
 def apply_procedure(prepared: Prepared, config: Mapping[str, Any]) -> Prepared:
@@ -27,10 +26,7 @@ def apply_procedure(prepared: Prepared, config: Mapping[str, Any]) -> Prepared:
         everything = [example for examples in prepared.evaluation.values() for example in examples]
         prepared = replace(prepared, evaluation={POOLED: everything})
     if config["drop_last"]:
-        whole = {
-            split: examples[: len(examples) // RELEASED_BATCH * RELEASED_BATCH]
-            for split, examples in prepared.evaluation.items()
-        }
+        whole = {split: examples[: whole_batches(len(examples))] for split, examples in prepared.evaluation.items()}
         prepared = replace(prepared, evaluation=whole)
     if config["epoch"] == "held-out":
         rest = hold_out(prepared, CHOOSING_SHARE)

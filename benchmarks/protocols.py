@@ -21,6 +21,8 @@ PRESET = "preset"
 """A switch's value that leaves the preset's settings as they are."""
 LONG_TASKS = ("qqp", "mnli")
 """The released code trains 10 epochs on these and 30 on the others."""
+EVALUATION_BATCH = 16
+"""The released code evaluates in batches of this size, and drops the last one where it is not full."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +214,11 @@ NO_SWITCH: Mapping[int, str] = MappingProxyType(
     }
 )
 """Rows of the comparison that no switch stands for, and why."""
+
+
+def whole_batches(examples: int) -> int:
+    """How many of so many examples the released code scores."""
+    return examples // EVALUATION_BATCH * EVALUATION_BATCH
 
 
 def protocol_settings(chosen: Table) -> tuple[str, Table]:

@@ -102,6 +102,12 @@ class Result:
         """The headline metric on the headline split; None where it is missing or not defined."""
         return self.metrics.get(self.split, {}).get(self.metric)
 
+    @property
+    def resolution(self) -> float:
+        """Points that one example of the headline split weighs: no score is known better from a few seeds."""
+        evaluated = sum(rows for split, rows in self.rows.items() if split != "train")
+        return 100 / self.rows.get(self.split, evaluated)
+
 
 def _name_the_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Before there were protocols, every result was of the clean procedure."""

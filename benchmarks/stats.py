@@ -1,5 +1,6 @@
 """Several seeds' results as one number with its spread; what differs in more than the seed is kept apart."""
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class Summary:
         """Of the seeds, in their order."""
         return [result.score for result in self.results if result.score is not None]
 
+    @property
+    def resolution(self) -> float:
+        """Points that one example weighs."""
+        return self.results[0].resolution
+
     def of_seed(self, seed: int) -> float:
         """One seed's score. Raises ValueError: it is not among them."""
         return self.scores[self.seeds.index(seed)]
@@ -49,6 +55,11 @@ def summarise(results: Iterable[Result]) -> dict[tuple[str, str], Summary]:
             alike = groups.setdefault((result.task, result.method), {})
             alike.setdefault((result.configuration, result.environment.key), []).append(result)
     return {pair: _newest(alike) for pair, alike in groups.items()}
+
+
+def resolution_of_mean(summaries: Sequence[Summary]) -> float:
+    """Points that one example of each task weighs in the mean over tasks."""
+    return math.hypot(*(summary.resolution for summary in summaries)) / len(summaries)
 
 
 def groups(results: Iterable[Result]) -> list[list[Result]]:

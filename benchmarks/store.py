@@ -51,6 +51,11 @@ class Store:
         """The folder of one cell on one environment, whether it exists or not."""
         return CellFolder(self.folder / task / method / f"{identity[:12]}-{environment[:8]}")
 
+    def answers(self, result: Result) -> dict[str, Any]:
+        """Evaluation split -> what one of its results predicted."""
+        folder = self.cell(result.task, result.method, result.identity, result.environment.key)
+        return read_predictions(folder.path / "predictions.json.gz")
+
     def results(self) -> Iterator[Result]:
         """All results, done and failed, in the order of their folders. Raises InputError: one cannot be read."""
         for path in sorted(self.folder.glob("*/*/*/result.json")):

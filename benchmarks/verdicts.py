@@ -14,7 +14,7 @@ from benchmarks.comparability import incomparable
 from benchmarks.difference import Difference, against_published
 from benchmarks.published import PublishedRow, PublishedTable
 from benchmarks.result import Result
-from benchmarks.stats import Summary, summarise
+from benchmarks.stats import Summary, resolution_of_mean, summarise
 
 Verdict = Literal["reproduced", "deviates", "cannot be decided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "deviates", "cannot be decided", "not comparable", "not run")
@@ -100,6 +100,7 @@ def _cell(
         row.scores[column],
         scores=summary.scores if summary else [],
         results=summary.results if summary else [],
+        resolution=summary.resolution if summary else 0.0,
         published=published,
         margin=margin,
     )
@@ -118,6 +119,7 @@ def _average(
         row.average,
         scores=[mean(summary.of_seed(seed) for summary in mine) for seed in sorted(seeds)],
         results=[result for summary in mine for result in summary.results] if seeds else [],
+        resolution=resolution_of_mean(mine) if mine else 0.0,
         published=published,
         margin=margin,
     )
@@ -130,12 +132,17 @@ def _judge(
     *,
     scores: Sequence[float],
     results: Sequence[Result],
+    resolution: float,
     published: PublishedTable,
     margin: Margin,
 ) -> CellVerdict:
     rounding = 0.5 * 10.0 ** -published.decimals.get(column, 1)
     reasons = incomparable(results, published)
-    found = {runs: against_published(scores, value, runs) for runs in margin.published_seeds} if not reasons else {}
+    found = {
+        runs: against_published(scores, value, runs, least_sd=resolution)
+        for runs in margin.published_seeds
+        if not reasons
+    }
     differences = {runs: difference for runs, difference in found.items() if difference}
     by_runs = {runs: decide(difference, margin.points, rounding) for runs, difference in differences.items()}
     verdict: Verdict = "cannot be decided"

@@ -81,3 +81,12 @@ def test_random_examples_widen_an_interval_and_add_to_its_degrees_of_freedom() -
     assert wider.error == pytest.approx(1.0)
     assert wider.freedom == pytest.approx(2 * 4**2)  # Satterthwaite: (0.25 + 0.75)^2 / (0.25^2 / 2)
     assert Difference(value=0, error=0, freedom=2).with_examples(1.0).half_width(0.95) == pytest.approx(1.96, abs=1e-3)
+
+
+def test_equal_differences_of_few_seeds_are_not_taken_for_certain() -> None:
+    found = paired([56.0, 57.0, 58.0], [55.6, 56.6, 57.6], least_sd=0.36)
+    assert found is not None
+    assert found.error == pytest.approx(0.36 / np.sqrt(3))
+    published = against_published([61.0, 61.0, 61.0], 61.3, 1, least_sd=0.1)
+    assert published is not None
+    assert published.error == pytest.approx(0.1 * np.sqrt(4 / 3))

@@ -5,10 +5,9 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.audit.finding import Finding
+from benchmarks.protocols import whole_batches
 from benchmarks.published import PublishedRow, PublishedTable, Statistics
 
-BATCH = 16
-"""The released code evaluates in batches of this size, and drops the last one where it is not full."""
 LORA_REPORT: Mapping[str, float] = {
     "mnli": 87.5,
     "sst2": 95.1,
@@ -115,7 +114,7 @@ def unattainable(tables: Sequence[PublishedTable], statistics_: Statistics) -> I
         impossible = [score for score in printed if not _is_share(score, size, round)]
         if impossible:
             cut = [score for score in impossible if not _is_share(score, size, math.floor)]
-            whole = size // BATCH * BATCH
+            whole = whole_batches(size)
             dropped = [score for score in impossible if not _is_share(score, whole, round)]
             yield Finding(
                 where=f"Tables {' and '.join(str(table.table) for table in tables)}, {statistics_.rows[task].title}",

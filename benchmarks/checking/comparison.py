@@ -141,8 +141,7 @@ def _by_bits(candidate: Summary, reference: Summary, found: CellCheck) -> CellCh
 
 
 def _by_scores(candidate: Result, found: CellCheck) -> CellCheck:
-    one_example = 100 / candidate.rows[candidate.split]
-    difference = unpaired(found.candidate, found.reference, least_sd=one_example)
+    difference = unpaired(found.candidate, found.reference, least_sd=candidate.resolution)
     if difference is None:
         return replace(
             found, outcome="not comparable", reasons=("one seed on each side, and other bits: the noise is not known",)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from benchmarks.cost_record import CostRun
 from benchmarks.resampling import Values, draws_of, example_variance, resampled
 from benchmarks.result import Result
 from benchmarks.speed_record import SpeedRun
 from benchmarks.stats import Summary, summarise
-from benchmarks.store import Store, read_predictions
+from benchmarks.store import Store
 from benchmarks.verdicts import Margin
 
 DRAWS = 1000
@@ -61,11 +62,14 @@ class Evidence:
             *([self._resampled(side.results[side.seeds.index(seed)]) for seed in seeds] for side in (method, other))
         )
 
+    def answers(self, result: Result) -> dict[str, Any]:
+        """What the result predicted on its headline split."""
+        return dict(self.store.answers(result)[result.split])
+
     def _resampled(self, result: Result) -> Values:
         """The result's score on draws of its examples, which are the same for all results of a task."""
         if result.identity not in self._known:
-            folder = self.store.cell(result.task, result.method, result.identity, result.environment.key)
-            prediction = read_predictions(folder.path / "predictions.json.gz")[result.split]
+            prediction = self.answers(result)
             drawn = draws_of(len(prediction["labels"]), DRAWS)
             self._known[result.identity] = resampled(result.metric, prediction, drawn)
         return self._known[result.identity]

@@ -12,7 +12,7 @@ from benchmarks.difference import Difference, paired
 from benchmarks.nested import build
 from benchmarks.published import PublishedTable, published_table
 from benchmarks.rank_stats import agreement, task_effect
-from benchmarks.stats import Summary
+from benchmarks.stats import Summary, resolution_of_mean
 
 NEVER = 1.0
 """P value of what a test cannot show."""
@@ -263,7 +263,7 @@ def _compared(asked: Pair, evidence: Evidence) -> tuple[Difference, str] | Untes
     means = [
         [statistics.mean(pair[side].of_seed(seed) for pair in pairs.values()) for seed in seeds] for side in (0, 1)
     ]
-    difference = paired(*means)
+    difference = paired(*means, least_sd=resolution_of_mean([pair[0] for pair in pairs.values()]))
     assert difference
     table = published_table(asked.table)
     basis = f"{len(pairs)} of {len(table.columns)} tasks ({_titles(list(pairs), table)}), {len(seeds)} seeds"
@@ -286,7 +286,8 @@ def _won_and_lost(asked: Best, column: str, table: PublishedTable, evidence: Evi
     for peer in asked.against:
         pair = evidence.pair(column, asked.method, peer)
         seeds = common_seeds(pair) if pair else []
-        difference = paired(*([side.of_seed(seed) for seed in seeds] for side in pair)) if pair else None
+        scores = [[side.of_seed(seed) for seed in seeds] for side in pair or ()]
+        difference = paired(*scores, least_sd=pair[0].resolution) if pair else None
         if difference is None:
             return None
         differences.append(difference if sign > 0 else difference.negated())

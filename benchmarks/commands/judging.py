@@ -13,6 +13,7 @@ from benchmarks.commands.printing import width
 from benchmarks.cost_record import cost_runs
 from benchmarks.published import RESULTS, published_table, score_tables
 from benchmarks.report.check_report import render_check
+from benchmarks.report.pair_report import pair_rows, render_pairs
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.result import Result
 from benchmarks.spec import InputError
@@ -50,6 +51,22 @@ def show_claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_pairs(arguments: argparse.Namespace) -> int:
+    """Print paired tests of two methods."""
+    if len(arguments.methods) != 2:
+        raise InputError(f"compare takes two methods, as in --methods autolora,lora; got {','.join(arguments.methods)}")
+    margin = read_claims().margin
+    for results, store in _groups(arguments):
+        evidence = Evidence(results=results, store=store, costs=[], speeds=[], margin=margin)
+        tasks = arguments.tasks or dict.fromkeys(result.task for result in results)
+        rows = pair_rows(evidence, tasks, *arguments.methods)
+        titles = {result.method: result.method_title for result in results}
+        first, second = (titles.get(method, method) for method in arguments.methods)
+        print(f"{results[0].model_title}, preset {results[0].preset}, protocol {results[0].protocol}\n")
+        print(render_pairs(rows, (first, second), arguments.format), end="\n\n")
+    return 0
+
+
 def show_check(arguments: argparse.Namespace) -> int:
     """Compare results at hand with the reference; takes the options of `run`, so that the same line serves both.
 
@@ -81,5 +98,5 @@ def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
     return found
 
 
-COMMANDS = {"verdicts": show_verdicts, "claims": show_claims, "check": show_check}
+COMMANDS = {"verdicts": show_verdicts, "claims": show_claims, "compare": show_pairs, "check": show_check}
 """Name -> command, which returns the exit status."""

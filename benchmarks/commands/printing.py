@@ -15,6 +15,7 @@ from benchmarks.report.render import render
 from benchmarks.report.score_table import score_tables
 from benchmarks.result import Result
 from benchmarks.spec import InputError
+from benchmarks.store import Store
 
 TERMINAL = (120, 24)
 """Columns and lines where there is no terminal."""
@@ -29,6 +30,13 @@ def print_costs(runs: Sequence[CostRun], form: str) -> None:
     """Table 5, and what it is made of."""
     published = published_table(5)
     print(render_costs([cost_report(run, published) for run in runs], form, width()))
+
+
+def print_protocols(results: Sequence[Result], store: Store, form: str) -> None:
+    """How much of the scores is the protocol."""
+    from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
+
+    print(render_protocols(protocol_rows(results, store.answers), form))
 
 
 def print_ranks(results: Sequence[Result], figures: Path | None) -> None:

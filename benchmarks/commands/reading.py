@@ -12,7 +12,7 @@ from tabulate import tabulate
 from benchmarks import promote, registry
 from benchmarks.arguments import RANK_METHODS
 from benchmarks.audit.run import audit, render_audit
-from benchmarks.commands.printing import print_costs, print_ranks, print_tables, width
+from benchmarks.commands.printing import print_costs, print_protocols, print_ranks, print_tables, width
 from benchmarks.cost_record import cost_runs
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import published_table, published_tables
@@ -67,6 +67,8 @@ def report(arguments: argparse.Namespace) -> int:
         print(render_reached(reached(shown, arguments.reach), arguments.reach))
     elif arguments.ranks:
         print_ranks(shown, arguments.figures)
+    elif arguments.protocols:
+        print_protocols(shown, Store(folder=arguments.runs), arguments.format)
     else:
         print_tables(shown, arguments.table, arguments.format)
     return 0

@@ -181,7 +181,7 @@ def _controls(task: str, results: Sequence[Result]) -> list[Control]:
                         scaling=scaling,
                         learned=statistics.mean(first),
                         other=statistics.mean(second),
-                        difference=paired(first, second),
+                        difference=paired(first, second, least_sd=learned.resolution),
                         seeds=len(seeds),
                     )
                 )

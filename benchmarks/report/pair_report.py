@@ -1,0 +1,92 @@
+"""Two methods on the same tasks, seeds and examples: paired tests, made of results and their predictions."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean
+
+from tabulate import tabulate
+
+from benchmarks.claims.evidence import Evidence, common_seeds
+from benchmarks.difference import Difference, paired
+from benchmarks.resampling import mcnemar_p
+
+CLASSES = ("accuracy", "matthews", "f1")
+"""Metrics whose predictions are right or wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow:
+    """One task."""
+
+    task_title: str
+    seeds: Sequence[int]
+    first: float
+    second: float
+    difference: Difference | None
+    """First less second over seeds, the examples fixed; None for a single seed."""
+    with_examples: Difference | None
+    """The same, the examples being random too."""
+    mcnemar: Sequence[float]
+    """P value of each seed's two runs; empty for a metric that counts nothing as right."""
+
+
+def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str) -> list[PairRow]:
+    """One per task that has both methods at a common seed."""
+    found = [pair for task in tasks if (pair := evidence.pair(task, first, second))]
+    rows = []
+    for one, other in found:
+        seeds = common_seeds([one, other])
+        if not seeds:
+            continue
+        scores = [[side.of_seed(seed) for seed in seeds] for side in (one, other)]
+        difference = paired(*scores, least_sd=one.resolution)
+        results = [[side.results[side.seeds.index(seed)] for side in (one, other)] for seed in seeds]
+        answers = [[evidence.answers(result) for result in pair] for pair in results]
+        rows.append(
+            PairRow(
+                task_title=one.results[0].task_title,
+                seeds=seeds,
+                first=mean(scores[0]),
+                second=mean(scores[1]),
+                difference=difference,
+                with_examples=difference and difference.with_examples(evidence.example_variance(one, other)),
+                mcnemar=[mcnemar_p(*pair) for pair in answers] if one.results[0].metric in CLASSES else [],
+            )
+        )
+    return rows
+
+
+def render_pairs(rows: Sequence[PairRow], titles: tuple[str, str], form: str) -> str:
+    """As text, Markdown or JSON."""
+    if form == "json":
+        return json.dumps([asdict(row) for row in rows], indent=1)
+    table = tabulate(
+        [
+            {
+                "Task": row.task_title,
+                "Seeds": len(row.seeds),
+                titles[0]: f"{row.first:.1f}",
+                titles[1]: f"{row.second:.1f}",
+                "Difference, 95 %": _interval(row.difference),
+                "p": "-" if row.difference is None else f"{row.difference.p_nonzero():.3f}",
+                "Examples random too": _interval(row.with_examples),
+                "McNemar's p, seed by seed": ", ".join(f"{p:.3f}" for p in row.mcnemar) or "-",
+            }
+            for row in rows
+        ],
+        headers="keys",
+        tablefmt="pipe" if form == "markdown" else "simple",
+        disable_numparse=True,
+    )
+    return (
+        f"{table}\n\nPaired by seed: the same data order and initial head. The first interval takes the evaluation set as "
+        "given, the second as drawn (bootstrap of the examples, the same for both). Uncorrected for the number of tasks."
+    )
+
+
+def _interval(difference: Difference | None) -> str:
+    if difference is None:
+        return "-"
+    low, high = difference.interval(0.95)
+    return f"{difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"

@@ -1,0 +1,146 @@
+"""How much of a score is the protocol: the same runs scored as the released code scores them, without training."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from statistics import mean
+from typing import Any
+
+from tabulate import tabulate
+
+from benchmarks.protocols import DEFAULT, whole_batches
+from benchmarks.resampling import one_score
+from benchmarks.result import Result
+from benchmarks.stats import Summary, summarise
+
+Predictions = Callable[[Result], Mapping[str, Mapping[str, Any]]]
+"""Result -> evaluation split -> labels, predictions and scores."""
+Rescore = Callable[[Result, Mapping[str, Mapping[str, Any]]], float | None]
+"""A result's score under other rules; None where it cannot be said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolRow:
+    """One method on one task, at one preset and backbone."""
+
+    preset: str
+    model_title: str
+    task_title: str
+    method_title: str
+    seeds: int
+    score: float
+    """Under protocol `clean`: full evaluation set, last epoch."""
+    rescored: Mapping[str, float | None]
+    """Rule -> mean score of the same runs under it alone; None where it cannot be said."""
+    measured: Mapping[str, float]
+    """Other protocol -> mean score of runs that were trained under it."""
+
+
+def protocol_rows(results: Iterable[Result], predictions: Predictions) -> list[ProtocolRow]:
+    """One per task and method that has results under protocol `clean`."""
+    by_protocol: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        by_protocol.setdefault((result.preset, result.model_title, result.protocol), []).append(result)
+    summaries = {key: summarise(group) for key, group in by_protocol.items()}
+    return [
+        _row(preset, model, summary, predictions, _others(preset, model, pair, summaries))
+        for (preset, model, protocol), found in summaries.items()
+        if protocol == DEFAULT
+        for pair, summary in found.items()
+    ]
+
+
+def render_protocols(rows: Sequence[ProtocolRow], form: str) -> str:
+    """As text, Markdown or JSON."""
+    if form == "json":
+        return json.dumps([asdict(row) for row in rows], indent=1)
+    protocols = dict.fromkeys(chain.from_iterable(row.measured for row in rows))
+    table = tabulate(
+        [
+            {
+                "Preset": row.preset,
+                "Task": row.task_title,
+                "Method": row.method_title,
+                "Seeds": row.seeds,
+                "clean": f"{row.score:.2f}",
+                **{rule: _difference(row.rescored[rule], row.score) for rule in RULES},
+                **{f"protocol {name}": _difference(row.measured.get(name), row.score) for name in protocols},
+            }
+            for row in rows
+        ],
+        headers="keys",
+        tablefmt="pipe" if form == "markdown" else "simple",
+        disable_numparse=True,
+    )
+    return (
+        f"{table}\n\nThe same runs, scored by one rule of the released code at a time, as differences from `clean`; a "
+        "column 'protocol ...' has runs that were trained under it. 'best epoch' chooses it on the evaluation set, and "
+        "needs the scores of all epochs (--set run.curve=true)."
+    )
+
+
+def _row(
+    preset: str, model: str, summary: Summary, predictions: Predictions, measured: Mapping[str, float]
+) -> ProtocolRow:
+    first = summary.results[0]
+    answers = [(result, predictions(result)) for result in summary.results]
+    return ProtocolRow(
+        preset=preset,
+        model_title=model,
+        task_title=first.task_title,
+        method_title=first.method_title,
+        seeds=len(summary.results),
+        score=summary.mean,
+        rescored={name: _mean([rule(*answer) for answer in answers]) for name, rule in RULES.items()},
+        measured=measured,
+    )
+
+
+def _others(
+    preset: str,
+    model: str,
+    pair: tuple[str, str],
+    summaries: Mapping[tuple[str, str, str], Mapping[tuple[str, str], Summary]],
+) -> dict[str, float]:
+    return {
+        protocol: found[pair].mean
+        for (other_preset, other_model, protocol), found in summaries.items()
+        if (other_preset, other_model) == (preset, model) and protocol != DEFAULT and pair in found
+    }
+
+
+def _last_batch_dropped(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float:
+    answer = answers[result.split]
+    whole = whole_batches(len(answer["labels"]))
+    return one_score(result.metric, {side: answer[side][:whole] for side in ("labels", "predictions")})
+
+
+def _splits_pooled(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:
+    if len(answers) == 1:
+        return None
+    sides = ("labels", "predictions")
+    return one_score(
+        result.metric, {side: list(chain(*(answer[side] for answer in answers.values()))) for side in sides}
+    )
+
+
+def _best_epoch(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:  # noqa: ARG001  a Rescore
+    scores = [epoch[result.split][result.metric] for epoch in result.curve.values()]
+    return max((score for score in scores if score is not None), default=None)
+
+
+RULES: Mapping[str, Rescore] = {
+    "last batch dropped": _last_batch_dropped,
+    "splits pooled": _splits_pooled,
+    "best epoch": _best_epoch,
+}
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return mean(known) if known and len(known) == len(scores) else None
+
+
+def _difference(score: float | None, clean: float) -> str:
+    return "-" if score is None else f"{score - clean:+.2f}"
