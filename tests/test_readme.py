@@ -11,6 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
+from benchmarks.arguments import parser
 from benchmarks.cli import main
 from tests.tiny import build
 
@@ -64,8 +65,12 @@ def test_every_file_that_a_page_points_to_is_there(page: str) -> None:
     assert not [link for link in files if not (path.parent / link).exists()]
 
 
-def test_every_command_of_the_readme_names_a_session_or_a_subcommand_that_exists() -> None:
-    sessions = set(re.findall(r"nox -s (\w+)", README))
+def test_every_command_of_the_pages_names_a_session_or_a_subcommand_that_exists() -> None:
+    sessions = set(re.findall(r"nox -s (\w+)", PAGES))
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     assert sessions
     assert all(f"def {session}(" in noxfile for session in sessions)
+    commands = re.findall(r"^python -m benchmarks (.*?)(?: {2,}#.*)?$", PAGES, re.MULTILINE)
+    assert len(commands) > 10
+    for command in commands:
+        parser().parse_args(command.split())

@@ -1,0 +1,155 @@
+"""Faults planted into the code, one at a time: whole cells are run with them, and the regression check must notice.
+
+The reference is results/reference/quick. Run with `-s`, it prints the table of docs/regression.md.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft.tuners.adalora import AdaLoraModel
+from torch import nn
+
+from autolora import training
+from autolora.hypergradient import Hypergradient
+from autolora.rank_search import RankSearch
+from benchmarks import run as runner
+from benchmarks.checking.comparison import CellCheck, check
+from benchmarks.families import classification
+from benchmarks.launch import Request, Scope, launch
+from benchmarks.published import RESULTS
+from benchmarks.result import Result
+from benchmarks.settings import load_settings
+from benchmarks.spec import Prepared
+from benchmarks.store import Store
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+TASK = "rte"
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    name: str
+    method: str
+    plant: Patch
+    caught_by: str
+    """Part of the check's reason."""
+
+
+def learning_rate(patch: pytest.MonkeyPatch) -> None:
+    right = training.Optimization.__init__
+
+    def wrong(self: Any, weights: Any, config: Any, steps: int, **options: Any) -> None:
+        right(self, weights, replace(config, lr=10 * config.lr), steps, **options)
+
+    patch.setattr(training.Optimization, "__init__", wrong)
+
+
+def train_mode(patch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def wrong(model: nn.Module) -> Iterator[None]:
+        model.train()
+        yield
+
+    patch.setattr(classification, "evaluation_mode", wrong)
+
+
+def sign(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Hypergradient) -> list[torch.Tensor]:
+        return [one + self.eta * two for one, two in zip(self.direct, self.second_order or self.direct, strict=True)]
+
+    patch.setattr(Hypergradient, "total", property(wrong))
+
+
+def frozen_selection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RankSearch, "_update_selection", lambda *_: None)
+
+
+def no_pruning(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(AdaLoraModel, "update_and_allocate", lambda *_: None)
+
+
+def shifted_labels(share: float) -> Patch:
+    """The first so many training examples have the next class's label."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        right = runner.apply_procedure
+
+        def wrong(prepared: Prepared, config: Any) -> Prepared:
+            found = right(prepared, config)
+            shifted = round(share * len(found.train))
+            classes = len(set(found.strata))
+            train = [
+                {**example, "labels": (example["labels"] + 1) % classes} if index < shifted else example
+                for index, example in enumerate(found.train)
+            ]
+            return replace(found, train=train)
+
+        patch.setattr(runner, "apply_procedure", wrong)
+
+    return plant
+
+
+FAULTS = (
+    Fault(name="learning rate x 10", method="lora", plant=learning_rate, caught_by=" instead of "),
+    Fault(name="evaluation in training mode", method="full", plant=train_mode, caught_by=" instead of "),
+    Fault(name="sign of the second-order term", method="autolora", plant=sign, caught_by="a cosine of -"),
+    Fault(name="selection frozen", method="autolora", plant=frozen_selection, caught_by="no selection variable"),
+    Fault(name="AdaLoRA not pruning", method="adalora", plant=no_pruning, caught_by="ever pruned"),
+)
+
+
+def checked(folder: Path, method: str, seeds: Sequence[int]) -> CellCheck:
+    """The check of newly run cells against the reference. The code differs by the fault, whatever the commits say."""
+    settings = load_settings("quick", {"run": {"seeds": [*seeds]}})
+    store = Store(folder=folder)
+    scope = Scope(settings=settings, tasks=[TASK], methods=[method])
+    new = launch(Request(scopes=[scope], store=store, workers=1)).results
+    reference = [
+        replace(result, environment=replace(result.environment, clean=False))
+        for result in Store(folder=RESULTS / "reference" / "quick").results()
+    ]
+    (found,) = check(new, reference, [(TASK, method)])
+    return found
+
+
+def reference_seeds(method: str) -> list[Result]:
+    store = Store(folder=RESULTS / "reference" / "quick")
+    return [result for result in store.results() if (result.task, result.method) == (TASK, method)]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(reference_seeds(fault.method)) >= 3
+    fault.plant(monkeypatch)
+    found = checked(tmp_path, fault.method, [0, 1])
+    tell(fault.name, found)
+    assert found.outcome == "moved"
+    assert fault.caught_by in found.reasons[0]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+def test_labels_that_are_shifted_are_caught_from_some_share_on(
+    share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifted_labels(share)(monkeypatch)
+    found = checked(tmp_path, "full", [0, 1, 2])
+    tell(f"{share:.0%} of the labels shifted", found)
+    assert found.outcome in (("as before", "moved") if share < 0.2 else ("moved",))
+
+
+def test_without_a_fault_nothing_has_moved(tmp_path: Path) -> None:
+    found = checked(tmp_path, "lora", [5, 6])
+    tell("none, seeds that the reference does not have", found)
+    assert found.outcome == "as before"
+
+
+def tell(name: str, found: CellCheck) -> None:
+    now, before = (f"{sum(side) / len(side):.1f}" if side else "-" for side in (found.candidate, found.reference))
+    cells = (name, found.method_title, before, now, found.outcome, "; ".join(found.reasons) or "-")
+    print("\n| " + " | ".join(cells) + " |")  # noqa: T201  the table's row
