@@ -54,6 +54,7 @@ def _add_judging(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_scope(checking)
     _add_settings(checking)
     _add_format(checking)
+    checking.add_argument("--costs", action="store_true", help="the newest cost run instead of results")
     checking.add_argument(
         "--reference", type=Path, metavar="DIR", help="folder of the reference (results/reference/PRESET)"
     )

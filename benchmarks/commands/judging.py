@@ -4,15 +4,18 @@
 
 import argparse
 from itertools import product
+from pathlib import Path
 
 from benchmarks.checking.comparison import check, exit_status
+from benchmarks.checking.costs import check_costs, refusals, stack
 from benchmarks.claims.claim import read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import examine_claims, render_claims
 from benchmarks.commands.printing import width
 from benchmarks.cost_record import cost_runs
 from benchmarks.published import RESULTS, published_table, score_tables
-from benchmarks.report.check_report import render_check
+from benchmarks.report.check_report import render_check, render_cost_check
+from benchmarks.report.cost_report import REFERENCE
 from benchmarks.report.pair_report import pair_rows, render_pairs
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.result import Result
@@ -73,6 +76,8 @@ def show_check(arguments: argparse.Namespace) -> int:
     The exit status is 0 where all is as before, 1 where something moved, 2 where something cannot be compared.
     """
     reference = arguments.reference or RESULTS / "reference" / arguments.preset
+    if arguments.costs:
+        return _check_costs(arguments, reference)
     store = Store(folder=arguments.runs)
     candidates = [result for result in store.results() if _asked_for(result, arguments)]
     table = published_table(arguments.table)
@@ -80,6 +85,22 @@ def show_check(arguments: argparse.Namespace) -> int:
     checks = check(candidates, Store(folder=reference).results(), scope)
     print(render_check(checks, arguments.format, width()))
     return exit_status(checks)
+
+
+def _check_costs(arguments: argparse.Namespace, reference: Path) -> int:
+    """The newest cost run at hand against the newest reference that may be compared with it."""
+    candidates = [run for run in cost_runs(arguments.runs) if run.preset == arguments.preset]
+    if not candidates:
+        raise InputError(f"{arguments.runs} has no cost run of preset {arguments.preset}; `cost` makes one")
+    newest, known = candidates[-1], cost_runs(reference)
+    comparable = [run for run in known if not refusals(newest, run)]
+    if not comparable:
+        reasons = refusals(newest, known[-1]) if known else ["there is no reference"]
+        print(f"not comparable: {'; '.join(reasons)}")
+        return 2
+    checks = check_costs(newest, comparable[-1], REFERENCE)
+    print(render_cost_check(checks, newest.methods[REFERENCE], stack(newest, comparable[-1]), arguments.format))
+    return int(any(each.moved for each in checks))
 
 
 def _asked_for(result: Result, arguments: argparse.Namespace) -> bool:

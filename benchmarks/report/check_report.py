@@ -10,6 +10,7 @@ from statistics import mean
 from tabulate import tabulate
 
 from benchmarks.checking.comparison import LEVEL, OUTCOMES, POWER, CellCheck
+from benchmarks.checking.costs import MARGIN, CostCheck
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
@@ -33,6 +34,29 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
     return "\n".join([table, "", *(_line(note, form, width) for note in _notes(ordered))])
 
 
+def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[str], form: str) -> str:
+    """Ratios against the reference's, as text, Markdown or JSON."""
+    if form == "json":
+        return json.dumps([asdict(each) | {"moved": each.moved} for each in checks], indent=1)
+    rows = [
+        {
+            "Method": each.method_title,
+            "Reference": f"{each.reference:.2f}",
+            "Now": f"{each.candidate:.2f}",
+            "Change, 95 %": f"{each.change:+.0%} [{each.interval[0]:+.0%}, {each.interval[1]:+.0%}]",
+            "p, Holm": f"{each.p:.3f}",
+            "Outcome": "moved" if each.moved else "as before",
+        }
+        for each in checks
+    ]
+    table = tabulate(rows, headers="keys", tablefmt="pipe" if form == "markdown" else "simple", disable_numparse=True)
+    return (
+        f"Training time in multiples of {over}'s\n\n{table}\n\nMoved: the ratio has certainly changed by more than "
+        f"{MARGIN:.0%} (t test of log ratios, all together at {LEVEL:.1%}); its noise is at least that of a method "
+        f"against itself. {_stack(stack)}"
+    )
+
+
 def _notes(checks: Sequence[CellCheck]) -> list[str]:
     counts = Counter(each.outcome for each in checks)
     stack = dict.fromkeys(clause for each in checks for clause in each.stack)
@@ -44,13 +68,17 @@ def _notes(checks: Sequence[CellCheck]) -> list[str]:
             for each in checks
             if each.reasons
         ),
-        f"The stack differs: {', '.join(stack)}." if stack else "The stack is the reference's.",
+        _stack([*stack]),
         f"The code differs: {', '.join(code)}." if code else "The code is the reference's.",
         (
             f"A two-sided t test per cell, all of them together at a level of {LEVEL:.1%} (Holm); 'would find' is the "
             f"difference that is found with a power of {POWER:.0%}."
         ),
     ]
+
+
+def _stack(changes: Sequence[str]) -> str:
+    return f"The stack differs: {', '.join(changes)}." if changes else "The stack is the reference's."
 
 
 def _scores(scores: Sequence[float]) -> str:
