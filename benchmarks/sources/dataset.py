@@ -24,6 +24,9 @@ class DataSet:
     """Splits beside "train", by the Hub's names."""
     paper_rows: Mapping[str, int] = field(default_factory=dict)
     """Split -> number of rows in the paper (Table 6); empty where the paper does not use the data set."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """"embedded" or "tsv" -> fingerprint of the complete official rows, where they have been seen; the Hub's are pinned
+    by their revision."""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -36,12 +39,17 @@ class DataSet:
         A folder may hold the data sets themselves or a collection of them: `DIR/CoLA` or `DIR/glue/CoLA`.
 
         Raises:
-            InputError: there are no such data, they are malformed, or only samples of them and `partial` is not set.
+            InputError: there are no such data, they are malformed; or `partial` is not set, and there are only samples
+                of them, or other rows than the official ones.
         """
         if data == "embedded":
-            return self._generate()
-        found = read_hub(*self.hub, self.columns, self.splits) if data == "hub" else self._read_folder(data, partial)
-        return replace(found, notes=(*found.notes, *self._count_notes(found)))
+            found = self._generate()
+        elif data == "hub":
+            found = read_hub(*self.hub, self.columns, self.splits)
+        else:
+            found = self._read_folder(data, partial)
+        counts = self._count_notes(found) if data != "embedded" else ()
+        return replace(found, notes=(*found.notes, *counts, *self._pin_notes(found, partial=partial)))
 
     def _generate(self) -> TaskData:
         from benchmarks.embedded import generate  # noqa: PLC0415  # only who asks for generated rows pays for them
@@ -71,6 +79,18 @@ class DataSet:
     def _places(self, root: Path, name: str) -> Iterator[Path]:
         collection = self.hub[0].rpartition("/")[2]
         yield from (root / collection / name, root / name)
+
+    def _pin_notes(self, data: TaskData, *, partial: bool) -> Iterator[str]:
+        """Says where the rows are not the official ones. Raises InputError: that is not allowed."""
+        expected = self.fingerprints.get(data.source.split()[0], data.fingerprint)
+        if data.fingerprint == expected or data.partial:
+            return
+        if not partial:
+            raise InputError(
+                f"{data.source}: the rows are not the official ones, whose fingerprint is {expected}; "
+                f"theirs is {data.fingerprint}. Get the official files again, or say --partial if these are meant"
+            )
+        yield f"The rows are not the official ones: their fingerprint is {data.fingerprint[:12]}, not {expected[:12]}."
 
     def _count_notes(self, data: TaskData) -> Iterator[str]:
         for split, rows in data.splits.items():

@@ -17,5 +17,9 @@ TASK = TextClassification(
             folder="CoLA", header=("source", "label", "judgement", "sentence"), text=("sentence",), label="label"
         ),
         paper_rows={"train": 8_551, "validation": 1_043},
+        fingerprints={
+            "embedded": "97e36727eb829395191ea72568dd34512c5e520c1b948411f280c300844250f6",
+            "tsv": "262ca2ab9b415fea544153149c45349673c656dbb94208515de0a08a30cda82a",
+        },
     ),
 )

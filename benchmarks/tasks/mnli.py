@@ -27,5 +27,8 @@ TASK = TextClassification(
         ),
         evaluation_splits=("validation_matched", "validation_mismatched"),
         paper_rows={"train": 392_702, "validation_matched": 9_815, "validation_mismatched": 9_832},
+        fingerprints={
+            "embedded": "ba24931f11b4b7828bf460ce7c34aca663b391132d4cea28246a47486a9903ff",
+        },
     ),
 )

@@ -15,5 +15,8 @@ TASK = TextClassification(
         columns=Columns(text=("sentence1", "sentence2"), labels=("not_equivalent", "equivalent")),
         tsv=TsvLayout(folder="MRPC", text=("#1 String", "#2 String"), label="Quality"),
         paper_rows={"train": 3_668, "validation": 408},
+        fingerprints={
+            "embedded": "b576ab32d0df48472a76cacc85b8cb3535a0e40403d930714c7ca050a16073d8",
+        },
     ),
 )

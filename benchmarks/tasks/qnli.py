@@ -14,5 +14,8 @@ TASK = TextClassification(
         columns=Columns(text=("question", "sentence"), labels=("entailment", "not_entailment")),
         tsv=TsvLayout(folder="QNLI", text=("question", "sentence"), label="label"),
         paper_rows={"train": 104_743, "validation": 5_463},
+        fingerprints={
+            "embedded": "df4e3559a12383f6b76dfdef5db9ba4ec0a34a5c25551b43599c545e849d7daf",
+        },
     ),
 )

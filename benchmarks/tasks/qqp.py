@@ -19,5 +19,8 @@ TASK = TextClassification(
         columns=Columns(text=("question1", "question2"), labels=("not_duplicate", "duplicate")),
         tsv=TsvLayout(folder="QQP", text=("question1", "question2"), label="is_duplicate", broken_rows=True),
         paper_rows={"train": 363_871, "validation": 40_432},
+        fingerprints={
+            "embedded": "feae3b6763792a0ef38c45abc57787d0c1fa44acef911847a9228ce29d944c60",
+        },
     ),
 )

@@ -14,5 +14,9 @@ TASK = TextClassification(
         columns=Columns(text=("sentence1", "sentence2"), labels=("entailment", "not_entailment")),
         tsv=TsvLayout(folder="RTE", text=("sentence1", "sentence2"), label="label"),
         paper_rows={"train": 2_490, "validation": 277},
+        fingerprints={
+            "embedded": "31d1277bfc754328410cbf27e2c2997e36bbbf70a22d530335d4375496ea2833",
+            "tsv": "7bc96baa830389b65fd62bce0201806fa94b7895144fc5d73d2931ebea0af874",
+        },
     ),
 )

@@ -14,5 +14,9 @@ TASK = TextClassification(
         columns=Columns(text=("sentence",), labels=("negative", "positive")),
         tsv=TsvLayout(folder="SST-2", text=("sentence",), label="label"),
         paper_rows={"train": 67_349, "validation": 872},
+        fingerprints={
+            "embedded": "99d10bcf3233c6b3c923a063c62e5f8e1615dfc28e69966cbdc743fffbcc4d5e",
+            "tsv": "2632270d2a86eecd0a1bbdac91fcf2bf0016ee577976fd0b0cce485a173dc639",
+        },
     ),
 )

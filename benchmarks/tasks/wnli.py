@@ -14,5 +14,8 @@ TASK = TextClassification(
         columns=Columns(text=("sentence1", "sentence2"), labels=("not_entailment", "entailment")),
         tsv=TsvLayout(folder="WNLI", text=("sentence1", "sentence2"), label="label"),
         paper_rows={"train": 635, "validation": 71},
+        fingerprints={
+            "embedded": "0b38c4e2146a7297aa825f640852e2a40ac69bbc8f129f718004e8e00206488b",
+        },
     ),
 )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_parquet_goes_before_tsv(tmp_path: Path) -> None:
     write_tsv(tmp_path / "STS-B")
     write_parquet(tmp_path / "stsb")
     assert STSB.load(str(tmp_path)).source == "parquet stsb"
+
+
+def test_rows_that_are_not_the_official_ones_are_refused_unless_they_are_meant(tmp_path: Path) -> None:
+    write_tsv(tmp_path / "STS-B")
+    official = STSB.load(str(tmp_path)).fingerprint
+    pinned = replace(STSB, fingerprints={"tsv": official})
+    assert pinned.load(str(tmp_path)).fingerprint == official
+    (tmp_path / "STS-B" / "dev.tsv").write_text(TSV.replace("A dog.", "A cat."))
+    with pytest.raises(
+        InputError, match=f"whose fingerprint is {official}; theirs is [0-9a-f]{{64}}. Get the official"
+    ):
+        pinned.load(str(tmp_path))
+    notes = pinned.load(str(tmp_path), partial=True).notes
+    assert f"not {official[:12]}." in notes[-1]
 
 
 def test_counts_that_differ_from_the_papers_are_said(tmp_path: Path) -> None:
