@@ -37,6 +37,12 @@ def ablations(session: nox.Session) -> None:
 
 
 @nox.session
+def ner(session: nox.Session) -> None:
+    """Table 3: names of genes, proteins and cells, on generated sentences, or as the arguments say."""
+    benchmark(session, "run", "--table", "3", *session.posargs)
+
+
+@nox.session
 def ranks(session: nox.Session) -> None:
     """Figure 3: the learned ranks, how far searches agree, and what the ranks are worth against others."""
     figure_3 = ("--tasks", "qqp,mnli", "--seeds", "3", "--figures", "figures")

@@ -17,12 +17,13 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedTokenizerBase,
 )
 
-from benchmarks.spec import InputError
+from benchmarks.spec import Head, InputError
 
 _PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -73,6 +74,9 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
 
+_CLASSES: Mapping[Head, Any] = MappingProxyType(
+    {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
+)
 _RANDOM = "random:"
 _HEADS = ("classifier", "score")
 _MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
@@ -98,17 +102,20 @@ class Backbone:
     multiplied: int
     """Those of them that every token is multiplied with: embeddings left out."""
 
-    def builder(self, num_labels: int, seed: int, dropout: float | None = None) -> Callable[[], nn.Module]:
+    def builder(
+        self, num_labels: int, seed: int, dropout: float | None = None, head: Head = "sequence"
+    ) -> Callable[[], nn.Module]:
         """A function that returns the same model at every call: the pretrained weights and a new head.
 
         Args:
             num_labels: outputs of the head; 1 is regression (mean squared error).
             seed: decides the new head's initial values; for `random:` all others are the same for every seed.
             dropout: share of activations dropped in training, everywhere in the model; None leaves the model's own.
+            head: what it reads.
         """
 
         def build() -> nn.Module:
-            model, _ = _build(self.folder, self.config, num_labels, seed)
+            model, _ = _build(self.folder, self.config, num_labels, seed, head)
             for module in model.modules():
                 if dropout is not None and isinstance(module, nn.Dropout):
                     module.p = dropout
@@ -166,24 +173,25 @@ def fingerprint(name: str) -> str:
 
 
 def _build(
-    folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int
+    folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int, head: Head = "sequence"
 ) -> tuple[nn.Module, frozenset[str]]:
     """The model, and the names of the weights that were not in the folder."""
     config = type(config).from_dict(config.to_dict())
     config.num_labels = num_labels
-    config.problem_type = "regression" if num_labels == 1 else "single_label_classification"
+    if head == "sequence":
+        config.problem_type = "regression" if num_labels == 1 else "single_label_classification"
     # Eager attention: it has second derivatives, and up to 64 tokens it is the fastest on a CPU.
     with torch.random.fork_rng():
         if folder is None:
             torch.manual_seed(0)
-            model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")  # type: ignore[no-untyped-call]
+            model = _CLASSES[head].from_config(config, attn_implementation="eager")
             torch.manual_seed(seed)
             for module in model.children():
                 if isinstance(module, nn.Linear):
                     module.reset_parameters()
             return model, frozenset()
         torch.manual_seed(seed)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
+        model, info = _CLASSES[head].from_pretrained(
             folder, config=config, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
         )
         return model, frozenset(info["missing_keys"])

@@ -48,6 +48,13 @@ class PublishedTable:
     """Columns in which the smallest value is the best."""
     also: tuple[str, ...] = ()
     """Methods that the paper's table lacks and that belong beside it."""
+    measures: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Column -> task and metric, where a column is not a task's headline metric."""
+
+    @property
+    def tasks(self) -> list[str]:
+        """All that its columns show."""
+        return list(dict.fromkeys(self.measures.get(column, (column, ""))[0] for column in self.columns))
 
     @property
     def methods(self) -> list[str]:

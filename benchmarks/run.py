@@ -150,7 +150,7 @@ class Bench:
         choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
         observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
         problem = Problem(
-            build_model=_timed(backbone.builder(task.num_labels, cell.seed, config["dropout"]), clocks),
+            build_model=_timed(backbone.builder(task.num_labels, cell.seed, config["dropout"], task.head), clocks),
             train=prepared.train,
             collate=prepared.collate,
             head=backbone.head,

@@ -8,7 +8,7 @@ raises the task's or the method's `version`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:  # result files are read without torch
     from torch import nn
@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # result files are read without torch
 
 Row = Mapping[str, Any]
 """One example in the Hub's schema of its data set: column name -> text, label index or score."""
+
+
+Head = Literal["sequence", "token"]
+"""What a task's head reads: the whole input, or every token."""
 
 
 class InputError(Exception):
@@ -57,10 +61,12 @@ class Prepared:
 class Prediction:
     """What a model said about one split, in the data's order."""
 
-    labels: Sequence[float]
-    predictions: Sequence[float]
+    labels: Sequence[Any]
+    """A class, a score, or a list of tags per example."""
+    predictions: Sequence[Any]
+    """Likewise."""
     scores: Sequence[Sequence[float]]
-    """Logits per example."""
+    """Logits per example; of tags those that were said."""
 
 
 class Task(Protocol):
@@ -75,6 +81,7 @@ class Task(Protocol):
     """Splits that are scored; the first one is the headline."""
     num_labels: int
     """Outputs of the head; 1 is regression."""
+    head: Head
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
         """Read the rows from "embedded", "hub" or a folder. Raises InputError; partial splits only if allowed."""

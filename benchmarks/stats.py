@@ -3,8 +3,9 @@
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from benchmarks.published import PublishedTable
 from benchmarks.result import Result
 
 
@@ -55,6 +56,22 @@ def summarise(results: Iterable[Result]) -> dict[tuple[str, str], Summary]:
             alike = groups.setdefault((result.task, result.method), {})
             alike.setdefault((result.configuration, result.environment.key), []).append(result)
     return {pair: _newest(alike) for pair, alike in groups.items()}
+
+
+def by_column(results: Iterable[Result], published: PublishedTable) -> list[Result]:
+    """Results as a table shows them: a column stands for its task, with the column's metric as its score.
+
+    Results of tasks that the table does not have stay as they are.
+    """
+    measured = {column: published.measures.get(column) for column in published.columns}
+    shown = []
+    for result in results:
+        columns = {column: found[1] for column, found in measured.items() if found and found[0] == result.task}
+        shown += [
+            replace(result, task=column, task_title=published.columns[column], metric=metric)
+            for column, metric in columns.items()
+        ] or [result]
+    return shown
 
 
 def resolution_of_mean(summaries: Sequence[Summary]) -> float:

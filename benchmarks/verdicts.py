@@ -14,7 +14,7 @@ from benchmarks.comparability import incomparable
 from benchmarks.difference import Difference, against_published
 from benchmarks.published import PublishedRow, PublishedTable
 from benchmarks.result import Result
-from benchmarks.stats import Summary, resolution_of_mean, summarise
+from benchmarks.stats import Summary, by_column, resolution_of_mean, summarise
 
 Verdict = Literal["reproduced", "deviates", "cannot be decided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "deviates", "cannot be decided", "not comparable", "not run")
@@ -65,7 +65,7 @@ def verdicts(results: Iterable[Result], published: PublishedTable, margin: Margi
         published: a table of scores.
         margin: what counts.
     """
-    summaries = summarise(results)
+    summaries = summarise(by_column(results, published))
     return [
         cell
         for row in published.rows

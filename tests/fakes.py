@@ -39,6 +39,7 @@ class FakeTask:
     metric: str = "accuracy"
     evaluation_splits: tuple[str, ...] = ("validation",)
     num_labels: int = 2
+    head: str = "sequence"
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
         if data != "embedded":
@@ -233,7 +234,7 @@ def scored(score: float | None, **changes: Any) -> Result:
     return make_result(metrics={"validation": {"matthews": score}}, **changes)
 
 
-def _builder(num_labels: int, seed: int, dropout: float | None) -> Callable[[], nn.Module]:
+def _builder(num_labels: int, seed: int, dropout: float | None, head: str) -> Callable[[], nn.Module]:
     return _zero
 
 

@@ -10,7 +10,8 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from autolora.runtime import Runtime
 from benchmarks import registry
-from benchmarks.families.classification import TextClassification, compute_logits
+from benchmarks.families.classification import TextClassification
+from benchmarks.families.evaluation import in_batches
 from benchmarks.sources.hub import REVISIONS
 from benchmarks.spec import InputError, TaskData
 
@@ -93,7 +94,9 @@ def test_its_embedded_data_train_predict_and_score(task: TextClassification, dat
         scores = task.score(task.predict(model, examples, prepared, Runtime()))
         assert next(iter(scores)) == task.metric
         assert all(-100 <= value <= 100 for value in scores.values())
-        one, many = (compute_logits(model, examples, prepared.collate, Runtime(), batch_size=size) for size in (1, 64))
+        one, many = (
+            torch.stack(in_batches(model, examples, prepared.collate, Runtime(), batch_size=size)) for size in (1, 64)
+        )
         assert torch.allclose(one, many, atol=1e-5)
 
 

@@ -166,3 +166,24 @@ def test_a_table_shows_its_own_methods_and_unknown_ones_but_none_of_other_tables
     assert rows() == {"lora", "mine"}
     assert rows("--table", "4") == {"autolora_sigmoid", "mine"}
     assert rows("--methods", "lora,autolora_sigmoid") == {"lora", "autolora_sigmoid"}
+
+
+def test_a_column_can_be_one_of_several_metrics_of_a_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"entity_f1": 72.5, "entity_precision": 69.5, "entity_recall": 75.8}
+    tagging = make_result(
+        task="bionlp2004", metric="entity_f1", split="test", metrics={"test": scores}, rows={"train": 8, "test": 100}
+    )
+    (table,) = score_tables([tagging], published_table(3))
+    (row,) = table.rows
+    assert list(table.columns.values()) == ["Precision", "F1"]
+    assert {column: cell.measured for column, cell in row.cells.items()} == {"precision": 69.5, "f1": 72.5}
+    assert row.cells["f1"].published == 72.2
+    assert row.average is None
+    store = Store(folder=tmp_path)
+    for result in (tagging, make_result()):
+        store.cell(result.task, "lora", result.task.ljust(64, "0"), result.environment.key).write_result(result, {})
+    for number, shown, hidden in ((1, "CoLA", "Precision"), (3, "Precision", "CoLA")):
+        assert main(["report", "--runs", str(tmp_path), "--table", str(number)]) == 0
+        printed = capsys.readouterr().out
+        assert shown in printed
+        assert hidden not in printed

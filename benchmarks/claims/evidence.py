@@ -6,10 +6,11 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.cost_record import CostRun
+from benchmarks.published import PublishedTable
 from benchmarks.resampling import Values, draws_of, example_variance, resampled
 from benchmarks.result import Result
 from benchmarks.speed_record import SpeedRun
-from benchmarks.stats import Summary, summarise
+from benchmarks.stats import Summary, by_column, summarise
 from benchmarks.store import Store
 from benchmarks.verdicts import Margin
 
@@ -50,9 +51,11 @@ class Evidence:
         """One per task."""
         return [summary for (_, name), summary in self.summaries.items() if name == method]
 
-    def pair(self, task: str, method: str, other: str) -> tuple[Summary, Summary] | None:
-        """Two methods' summaries of a task; None where one is missing."""
-        first, second = self.summaries.get((task, method)), self.summaries.get((task, other))
+    def pair(self, column: str, method: str, other: str, table: PublishedTable) -> tuple[Summary, Summary] | None:
+        """Two methods' summaries in a column of a table; None where one is missing."""
+        if table.table not in self._tables:
+            self._tables[table.table] = summarise(by_column(self.results, table))
+        first, second = (self._tables[table.table].get((column, name)) for name in (method, other))
         return (first, second) if first and second else None
 
     def example_variance(self, method: Summary, other: Summary) -> float:
@@ -73,6 +76,10 @@ class Evidence:
             drawn = draws_of(len(prediction["labels"]), DRAWS)
             self._known[result.identity] = resampled(result.metric, prediction, drawn)
         return self._known[result.identity]
+
+    @cached_property
+    def _tables(self) -> dict[int, dict[tuple[str, str], Summary]]:
+        return {}
 
     @cached_property
     def _known(self) -> dict[str, Values]:

@@ -250,7 +250,7 @@ def _within(difference: Difference, bound: float) -> dict[str, float]:
 def _pairs(asked: Pair, evidence: Evidence) -> dict[str, tuple[Summary, Summary]]:
     """Column -> both methods' summaries, where both are at hand."""
     table = published_table(asked.table)
-    found = {column: evidence.pair(column, asked.method, asked.against) for column in table.columns}
+    found = {column: evidence.pair(column, asked.method, asked.against, table) for column in table.columns}
     return {column: pair for column, pair in found.items() if pair}
 
 
@@ -284,7 +284,7 @@ def _won_and_lost(asked: Best, column: str, table: PublishedTable, evidence: Evi
     sign = -1 if column in table.lower_is_better else 1
     differences = []
     for peer in asked.against:
-        pair = evidence.pair(column, asked.method, peer)
+        pair = evidence.pair(column, asked.method, peer, table)
         seeds = common_seeds(pair) if pair else []
         scores = [[side.of_seed(seed) for seed in seeds] for side in pair or ()]
         difference = paired(*scores, least_sd=pair[0].resolution) if pair else None

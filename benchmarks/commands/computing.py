@@ -234,7 +234,7 @@ def _command_line(arguments: argparse.Namespace) -> Table:
 
 
 def _known_tasks(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:
-    return _known("task", arguments.tasks or list(table.columns), registry.task_names())
+    return _known("task", arguments.tasks or table.tasks, registry.task_names())
 
 
 def _known_methods(arguments: argparse.Namespace, table: PublishedTable) -> list[str]:

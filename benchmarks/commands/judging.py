@@ -81,7 +81,7 @@ def show_check(arguments: argparse.Namespace) -> int:
     store = Store(folder=arguments.runs)
     candidates = [result for result in store.results() if _asked_for(result, arguments)]
     table = published_table(arguments.table)
-    scope = list(product(arguments.tasks or table.columns, arguments.methods or table.methods))
+    scope = list(product(arguments.tasks or table.tasks, arguments.methods or table.methods))
     checks = check(candidates, Store(folder=reference).results(), scope)
     print(render_check(checks, arguments.format, width()))
     return exit_status(checks)

@@ -1,9 +1,9 @@
-"""The data of the `quick` preset: GLUE's nine tasks in miniature, generated, offline, the same bits everywhere."""
+"""The data of the `quick` preset: the tasks in miniature, generated, offline, the same bits everywhere."""
 
 import difflib
 from collections.abc import Callable
 
-from benchmarks.embedded import cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli
+from benchmarks.embedded import bionlp2004, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli
 from benchmarks.spec import InputError, Row
 
 _GENERATORS: dict[str, Callable[[], dict[str, list[Row]]]] = {
@@ -16,6 +16,7 @@ _GENERATORS: dict[str, Callable[[], dict[str, list[Row]]]] = {
     "rte": rte.generate,
     "stsb": stsb.generate,
     "wnli": wnli.generate,
+    "bionlp2004": bionlp2004.generate,
 }
 
 TASKS = tuple(_GENERATORS)
@@ -29,7 +30,7 @@ def generate(task: str) -> dict[str, list[Row]]:
         task: one of TASKS.
 
     Returns:
-        split -> rows, by the Hub's names for nyu-mll/glue; "train" comes first, the headline split second.
+        split -> rows, by the Hub's names; "train" comes first, the headline split second.
 
     Raises:
         InputError: there is no such task.

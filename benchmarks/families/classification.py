@@ -1,23 +1,23 @@
 """Classes or scores for single texts and pairs of texts: the GLUE kind of task."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from autolora.problem import Batch, Example
 from autolora.runtime import NonFiniteLossError, Runtime
+from benchmarks.families.evaluation import in_batches
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.metrics.correlation import Pearson, Spearman
 from benchmarks.metrics.f1 import F1
 from benchmarks.metrics.local import LocalMetric
 from benchmarks.metrics.matthews import Matthews
 from benchmarks.sources.dataset import DataSet
-from benchmarks.spec import Prediction, Prepared, Row, TaskData
+from benchmarks.spec import Head, Prediction, Prepared, Row, TaskData
 
 METRICS: Mapping[str, type[LocalMetric]] = {
     "accuracy": Accuracy,
@@ -40,6 +40,7 @@ class TextClassification:
     """The headline metric, a name in METRICS."""
     also: tuple[str, ...] = ()
     """Metrics that are reported beside it."""
+    head: Head = "sequence"
 
     def __post_init__(self) -> None:
         for name in (self.metric, *self.also):
@@ -85,7 +86,7 @@ class TextClassification:
         Raises:
             NonFiniteLossError: a logit is NaN or infinite.
         """
-        logits = compute_logits(model, examples, prepared.collate, runtime)
+        logits = torch.stack(in_batches(model, examples, prepared.collate, runtime))
         if not logits.isfinite().all():
             broken = int((~logits.isfinite()).any(dim=1).sum())
             raise NonFiniteLossError(f"{self.title}: the logits of {broken} of {len(examples)} examples are not finite")
@@ -106,34 +107,3 @@ def pad(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batc
     labels = [example["labels"] for example in examples]
     dtype = torch.float32 if isinstance(labels[0], float) else torch.int64
     return {**DataCollatorWithPadding(tokenizer)(inputs), "labels": torch.tensor(labels, dtype=dtype)}
-
-
-def compute_logits(
-    model: nn.Module,
-    examples: Sequence[Example],
-    collate: Callable[[Sequence[Example]], Batch],
-    runtime: Runtime,
-    *,
-    batch_size: int = 64,
-) -> Tensor:
-    """Logits in evaluation mode, float32 on the CPU, shape (examples, outputs), in the order of the examples."""
-    by_length = sorted(range(len(examples)), key=lambda index: len(examples[index]["input_ids"]))
-    parts = []
-    with evaluation_mode(model), torch.inference_mode(), runtime.autocast():
-        for start in range(0, len(by_length), batch_size):
-            batch = collate([examples[index] for index in by_length[start : start + batch_size]])
-            inputs = {name: tensor.to(runtime.device) for name, tensor in batch.items() if name != "labels"}
-            parts.append(model(**inputs).logits.float())
-    return torch.cat(parts).cpu()[torch.tensor(by_length).argsort()]
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Switch dropout and the like off; afterwards every module is in the mode that it was in."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

@@ -9,7 +9,8 @@ from tabulate import tabulate
 
 from benchmarks.claims.evidence import Evidence, common_seeds
 from benchmarks.difference import Difference, paired
-from benchmarks.resampling import mcnemar_p
+from benchmarks.resampling import SCORES, mcnemar_p
+from benchmarks.stats import Summary
 
 CLASSES = ("accuracy", "matthews", "f1")
 """Metrics whose predictions are right or wrong."""
@@ -33,7 +34,8 @@ class PairRow:
 
 def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str) -> list[PairRow]:
     """One per task that has both methods at a common seed."""
-    found = [pair for task in tasks if (pair := evidence.pair(task, first, second))]
+    known = evidence.summaries
+    found = [(known[task, first], known[task, second]) for task in tasks if {(task, first), (task, second)} <= {*known}]
     rows = []
     for one, other in found:
         seeds = common_seeds([one, other])
@@ -50,7 +52,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
                 first=mean(scores[0]),
                 second=mean(scores[1]),
                 difference=difference,
-                with_examples=difference and difference.with_examples(evidence.example_variance(one, other)),
+                with_examples=_with_examples(difference, evidence, one, other),
                 mcnemar=[mcnemar_p(*pair) for pair in answers] if one.results[0].metric in CLASSES else [],
             )
         )
@@ -83,6 +85,15 @@ def render_pairs(rows: Sequence[PairRow], titles: tuple[str, str], form: str) ->
         f"{table}\n\nPaired by seed: the same data order and initial head. The first interval takes the evaluation set as "
         "given, the second as drawn (bootstrap of the examples, the same for both). Uncorrected for the number of tasks."
     )
+
+
+def _with_examples(
+    difference: Difference | None, evidence: Evidence, one: Summary, other: Summary
+) -> Difference | None:
+    """None for a metric that has no form for resampled examples, too."""
+    if difference is None or one.results[0].metric not in SCORES:
+        return None
+    return difference.with_examples(evidence.example_variance(one, other))
 
 
 def _interval(difference: Difference | None) -> str:

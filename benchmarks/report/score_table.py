@@ -7,7 +7,7 @@ from statistics import mean
 from benchmarks.published import PublishedTable
 from benchmarks.report.remarks import remarks
 from benchmarks.result import Result
-from benchmarks.stats import Summary, groups, summarise
+from benchmarks.stats import Summary, by_column, groups, summarise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class ScoreTable:
 
 def score_tables(results: Iterable[Result], published: PublishedTable) -> list[ScoreTable]:
     """One table per preset, protocol, backbone and kind of data, the newest last."""
-    return [_table(group, published) for group in groups(results)]
+    return [_table(by_column(group, published), published) for group in groups(results)]
 
 
 def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
@@ -107,7 +107,8 @@ def _row(
         if result.trainable_parameters is not None
     ]
     measured = [cell.measured for task in published.columns if (cell := cells.get(task)) and cell.measured is not None]
-    complete = len(measured) == len(published.columns)
+    averaged = any(row.average is not None for row in published.rows)
+    complete = averaged and len(measured) == len(published.columns)
     average = (
         ScoreCell(measured=mean(measured), sd=None, seeds=(), published=known.average if known else None)
         if complete

@@ -4,11 +4,12 @@ Quoting is off: a double quote is an ordinary character. A byte order mark, CRLF
 the last row change nothing; everything else that is wrong is an error with file and line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.sources.rows import Columns, task_data
+from benchmarks.sources.text import lines_of
 from benchmarks.spec import InputError, Row, TaskData
 
 
@@ -70,7 +71,7 @@ def _find(folder: Path, name: str, *, partial: bool) -> tuple[Path, bool]:
 
 def _read_file(path: Path, layout: TsvLayout, columns: Columns) -> tuple[list[Row], int]:
     """All rows of one file, and how many broken ones were left out."""
-    lines = _lines(path)
+    lines = lines_of(path)
     header = layout.header or next(lines, (0, ""))[1].split("\t")
     missing = [name for name in (*layout.text, layout.label) if name not in header]
     if missing:
@@ -94,18 +95,3 @@ def _read_file(path: Path, layout: TsvLayout, columns: Columns) -> tuple[list[Ro
     if not rows:
         raise InputError(f"{path} holds no rows")
     return rows, broken
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their ends. Only LF and CRLF end a line; blank lines at the end of the file are none."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n").split(b"\n"), start=1):
-        try:
-            yield number, line.removesuffix(b"\r").decode()
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}:{number}: not UTF-8 (byte {line[error.start]:#04x} after {error.start} bytes); save it as UTF-8"
-            ) from None

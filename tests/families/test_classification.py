@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from autolora.runtime import NonFiniteLossError, Runtime
-from benchmarks.families.classification import TextClassification, compute_logits, evaluation_mode
+from benchmarks.families.classification import TextClassification
+from benchmarks.families.evaluation import evaluation_mode, in_batches
 from benchmarks.sources.dataset import DataSet
 from benchmarks.sources.rows import Columns, task_data
 from benchmarks.sources.tsv import TsvLayout
@@ -109,7 +110,8 @@ def test_the_prediction_of_a_score_is_the_output_itself() -> None:
 def test_the_size_of_a_batch_changes_no_logit() -> None:
     prepared = prepare(CLASSES, CLASS_ROWS * 5)
     one, all_at_once = (
-        compute_logits(model(), prepared.train, prepared.collate, Runtime(), batch_size=size) for size in (1, 64)
+        torch.stack(in_batches(model(), prepared.train, prepared.collate, Runtime(), batch_size=size))
+        for size in (1, 64)
     )
     assert torch.allclose(one, all_at_once, atol=1e-5)
 
@@ -126,7 +128,7 @@ def test_predicting_leaves_modes_and_random_states_alone() -> None:
 def test_bfloat16_is_used_where_asked_for_and_logits_are_float32() -> None:
     prepared = prepare(CLASSES, CLASS_ROWS)
     exact, rounded = (
-        compute_logits(model(), prepared.train, prepared.collate, Runtime(precision=precision))
+        torch.stack(in_batches(model(), prepared.train, prepared.collate, Runtime(precision=precision)))
         for precision in ("fp32", "bf16")
     )
     assert rounded.dtype == torch.float32

@@ -19,7 +19,7 @@ from autolora.hypergradient import Hypergradient
 from autolora.rank_search import RankSearch
 from benchmarks import run as runner
 from benchmarks.checking.comparison import CellCheck, check
-from benchmarks.families import classification
+from benchmarks.families import evaluation
 from benchmarks.launch import Request, Scope, launch
 from benchmarks.published import RESULTS
 from benchmarks.result import Result
@@ -56,7 +56,7 @@ def train_mode(patch: pytest.MonkeyPatch) -> None:
         model.train()
         yield
 
-    patch.setattr(classification, "evaluation_mode", wrong)
+    patch.setattr(evaluation, "evaluation_mode", wrong)
 
 
 def sign(patch: pytest.MonkeyPatch) -> None:
