@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.sources.hub import has_parquet, read_hub, read_parquet
-from benchmarks.sources.rows import Columns, task_data
+from benchmarks.sources.rows import Columns, pin_notes, task_data
 from benchmarks.sources.tsv import TsvLayout, read_tsv
 from benchmarks.spec import InputError, TaskData
 
@@ -49,7 +49,7 @@ class DataSet:
         else:
             found = self._read_folder(data, partial)
         counts = self._count_notes(found) if data != "embedded" else ()
-        return replace(found, notes=(*found.notes, *counts, *self._pin_notes(found, partial=partial)))
+        return replace(found, notes=(*found.notes, *counts, *pin_notes(found, self.fingerprints, partial=partial)))
 
     def _generate(self) -> TaskData:
         from benchmarks.embedded import generate  # noqa: PLC0415  # only who asks for generated rows pays for them
@@ -79,18 +79,6 @@ class DataSet:
     def _places(self, root: Path, name: str) -> Iterator[Path]:
         collection = self.hub[0].rpartition("/")[2]
         yield from (root / collection / name, root / name)
-
-    def _pin_notes(self, data: TaskData, *, partial: bool) -> Iterator[str]:
-        """Says where the rows are not the official ones. Raises InputError: that is not allowed."""
-        expected = self.fingerprints.get(data.source.split()[0], data.fingerprint)
-        if data.fingerprint == expected or data.partial:
-            return
-        if not partial:
-            raise InputError(
-                f"{data.source}: the rows are not the official ones, whose fingerprint is {expected}; "
-                f"theirs is {data.fingerprint}. Get the official files again, or say --partial if these are meant"
-            )
-        yield f"The rows are not the official ones: their fingerprint is {data.fingerprint[:12]}, not {expected[:12]}."
 
     def _count_notes(self, data: TaskData) -> Iterator[str]:
         for split, rows in data.splits.items():

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.spec import Row, TaskData
+from benchmarks.spec import InputError, Row, TaskData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +74,25 @@ def task_data(
 ) -> TaskData:
     """The splits with their fingerprint."""
     return TaskData(splits=splits, fingerprint=fingerprint(splits), source=source, partial=partial, notes=notes)
+
+
+def pin_notes(data: TaskData, fingerprints: Mapping[str, str], *, partial: bool) -> Iterator[str]:
+    """Verify rows; says where they are not the official ones.
+
+    Args:
+        data: rows, from wherever they came.
+        fingerprints: kind of source ("embedded", "tsv") -> fingerprint of the complete official rows, where known.
+        partial: other rows are meant.
+
+    Raises:
+        InputError: they are other ones, and not meant.
+    """
+    expected = fingerprints.get(data.source.split()[0], data.fingerprint)
+    if data.fingerprint == expected or data.partial:
+        return
+    if not partial:
+        raise InputError(
+            f"{data.source}: the rows are not the official ones, whose fingerprint is {expected}; theirs is "
+            f"{data.fingerprint}. Get the official files again, or say --partial if these are meant"
+        )
+    yield f"The rows are not the official ones: their fingerprint is {data.fingerprint[:12]}, not {expected[:12]}."

@@ -69,7 +69,7 @@ def test_other_sentences_than_the_official_ones_are_refused_unless_they_are_mean
     pinned = replace(NAMES, fingerprints={"iob2": NAMES.load(str(folder(tmp_path))).fingerprint})
     assert not pinned.load(str(tmp_path)).notes
     write(tmp_path / "names" / "test.iob2", "ab\tO\n\nc\tO\n")
-    with pytest.raises(InputError, match="the sentences are not the official ones, whose fingerprint is"):
+    with pytest.raises(InputError, match="the rows are not the official ones, whose fingerprint is"):
         pinned.load(str(tmp_path))
     notes = pinned.load(str(tmp_path), partial=True).notes
     assert notes[0] == "test has 2 sentences; the official file has 1."
