@@ -7,28 +7,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
 import torch
 from peft.tuners.adalora import AdaLoraModel
+from scipy import stats
 from torch import nn
 
 from autolora import training
 from autolora.hypergradient import Hypergradient
 from autolora.rank_search import RankSearch
 from benchmarks import run as runner
-from benchmarks.checking.comparison import CellCheck, check
+from benchmarks.checking.comparison import LEVEL, CellCheck, check
 from benchmarks.families import evaluation
 from benchmarks.launch import Request, Scope, launch
 from benchmarks.published import RESULTS
+from benchmarks.resampling import SCORES, one_score
 from benchmarks.result import Result
 from benchmarks.settings import load_settings
 from benchmarks.spec import Prepared
+from benchmarks.stats import summarise
 from benchmarks.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TASK = "rte"
+METHODS = ("full", "adapter", "lora", "adalora", "autolora")
+NEW_SEEDS = 3
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -153,3 +159,42 @@ def tell(name: str, found: CellCheck) -> None:
     now, before = (f"{sum(side) / len(side):.1f}" if side else "-" for side in (found.candidate, found.reference))
     cells = (name, found.method_title, before, now, found.outcome, "; ".join(found.reasons) or "-")
     print("\n| " + " | ".join(cells) + " |")  # noqa: T201  the table's row
+
+
+def test_the_power_to_notice_shifted_evaluation_labels_grows_with_their_share() -> None:
+    """From the reference's own predictions, without training; three new seeds against the reference's."""
+    powers = {share: _powers(share) for share in (0.01, 0.05, 0.2)}
+    assert len(powers[0.01]) >= 30
+    for share, of_cells in powers.items():
+        found = sum(power >= 0.8 for power in of_cells)
+        print(f"\n| {share:.0%} | {sum(of_cells) / len(of_cells):.2f} | {found} of {len(of_cells)} |")  # noqa: T201
+    means = [sum(of_cells) / len(of_cells) for of_cells in powers.values()]
+    assert means == sorted(means)
+    assert means[-1] > 0.8
+
+
+def _powers(share: float) -> list[float]:
+    """Per cell of Table 1, the probability that a check of all of them notices so many shifted labels."""
+    store = Store(folder=RESULTS / "reference" / "quick")
+    summaries = {
+        pair: summary
+        for pair, summary in summarise(store.results()).items()
+        if pair[1] in METHODS and len(summary.results) >= 5 and summary.results[0].metric in SCORES
+    }
+    powers = []
+    for summary in summaries.values():
+        first = summary.results[0]
+        drops = []
+        for result in summary.results:
+            answer = store.answers(result)[result.split]
+            known = sorted(set(answer["labels"]))
+            shifted = [
+                known[(known.index(label) + 1) % len(known)] if place < share * len(answer["labels"]) else label
+                for place, label in enumerate(answer["labels"])
+            ]
+            drops.append(one_score(result.metric, answer) - one_score(result.metric, {**answer, "labels": shifted}))
+        error = max(stdev(summary.scores), first.resolution) * (1 / NEW_SEEDS + 1 / len(drops)) ** 0.5
+        freedom = NEW_SEEDS + len(drops) - 2
+        critical = stats.t.isf(LEVEL / len(summaries) / 2, freedom)
+        powers.append(float(stats.nct.sf(critical, freedom, mean(drops) / error)))
+    return powers
