@@ -46,7 +46,7 @@ def variants(request: Request, cores: int) -> Iterator[Variant]:
     runs: Mapping[str, tuple[str, Request]] = {
         BASE: ("once", request),
         "again": (SAME, request),
-        "batch": ("batches twice as large, half the learning steps' noise", _with_batches(request, 2)),
+        "batch": ("batches twice as large", _with_batches(request, 2)),
         "threads": (f"{cores} threads", replace(request, workers=1)),
     }
     for name, (says, changed) in runs.items():
