@@ -32,10 +32,11 @@ RADIUS = 0.01
 class Bilevel:
     """One step of the bilevel problem: two losses on one batch each, and where they are taken."""
 
-    train_loss: Loss
-    """L_tr on a batch of D_tr."""
-    valid_loss: Loss
-    """L_val on a batch of D_val."""
+    train_loss: Loss | Sequence[Loss]
+    """L_tr on a batch of D_tr; or parts that add up to it, of which one at a time is in memory. The mixed product is
+    linear in L_tr and in v: gradients are summed over the parts before anything is made of them."""
+    valid_loss: Loss | Sequence[Loss]
+    """L_val on a batch of D_val, likewise."""
     weights: Sequence[Tensor]
     """w: inner weights, which require gradients."""
     logits: Sequence[Tensor]
@@ -43,6 +44,9 @@ class Bilevel:
     advance: Callable[[Sequence[Tensor]], Sequence[Tensor]] | None = None
     """Train gradient -> w', for a look-ahead that is not Eq. 4's gradient step of size eta but an optimizer's step.
     The mixed derivative is then taken at w' as well, as betty does."""
+    recompute: bool = False
+    """Take the train pass again for the mixed derivative, instead of keeping it until v is known: it is needed where
+    L_tr comes in parts, or forgets its activations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +106,14 @@ def exact(problem: Bilevel, eta: float) -> Hypergradient:
         problem: losses, weights and logits. The train loss must be twice differentiable: eager attention.
         eta: weight of the second-order term, and step size of the look-ahead unless the problem has one of its own.
     """
-    at_start = eta != 0 and not problem.advance
-    train = _TrainPass.start(problem, differentiable=at_start)
+    kept = eta != 0 and not problem.advance and not problem.recompute
+    train = _TrainPass.start(problem, differentiable=kept)
     terms = _Terms.ahead(problem, train, eta)
     if eta == 0:
         return terms.hypergradient(eta, None)
-    gradient = train.gradient if at_start else train.gradient_at(terms.point, differentiable=True)
-    return terms.hypergradient(eta, _mixed_product(gradient, terms.valid_gradient, problem.logits))
+    if kept:
+        return terms.hypergradient(eta, _mixed_product(train.gradient, terms.valid_gradient, problem.logits))
+    return terms.hypergradient(eta, train.mixed_product_at(terms.point, terms.valid_gradient))
 
 
 def finite_difference(
@@ -165,35 +170,42 @@ class _TrainPass:
     gradient: Sequence[Tensor]
     slope: Sequence[Tensor]
     """Gradient by the logits; empty where it was not asked for."""
-    random_state: RandomState
+    parts: Sequence[tuple[Loss, RandomState]]
+    """Of the loss, each with the random state that its pass began with."""
 
     @classmethod
     def start(cls, problem: Bilevel, *, differentiable: bool = False, by_logits: bool = False) -> "_TrainPass":
         """One pass at the problem's weights."""
-        random_state = RandomState.now(problem.weights[0].device)
-        loss = problem.train_loss(problem.weights)
         inputs = [*problem.weights, *(problem.logits if by_logits else ())]
-        gradients = torch.autograd.grad(loss, inputs, create_graph=differentiable, materialize_grads=True)
+        parts, losses, gradients = [], [], []
+        for part in _parts(problem.train_loss):
+            parts.append((part, RandomState.now(problem.weights[0].device)))
+            losses.append(part(problem.weights))
+            gradients.append(_gradient(losses[-1], inputs, create_graph=differentiable))
+        summed = _sum(gradients)
         weights = len(problem.weights)
         return cls(
-            problem=problem,
-            loss=loss,
-            gradient=gradients[:weights],
-            slope=gradients[weights:],
-            random_state=random_state,
-        )
+            problem=problem, loss=torch.stack(losses).sum(), gradient=summed[:weights], slope=summed[weights:], parts=parts
+        )  # fmt: skip
 
-    def gradient_at(self, weights: Sequence[Tensor], *, differentiable: bool) -> Sequence[Tensor]:
-        """The train gradient by the weights at other weights."""
-        with self.random_state.again():
-            loss = self.problem.train_loss(weights)
-        return torch.autograd.grad(loss, weights, create_graph=differentiable, materialize_grads=True)
+    def mixed_product_at(self, weights: Sequence[Tensor], v: Sequence[Tensor]) -> list[Tensor]:
+        """The mixed derivative times v at other weights, or once more at the problem's own."""
+
+        def product(part: Loss, random_state: RandomState) -> list[Tensor]:
+            with random_state.again():
+                gradient = _gradient(part(weights), weights, create_graph=True)
+                return _mixed_product(gradient, v, self.problem.logits)
+
+        return _sum([product(part, random_state) for part, random_state in self.parts])
 
     def slope_at(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """The train gradient by the logits at other weights."""
-        with self.random_state.again():
-            loss = self.problem.train_loss(weights)
-        return torch.autograd.grad(loss, self.problem.logits, materialize_grads=True)
+
+        def slope(part: Loss, random_state: RandomState) -> Sequence[Tensor]:
+            with random_state.again():
+                return _gradient(part(weights), self.problem.logits)
+
+        return _sum([slope(part, random_state) for part, random_state in self.parts])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,14 +226,17 @@ class _Terms:
             ahead = [weight.detach().requires_grad_() for weight in problem.advance(train.gradient)]
         else:
             ahead = [weight.requires_grad_() for weight in _moved(problem.weights, train.gradient, -eta)]
-        valid_loss = problem.valid_loss(ahead)
-        gradients = torch.autograd.grad(valid_loss, [*ahead, *problem.logits], materialize_grads=True)
+        losses, gradients = [], []
+        for part in _parts(problem.valid_loss):
+            losses.append(part(ahead))
+            gradients.append(_gradient(losses[-1], [*ahead, *problem.logits]))
+        summed = _sum(gradients)
         return cls(
             train=train,
             point=ahead if problem.advance else problem.weights,
-            direct=gradients[len(ahead) :],
-            valid_gradient=gradients[: len(ahead)],
-            valid_loss=valid_loss,
+            direct=summed[len(ahead) :],
+            valid_gradient=summed[: len(ahead)],
+            valid_loss=torch.stack(losses).sum(),
         )
 
     def hypergradient(self, eta: float, second_order: list[Tensor] | None) -> Hypergradient:
@@ -234,6 +249,20 @@ class _Terms:
             train_loss=self.train.loss.detach(),
             valid_loss=self.valid_loss.detach(),
         )
+
+
+def _parts(loss: Loss | Sequence[Loss]) -> Sequence[Loss]:
+    return [loss] if callable(loss) else loss
+
+
+def _gradient(loss: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> Sequence[Tensor]:
+    return torch.autograd.grad(loss, inputs, create_graph=create_graph, materialize_grads=True)
+
+
+def _sum(lists: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Lists of tensors added up, tensor by tensor."""
+    first, *others = lists
+    return [sum(same, start) for start, *same in zip(first, *others, strict=True)] if others else list(first)
 
 
 def _moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: float) -> list[Tensor]:

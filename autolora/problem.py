@@ -51,6 +51,8 @@ class Problem:
     """Last names of the query and the value projection; None finds them by the model's architecture."""
     strata: Sequence[int] | None = None
     """One stratum per training example (its label, or a bin of its score) for stratified splits; None: one for all."""
+    groups: Sequence[int] | None = None
+    """One group per training example; a split keeps the examples of a group together. None: it keeps none together."""
     ranks: Mapping[str, int] | None = None
     """Projection -> rank that a search found before, for methods that start from one."""
     seed: int = 0
@@ -68,6 +70,8 @@ class Problem:
             raise ValueError("train is empty: there is nothing to learn from")
         if self.strata is not None and len(self.strata) != len(self.train):
             raise ValueError(f"strata must name one stratum per example: {len(self.strata)} for {len(self.train)}")
+        if self.groups is not None and len(self.groups) != len(self.train):
+            raise ValueError(f"groups must name one group per example: {len(self.groups)} for {len(self.train)}")
 
     @property
     def all_strata(self) -> Sequence[int]:

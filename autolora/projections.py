@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 _QUERY_VALUE = (
     ("query", "value"),  # BERT, RoBERTa, ELECTRA, XLM-RoBERTa, ViT
@@ -19,6 +20,7 @@ _SUBLAYER_OUTPUTS = (
     ("attention.out_lin", "ffn.lin2"),  # DistilBERT
     ("self_attn.o_proj", "mlp.down_proj"),  # Llama, Mistral, Qwen
     ("self_attn.out_proj", "fc2"),  # OPT, BART
+    ("attn.c_proj", "mlp.c_proj"),  # GPT-2
 )
 
 
@@ -67,7 +69,7 @@ def sublayer_outputs(model: nn.Module) -> list[str]:
     Raises:
         ValueError: the architecture is not known.
     """
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)]
     for attention, feed_forward in _SUBLAYER_OUTPUTS:
         found = [name for name in names if name.endswith(("." + attention, "." + feed_forward))]
         if any(name.endswith("." + attention) for name in found):

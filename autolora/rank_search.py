@@ -1,6 +1,7 @@
 """One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -112,7 +113,9 @@ class RankSearch:
         if config.engine in ("betty", "first-order"):
             return None
         eta = config.training.lr if config.eta is None else config.eta
-        return probe(ENGINES[config.engine], self._bilevel(train_batch, valid_batch), eta)
+        found = probe(ENGINES[config.engine], self._bilevel(train_batch, valid_batch), eta)
+        self.model.put_back()
+        return found
 
     def result(self, seconds: float = 0.0, probed: Probe | None = None) -> SearchResult:
         """What has been found so far."""
@@ -143,19 +146,23 @@ class RankSearch:
 
     def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         eta = self._optimization.lr if self.config.eta is None else self.config.eta
-        return ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
+        found = ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
+        self.model.put_back()
+        return found
 
     def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
+        number = self.config.training.micro_batches
         return Bilevel(
-            train_loss=self.model.on(train_batch),
-            valid_loss=self.model.on(valid_batch),
+            train_loss=self.model.parts(train_batch, number),
+            valid_loss=self.model.parts(valid_batch, number),
+            recompute=number > 1 or self.model.forgetful,
             weights=self.model.weights,
             logits=self.model.logits,
             advance=self._optimization.preview if self.config.look_ahead == "optimizer" else None,
         )
 
     def _train_gradient(self, batch: Batch) -> Sequence[Tensor]:
-        return torch.autograd.grad(self.model(batch), self.model.weights, materialize_grads=True)
+        return self._gradient(batch, self.model.weights)
 
     def _update_weights(self, gradient: Sequence[Tensor]) -> None:
         if self._leftover.gradient:
@@ -172,7 +179,13 @@ class RankSearch:
         self._selection_optimizer.zero_grad()
 
     def _train_slope(self, batch: Batch) -> Sequence[Tensor]:
-        return torch.autograd.grad(self.model(batch), self.model.logits, materialize_grads=True)
+        return self._gradient(batch, self.model.logits)
+
+    def _gradient(self, batch: Batch, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Of the train loss at the model's own weights."""
+        parts = self.model.parts(batch, self.config.training.micro_batches)
+        gradients = [torch.autograd.grad(part(self.model.weights), tensors, materialize_grads=True) for part in parts]
+        return reduce(_sum, gradients)
 
 
 def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:

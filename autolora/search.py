@@ -77,7 +77,7 @@ def split(problem: Problem, valid_share: float) -> tuple[list[Example], list[Exa
         ValueError: one of them would be empty, or lack a stratum of the other.
     """
     strata = problem.all_strata
-    train, valid = stratified_split(strata, valid_share, seed=problem.seed)
+    train, valid = stratified_split(strata, valid_share, seed=problem.seed, groups=problem.groups)
     lacking = {strata[index] for index in train} ^ {strata[index] for index in valid}
     if lacking:
         raise ValueError(

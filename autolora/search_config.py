@@ -93,3 +93,7 @@ class SearchConfig:
             )
         if self.engine == "betty" and (self.order == "weights-first" or self.mixed_gradients):
             raise ValueError("betty's order is 'selection-first' (with roll-back) or 'simultaneous' (without)")
+        if self.engine == "betty" and self.training.micro_batches > 1:
+            raise ValueError(
+                f"betty computes whole batches: micro_batches must be 1; got {self.training.micro_batches}"
+            )

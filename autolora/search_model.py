@@ -16,7 +16,7 @@ from autolora.ranks import derive_ranks
 from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.search_config import SearchConfig
 from autolora.selection import PARAMETERISATIONS, parameterisation
-from autolora.training import batch_loss
+from autolora.training import batch_loss, micro_batches
 
 
 class SearchModel(nn.Module):
@@ -56,6 +56,8 @@ class SearchModel(nn.Module):
         self.model = model.to(runtime.device).train()
         cast_frozen(self.model, runtime)
         _use_eager_attention(model)
+        self.forgetful: bool = getattr(model, "is_gradient_checkpointing", False)
+        """Whether activations are not kept, but computed anew in the backward pass."""
         self._parameterisation = kind
         self._rank_rule = config.rank_rule
         self._loss = loss
@@ -70,15 +72,40 @@ class SearchModel(nn.Module):
         return batch_loss(self.model, batch, loss=self._loss, runtime=self.runtime)
 
     def on(self, batch: Batch) -> Callable[[Sequence[Tensor]], Tensor]:
-        """Weights -> loss on batch. At the model's own weights nothing is swapped in."""
+        """Weights -> loss on batch. At the model's own weights nothing is swapped in.
+
+        Where activations are computed anew in the backward pass, that has to be over before the next loss is computed:
+        it reads the weights that are in place, and they stay there until then or `put_back`.
+        """
 
         def loss(weights: Sequence[Tensor]) -> Tensor:
-            if weights is self.weights:
+            if self.forgetful:
+                self._put(weights)
+            if self.forgetful or weights is self.weights:
                 return self.forward(batch)
             swapped: Tensor = functional_call(self, dict(zip(self._names, weights, strict=True)), (batch,))
             return swapped
 
         return loss
+
+    def put_back(self) -> None:
+        """Put the model's own weights in place."""
+        if self.forgetful:
+            self._put(self.weights)
+
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        for name, weight in zip(self._names, weights, strict=True):
+            module, _, own = name.rpartition(".")
+            self.get_submodule(module)._parameters[own] = weight  # type: ignore[assignment]  # noqa: SLF001  functional_call ends too early
+
+    def parts(self, batch: Batch, number: int) -> list[Callable[[Sequence[Tensor]], Tensor]]:
+        """Weights -> loss on a part of batch, for so many parts; the losses add up to that of the batch."""
+
+        def scaled(part: Batch, share: float) -> Callable[[Sequence[Tensor]], Tensor]:
+            loss = self.on(part)
+            return lambda weights: share * loss(weights)
+
+        return [scaled(part, share) for part, share in micro_batches(batch, number)]
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU."""

@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 
-def stratified_split(strata: Sequence[int], valid_share: float, *, seed: int) -> tuple[list[int], list[int]]:
+def stratified_split(
+    strata: Sequence[int], valid_share: float, *, seed: int, groups: Sequence[int] | None = None
+) -> tuple[list[int], list[int]]:
     """Draw the given share of every stratum for validation.
 
     Where a stratum's share is no whole number the remainder is carried to the next stratum, so that the whole
@@ -15,6 +17,8 @@ def stratified_split(strata: Sequence[int], valid_share: float, *, seed: int) ->
         strata: one stratum per example, its label or the bin of its score.
         valid_share: share of the examples for D_val, in (0, 1).
         seed: decides which.
+        groups: one group per example; all examples of a group go to the same side, and the share is one of groups.
+            A group has the stratum of its first example. None: every example by itself.
 
     Returns:
         Indices of D_tr and of D_val, each in ascending order; together all of them, none twice.
@@ -24,6 +28,8 @@ def stratified_split(strata: Sequence[int], valid_share: float, *, seed: int) ->
     """
     if not 0 < valid_share < 1:
         raise ValueError(f"valid_share must lie in (0, 1); got {valid_share}")
+    if groups is not None:
+        return _split_groups(strata, groups, valid_share, seed)
     members: dict[int, list[int]] = defaultdict(list)
     for index, stratum in enumerate(strata):
         members[stratum].append(index)
@@ -42,3 +48,15 @@ def stratified_split(strata: Sequence[int], valid_share: float, *, seed: int) ->
     if not train or not valid:
         raise ValueError(f"{len(strata)} examples are too few to hold out {valid_share:.0%} of them")
     return sorted(train), sorted(valid)
+
+
+def _split_groups(
+    strata: Sequence[int], groups: Sequence[int], valid_share: float, seed: int
+) -> tuple[list[int], list[int]]:
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    indices = list(members.values())
+    sides = stratified_split([strata[group[0]] for group in indices], valid_share, seed=seed)
+    train, valid = (sorted(index for number in side for index in indices[number]) for side in sides)
+    return train, valid

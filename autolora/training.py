@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -16,6 +17,9 @@ from autolora.loop import Stateful, run_steps
 from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.runtime import Runtime
+
+IGNORED = -100
+"""A label that counts for no loss, as in torch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class TrainingConfig:
     """Upper limit of optimisation steps, for trials; None is no limit."""
     batch_size: int = 16
     """Examples per optimisation step."""
+    micro_batches: int = 1
+    """Parts that the examples of a step are computed in, one after the other, where memory is scarce: the gradient is
+    that of the whole batch."""
     weight_decay: float = 0.01
     """AdamW's decoupled weight decay, on matrices only: vectors (biases, norms) are not decayed."""
     warmup: float = 0.06
@@ -46,7 +53,7 @@ class TrainingConfig:
             raise ValueError(f"lr must be positive; got {self.lr}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a fraction of all steps, in [0, 1); got {self.warmup}")
-        for name in ("epochs", "steps", "max_steps", "batch_size", "clip_norm"):
+        for name in ("epochs", "steps", "max_steps", "batch_size", "micro_batches", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive; got {value}")
@@ -180,13 +187,16 @@ def train(
 
     def step(index: int) -> Tensor:
         batch = gather(problem, problem.train, order.batch(index))
-        loss = batch_loss(model, batch, loss=problem.loss, runtime=problem.runtime)
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses = []
+        for part, share in micro_batches(batch, config.micro_batches):
+            loss = share * batch_loss(model, part, loss=problem.loss, runtime=problem.runtime)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
         optimization.step()
         if after_step:
             after_step(index + 1)
         optimization.zero_grad()
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     def observe(done: int) -> None:
         if done % order.steps_per_epoch == 0 or done == steps:
@@ -218,6 +228,23 @@ def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int]
     """Collate examples and move them to the device."""
     batch = problem.collate([examples[index] for index in indices])
     return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:
+    """Parts of a batch, of about equally many examples, and each one's share of the batch's mean loss.
+
+    Args:
+        batch: its `labels` that are not IGNORED are what the loss is the mean over.
+        number: of parts; no more than there are examples.
+    """
+    size = len(batch["labels"])
+    number = min(number, size)
+    if number == 1:
+        return [(batch, 1.0)]
+    ends = [size * done // number for done in range(number + 1)]
+    parts = [{name: tensor[slice(*pair)] for name, tensor in batch.items()} for pair in pairwise(ends)]
+    counts = [int((part["labels"] != IGNORED).sum()) for part in parts]
+    return [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
 
 
 def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:

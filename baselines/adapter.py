@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from autolora.adapt import trainable_counts
 from autolora.layers import freeze_all_but
@@ -16,12 +17,13 @@ from autolora.training import TrainingConfig, train
 class Bottleneck(nn.Module):
     """`y = h + W_up gelu(W_down h + b_down) + b_up` on the output h of a linear layer; starts as the identity."""
 
-    def __init__(self, base: nn.Linear, width: int) -> None:
-        """Wrap base, shape (d, n), with a bottleneck of d -> width -> d."""
+    def __init__(self, base: nn.Linear | Conv1D, width: int) -> None:
+        """Wrap base, with d outputs, with a bottleneck of d -> width -> d."""
         super().__init__()
         self.base = base
-        self.down = nn.Linear(base.out_features, width).to(base.weight)
-        self.up = nn.Linear(width, base.out_features).to(base.weight)
+        outputs = base.nf if isinstance(base, Conv1D) else base.out_features
+        self.down = nn.Linear(outputs, width).to(base.weight)
+        self.up = nn.Linear(width, outputs).to(base.weight)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
@@ -69,7 +71,7 @@ def insert_bottlenecks(model: nn.Module, width: int) -> None:
     """Wrap the output of every attention and feed-forward sublayer, in place."""
     for name in sublayer_outputs(model):
         base = model.get_submodule(name)
-        assert isinstance(base, nn.Linear)
+        assert isinstance(base, nn.Linear | Conv1D)
         model.set_submodule(name, Bottleneck(base, width))
 
 

@@ -61,8 +61,10 @@ class LoraGrid:
         if max(self.ranks) > largest:
             raise ValueError(f"the grid's ranks must lie in 1..{largest}, the projections' own; got {max(self.ranks)}")
         grid = {rank: RankAllocation.uniform(projections, rank) for rank in sorted(self.ranks)}
-        train_part, valid_part = stratified_split(problem.all_strata, self.valid_share, seed=problem.seed)
-        searched = replace(problem, train=problem.examples(train_part), strata=None, observe=ignore)
+        train_part, valid_part = stratified_split(
+            problem.all_strata, self.valid_share, seed=problem.seed, groups=problem.groups
+        )
+        searched = replace(problem, train=problem.examples(train_part), strata=None, groups=None, observe=ignore)
         candidates = self._candidates(searched, grid.values())
         search_seconds, scores = 0.0, {}
         for rank, (model, seconds) in zip(grid, candidates, strict=True):

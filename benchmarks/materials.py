@@ -7,7 +7,7 @@ import transformers
 
 from benchmarks import models, registry
 from benchmarks.environment import use_machine
-from benchmarks.spec import Prepared, TaskData
+from benchmarks.spec import InputError, Prepared, TaskData
 
 
 def open_materials(threads: int) -> "Materials":
@@ -26,8 +26,12 @@ class Materials:
         self.prepared = lru_cache(maxsize=1)(self._prepare)
 
     def _prepare(self, task: str, data: str, partial: bool, model: str, max_length: int) -> Prepared:  # noqa: FBT001  a cache's key
-        rows = self.data(task, data, partial)
-        return registry.task(task).prepare(rows, self.backbone(model).tokenizer, max_length)
+        rows, backbone = self.data(task, data, partial), self.backbone(model)
+        if max_length > backbone.positions:
+            raise InputError(
+                f"max_length is {max_length}, but {backbone.title} reads at most {backbone.positions} tokens: set run.max_length"
+            )
+        return registry.task(task).prepare(rows, backbone.tokenizer, max_length)
 
 
 def _load(task: str, data: str, partial: bool) -> TaskData:  # noqa: FBT001  a cache's key

@@ -3,25 +3,29 @@
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from benchmarks.spec import Head, InputError
 
@@ -30,6 +34,7 @@ _PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "minilm": ("sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"),
         "roberta-base": ("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),
         "roberta-large": ("FacebookAI/roberta-large", "722cf37b1afa9454edce342e7895e588b6ff1d59"),
+        "gpt2-medium": ("openai-community/gpt2-medium", "6dcaa7a952f72f9298047fd5137cd6e4f05f41da"),
     }
 )
 """Short name -> Hub repository and revision. Another Hub id is taken at its newest revision, or at ID@REVISION."""
@@ -70,12 +75,38 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "position_biased_input": False,
             "type_vocab_size": 0,
         },
+        "gpt2-medium": {"model_type": "gpt2", "n_embd": 1024, "n_layer": 24, "n_head": 16},
+        "decoder": {
+            "model_type": "gpt2",
+            "vocab_size": 4096,
+            "n_positions": 512,
+            "n_embd": 256,
+            "n_layer": 4,
+            "n_head": 4,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        },
     }
 )
 """What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
 
 _CLASSES: Mapping[Head, Any] = MappingProxyType(
-    {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
+    {
+        "sequence": AutoModelForSequenceClassification,
+        "token": AutoModelForTokenClassification,
+        "language": AutoModelForCausalLM,
+    }
+)
+_DECODER = Path(__file__).parent / "decoder" / "weights"
+"""Weights that come with the project (`benchmarks.decoder.pretrain`)."""
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "minilm": "MiniLM-L6",
+        "decoder": "small GPT-2",
+        "roberta-base": "RoBERTa-base",
+        "roberta-large": "RoBERTa-large",
+        "gpt2-medium": "GPT2-medium",
+    }
 )
 _RANDOM = "random:"
 _HEADS = ("classifier", "score")
@@ -85,7 +116,7 @@ _MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A pretrained encoder, ready to get a new head."""
+    """A pretrained model, ready to get a new head."""
 
     title: str
     """As a report names it."""
@@ -96,14 +127,31 @@ class Backbone:
     config: PretrainedConfig
     tokenizer: PreTrainedTokenizerBase
     head: tuple[str, ...]
-    """Last names of the modules that are new, and that every method trains in full."""
+    """Last names of the modules that a classifier's head adds; see `new_modules`."""
     parameters: int
     """Numbers in the model, its head left out."""
     multiplied: int
     """Those of them that every token is multiplied with: embeddings left out."""
 
+    @property
+    def positions(self) -> int:
+        """Tokens that it can read at most."""
+        positions = getattr(self.config, "max_position_embeddings", None)
+        return int(positions) if positions and positions > 0 else sys.maxsize
+
+    def new_modules(self, head: Head) -> tuple[str, ...]:
+        """Last names of the modules that are new under such a head, and that every method trains in full."""
+        return () if head == "language" else self.head
+
     def builder(
-        self, num_labels: int, seed: int, dropout: float | None = None, head: Head = "sequence"
+        self,
+        num_labels: int,
+        seed: int,
+        dropout: float | None = None,
+        head: Head = "sequence",
+        *,
+        label_smoothing: float = 0.0,
+        checkpointing: bool = False,
     ) -> Callable[[], nn.Module]:
         """A function that returns the same model at every call: the pretrained weights and a new head.
 
@@ -111,15 +159,30 @@ class Backbone:
             num_labels: outputs of the head; 1 is regression (mean squared error).
             seed: decides the new head's initial values; for `random:` all others are the same for every seed.
             dropout: share of activations dropped in training, everywhere in the model; None leaves the model's own.
-            head: what it reads.
+            head: what it reads; "language" is the model's own, which is not new.
+            label_smoothing: share of a token's probability that a language model's loss spreads over all tokens.
+            checkpointing: compute activations anew in the backward pass instead of keeping them.
+
+        Raises:
+            InputError: it cannot write, or something else than a language model's loss shall be smoothed.
         """
+        if head == "language" and self.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+            raise InputError(
+                f"{self.title} reads texts but does not write any; take a decoder: --model decoder, gpt2-medium"
+            )
+        if label_smoothing and head != "language":
+            raise InputError("label_smoothing is for tasks whose model writes texts; leave it out for the others")
 
         def build() -> nn.Module:
-            model, _ = _build(self.folder, self.config, num_labels, seed, head)
+            model: Any = _build(self.folder, self.config, num_labels, seed, head)[0]
+            if checkpointing:
+                model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            if head == "language":
+                model.loss_function = partial(_next_token_loss, smoothing=label_smoothing)
             for module in model.modules():
                 if dropout is not None and isinstance(module, nn.Dropout):
                     module.p = dropout
-            return model
+            return cast("nn.Module", model)
 
         return build
 
@@ -128,16 +191,20 @@ def open_backbone(name: str) -> Backbone:
     """Find the backbone of that name, verify it, and load its tokenizer.
 
     Args:
-        name: "minilm", "roberta-base", "roberta-large", another Hub id, a local folder, or "random:NAME" for an
-            architecture without pretrained weights (and MiniLM's tokenizer), for measurements of cost.
+        name: "minilm", "decoder", "roberta-base", "roberta-large", "gpt2-medium", another Hub id, a local folder, or
+            "random:NAME" for an architecture without pretrained weights (and the tokenizer of MiniLM or of the
+            decoder), for measurements of cost.
 
     Raises:
         InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
     """
     folder = None if name.startswith(_RANDOM) else _find(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder or _find("minilm"))
+        tokenizer = AutoTokenizer.from_pretrained(folder or _find(_tokenizer_of(name)))
         config = AutoConfig.from_pretrained(folder) if folder else _random_config(name, tokenizer)
+        if tokenizer.pad_token is None:  # GPT-2 has none
+            tokenizer.pad_token = tokenizer.eos_token
+            config.pad_token_id = tokenizer.pad_token_id
         model, missing = _build(folder, config, num_labels=2, seed=0)
     except (ValueError, ImportError, OSError) as error:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
@@ -172,12 +239,24 @@ def fingerprint(name: str) -> str:
     return digest.hexdigest()
 
 
+def _next_token_loss(logits: Tensor, labels: Tensor, *, smoothing: float, **_: Any) -> Tensor:
+    """Mean cross-entropy of the tokens that are labelled, each said by the one before it; a scalar.
+
+    Args:
+        logits: shape (batch, tokens, vocabulary).
+        labels: shape (batch, tokens); -100 counts for nothing.
+        smoothing: share of the probability that all tokens have in equal parts.
+    """
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), label_smoothing=smoothing)
+
+
 def _build(
     folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int, head: Head = "sequence"
 ) -> tuple[nn.Module, frozenset[str]]:
     """The model, and the names of the weights that were not in the folder."""
     config = type(config).from_dict(config.to_dict())
-    config.num_labels = num_labels
+    if num_labels:
+        config.num_labels = num_labels
     if head == "sequence":
         config.problem_type = "regression" if num_labels == 1 else "single_label_classification"
     # Eager attention: it has second derivatives, and up to 64 tokens it is the fastest on a CPU.
@@ -202,8 +281,8 @@ def _find(name: str) -> Path:
     """The folder of a backbone with pretrained weights."""
     if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
         return _verified(Path(package.origin).parent / "model")
-    if Path(name).is_dir():
-        folder = Path(name)
+    if name == "decoder" or Path(name).is_dir():
+        folder = _DECODER if name == "decoder" else Path(name)
         if not (folder / "config.json").is_file() or not _weight_files(folder):
             raise InputError(f"the model folder {name} must hold config.json and *.safetensors")
         return folder
@@ -221,7 +300,7 @@ def _download(repository: str, revision: str | None) -> Path:
         if not _weight_files(folder):
             folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*small, "*model*.bin"]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        known = ", ".join(_PINNED)
+        known = ", ".join(["decoder", *_PINNED])
         raise InputError(
             f"--model {repository}: neither a local folder nor within reach on the Hub ({type(error).__name__}). "
             f"Known short names: {known}; random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
@@ -257,6 +336,11 @@ def _architecture(name: str) -> Mapping[str, Any]:
     return architecture
 
 
+def _tokenizer_of(name: str) -> str:
+    """Whose tokenizer a `random:` architecture has: words in its vocabulary's range, and an end of text for a decoder."""
+    return "decoder" if _architecture(name)["model_type"] == "gpt2" else "minilm"
+
+
 def _random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
     fields = dict(_architecture(name))
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
@@ -267,4 +351,4 @@ def _random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedC
 def _title(name: str) -> str:
     if name.startswith(_RANDOM):
         return f"{name.removeprefix(_RANDOM)} with random weights"
-    return {"minilm": "MiniLM-L6", "roberta-base": "RoBERTa-base", "roberta-large": "RoBERTa-large"}.get(name, name)
+    return _TITLES.get(name, name)

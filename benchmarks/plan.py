@@ -17,10 +17,11 @@ from benchmarks.nested import build, digest
 from benchmarks.registry import canonical
 from benchmarks.result import Environment, Result
 from benchmarks.settings import Settings, resolve
-from benchmarks.spec import Method, Task, TaskData
+from benchmarks.spec import Method, Row, Task, TaskData
 from benchmarks.store import CellFolder, Store
 
 TOKENS_PER_WORD = 1.4
+BEAMS = 10
 EFFICIENCY = {"fp32": 0.9, "bf16": 0.5}
 """Share of the matrix-product rate that training reaches, by precision: MiniLM on one core of an AMD EPYC; with bf16
 the steps around the products weigh more."""
@@ -150,7 +151,7 @@ class Estimate:
         weights = self._materials.backbone(cell.config["model"]).multiplied
         tokens: float = min(mean_tokens(data), cell.config["max_length"])
         method: Method = build(registry.method(cell.method), cell.config["method"], f"methods.{cell.method}")
-        trained = method.work(len(data.splits["train"]))
+        trained = method.work(sum(map(_texts, data.splits["train"])))
         scored = evaluated_examples(task, data)
         return weights * tokens * (4 * trained + 2 * scored)  # of the weights only LoRA's have gradients
 
@@ -165,12 +166,19 @@ def mean_tokens(data: TaskData) -> float:
     """Roughly, from the words of the first training examples."""
     rows = list(islice(data.splits["train"], 200))
     words = [sum(len(value.split()) for value in row.values() if isinstance(value, str)) for row in rows]
-    return TOKENS_PER_WORD * statistics.mean(words) + 3
+    told = [len(row["texts"][0].split()) for row in rows if row.get("texts")]
+    return TOKENS_PER_WORD * (statistics.mean(words) + (statistics.mean(told) if told else 0)) + 3
+
+
+def _texts(row: Row) -> int:
+    """Examples that a row makes: one per text where it has several."""
+    return len(row["texts"]) if "texts" in row else 1
 
 
 def evaluated_examples(task: Task, data: TaskData) -> int:
-    """Examples of all evaluation splits."""
-    return sum(len(data.splits[split]) for split in task.evaluation_splits)
+    """Examples of all evaluation splits; a text that is written counts for every hypothesis that is followed."""
+    rows = sum(len(data.splits[split]) for split in task.evaluation_splits)
+    return BEAMS * rows if task.head == "language" else rows
 
 
 def matmul_rate(device: str, precision: str) -> float:

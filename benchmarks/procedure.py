@@ -36,11 +36,12 @@ def apply_procedure(prepared: Prepared, config: Mapping[str, Any]) -> Prepared:
 
 def hold_out(prepared: Prepared, share: float) -> Prepared:
     """Take a share of the training set for evaluation, the same for all methods and seeds, in place of the splits."""
-    train, held_out = stratified_split(prepared.strata, share, seed=0)
+    train, held_out = stratified_split(prepared.strata, share, seed=0, groups=prepared.groups)
     return replace(
         prepared,
         train=[prepared.train[index] for index in train],
         strata=[prepared.strata[index] for index in train],
+        groups=[prepared.groups[index] for index in train] if prepared.groups else None,
         evaluation={HELD_OUT: [prepared.train[index] for index in held_out]},
     )
 

@@ -93,6 +93,12 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
             paper=0.5, released=0.3, clean=0.5, choices=float,
             settings=lambda share: _search(valid_share=float(share)),
         ),
+        "split_by": Switch(
+            row=1,
+            about="what the split keeps together, where several texts tell one record: all of them, or nothing",
+            paper="row", released="row", clean="input", choices=("input", "row"),
+            settings=lambda unit: {"run": {"split_by": unit}},
+        ),
         "learning_rates": Switch(
             row=2,
             about="of the search, weights and selection: the paper has 1e-4 and 1e-3, the released code 3e-4 for both",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.nested import build
 from benchmarks.spec import InputError
@@ -28,9 +29,11 @@ class PublishedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
-    """A table of scores: methods x tasks."""
+    """A table of scores, or a figure that shows what could be one: methods x tasks."""
 
     table: int
+    """Its number."""
+    kind: Literal["Table", "Figure"] = "Table"
     title: str
     source: str
     model: str
@@ -52,6 +55,11 @@ class PublishedTable:
     """Column -> task and metric, where a column is not a task's headline metric."""
 
     @property
+    def name(self) -> str:
+        """As the paper calls it."""
+        return f"{self.kind} {self.table}"
+
+    @property
     def tasks(self) -> list[str]:
         """All that its columns show."""
         return list(dict.fromkeys(self.measures.get(column, (column, ""))[0] for column in self.columns))
@@ -68,10 +76,19 @@ class PublishedTable:
 
 def published_table(number: int) -> PublishedTable:
     """Read one of the paper's tables. Raises InputError: it is not among the data."""
-    path = PAPER / f"table{number}.json"
+    return _published(f"table{number}")
+
+
+def published_figure(number: int) -> PublishedTable:
+    """Read one of the paper's figures of scores. Raises InputError: it is not among the data."""
+    return _published(f"figure{number}")
+
+
+def _published(name: str) -> PublishedTable:
+    path = PAPER / f"{name}.json"
     if not path.is_file():
-        raise InputError(f"table {number} is not in {PAPER}")
-    return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), f"table{number}")
+        raise InputError(f"{name} is not in {PAPER}")
+    return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), name)
 
 
 @dataclass(frozen=True, kw_only=True)

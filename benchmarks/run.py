@@ -150,12 +150,13 @@ class Bench:
         choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
         observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
         problem = Problem(
-            build_model=_timed(backbone.builder(task.num_labels, cell.seed, config["dropout"], task.head), clocks),
+            build_model=_timed(_builder(backbone, task, cell), clocks),
             train=prepared.train,
             collate=prepared.collate,
-            head=backbone.head,
+            head=backbone.new_modules(task.head),
             targets=tuple(config["targets"]) if config["targets"] else None,
             strata=prepared.strata,
+            groups=prepared.groups if config["split_by"] == "input" else None,
             seed=cell.seed,
             ranks=needed_ranks(cell, store),
             observe=observe,
@@ -227,6 +228,17 @@ def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores
         split: {name: value if isfinite(value) else None for name, value in task.score(prediction).items()}
         for split, prediction in predictions.items()
     }
+
+
+def _builder(backbone: Backbone, task: Task, cell: Cell) -> Callable[[], nn.Module]:
+    return backbone.builder(
+        task.num_labels,
+        cell.seed,
+        cell.config["dropout"],
+        task.head,
+        label_smoothing=cell.config["label_smoothing"],
+        checkpointing=cell.config["gradient_checkpointing"],
+    )
 
 
 def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[], nn.Module]:

@@ -31,12 +31,18 @@ class Conditions:
     """Tokens per example; longer ones are cut."""
     dropout: float | None = None
     """Share of the backbone's activations dropped in training; None leaves what it was pretrained with."""
+    gradient_checkpointing: bool = False
+    """Keep no activations for the backward pass, but compute them anew: less memory, more time, the same numbers."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"
     """A torch device; "auto" is cuda where there is one."""
     targets: tuple[str, str] | None = None
     """Last names of the query and the value projection, for a backbone whose architecture is not known."""
+    label_smoothing: float = 0.0
+    """Share of a token's probability that the training loss spreads over all tokens; where texts are written only."""
+    split_by: Literal["input", "row"] = "input"
+    """What a split of the training set keeps together: all rows that were made from one input, or nothing."""
     drop_last: bool = False
     """Leave the evaluation's last incomplete batch of 16 out of the score, as the authors' code does."""
     pooled: bool = False
@@ -56,6 +62,8 @@ class Conditions:
             raise ValueError(f"max_length is at least 8 tokens; got {self.max_length}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a share of activations, in [0, 1); got {self.dropout}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is a share of probability, in [0, 1); got {self.label_smoothing}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is a share of the training set, in [0, 1); got {self.held_out}")
 

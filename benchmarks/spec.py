@@ -21,8 +21,8 @@ Row = Mapping[str, Any]
 """One example in the Hub's schema of its data set: column name -> text, label index or score."""
 
 
-Head = Literal["sequence", "token"]
-"""What a task's head reads: the whole input, or every token."""
+Head = Literal["sequence", "token", "language"]
+"""What a task's head reads: the whole input, or every token; or the model's own, which says the next token."""
 
 
 class InputError(Exception):
@@ -52,9 +52,13 @@ class Prepared:
     train: Sequence["Example"]
     strata: Sequence[int]
     """Per training example its label, or the bin of its score."""
+    groups: Sequence[int] | None = None
+    """Per training example the input that it was made from, where several have the same; a split keeps them together."""
     evaluation: Mapping[str, Sequence["Example"]]
     """Evaluation split -> examples, in the data's order; the headline split comes first."""
     collate: Callable[[Sequence["Example"]], "Batch"]
+    decode: Callable[[Sequence[int]], str] | None = None
+    """Tokens -> text, where a model writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +66,13 @@ class Prediction:
     """What a model said about one split, in the data's order."""
 
     labels: Sequence[Any]
-    """A class, a score, or a list of tags per example."""
+    """A class, a score, or a list of tags per example; of texts, all those of a record."""
     predictions: Sequence[Any]
     """Likewise."""
     scores: Sequence[Sequence[float]]
-    """Logits per example; of tags those that were said."""
+    """Logits per example; of tags those that were said; of texts none."""
+    parts: Sequence[str] = ()
+    """Per example the part of the split that it belongs to, where parts are scored apart too."""
 
 
 class Task(Protocol):
@@ -80,7 +86,7 @@ class Task(Protocol):
     evaluation_splits: tuple[str, ...]
     """Splits that are scored; the first one is the headline."""
     num_labels: int
-    """Outputs of the head; 1 is regression."""
+    """Outputs of the head; 1 is regression, 0 no new head."""
     head: Head
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:

@@ -121,8 +121,11 @@ class CellFolder:
 
 
 def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
-    """Evaluation split -> labels, predictions and scores, as JSON has them."""
-    return {split: plain(prediction) for split, prediction in predictions.items()}
+    """Evaluation split -> labels, predictions and scores, and parts where there are some, as JSON has them."""
+    return {
+        split: {name: value for name, value in plain(prediction).items() if value or name != "parts"}
+        for split, prediction in predictions.items()
+    }
 
 
 def write_predictions(path: Path, predictions: Mapping[str, Any]) -> None:

@@ -169,7 +169,13 @@ def install(set_attribute: Callable[[Any, str, Any], None] = setattr) -> None:
         ],
     }
     backbone = SimpleNamespace(
-        title="Fake", parameters=10, multiplied=8, tokenizer=None, head=("classifier",), builder=_builder
+        title="Fake",
+        parameters=10,
+        multiplied=8,
+        positions=512,
+        tokenizer=None,
+        new_modules=lambda head: ("classifier",),
+        builder=_builder,
     )
     set_attribute(registry, "entry_points", lambda group: found[group])
     set_attribute(models, "open_backbone", lambda name: backbone)
@@ -234,7 +240,7 @@ def scored(score: float | None, **changes: Any) -> Result:
     return make_result(metrics={"validation": {"matthews": score}}, **changes)
 
 
-def _builder(num_labels: int, seed: int, dropout: float | None, head: str) -> Callable[[], nn.Module]:
+def _builder(num_labels: int, seed: int, dropout: float | None, head: str, **_: Any) -> Callable[[], nn.Module]:
     return _zero
 
 

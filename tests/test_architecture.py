@@ -9,7 +9,7 @@ PACKAGES = ("autolora", "baselines", "benchmarks")
 LAYERS = (
     {"spec"},
     {"embedded", "metrics", "models"},
-    {"sources"},
+    {"decoder", "sources"},
     {"families"},
     {"methods", "tasks"},
     {"registry"},

@@ -21,7 +21,7 @@ def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "cola" in out
     assert "autolora" in out
-    assert "presets: paper quick released small" in out
+    assert "presets: large paper quick released small" in out
 
 
 def test_plan_trains_nothing_and_says_what_is_done(

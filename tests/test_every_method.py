@@ -84,6 +84,23 @@ def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_method_adapts_a_decoder_that_writes(name: str) -> None:
+    projections = [f"transformer.h.{block}.attn.c_attn.{role}" for block in range(2) for role in ("query", "value")]
+    task = tiny.problem(
+        build_model=tiny.decoder, collate=tiny.texts, head=(), score=tiny.text_loss, strata=None,
+        groups=[index // 3 for index in range(48)], ranks=dict.fromkeys(projections, 2),
+    )  # fmt: skip
+    outcome = method(name).train(task)
+    assert (outcome.head_parameters, outcome.trainable_parameters > 0) == (0, True)
+    if outcome.ranks is not None:
+        assert set(outcome.ranks) == set(projections)
+    batch = examples(9)
+    assert tiny.text_loss(outcome.model, batch) != tiny.text_loss(tiny.decoder(), batch)
+    written = outcome.model.generate(input_ids=torch.tensor([[3, 4, 5]]), max_new_tokens=4, do_sample=False)
+    assert written.shape[1] > 3
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_estimated_work_grows_with_the_examples_unless_the_steps_are_set(name: str) -> None:
     by_epochs = method(name, TrainingConfig(epochs=2, batch_size=10))
     assert by_epochs.work(200) > 0

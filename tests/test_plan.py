@@ -14,6 +14,7 @@ from benchmarks.nested import Table
 from benchmarks.plan import PlannedCell, make_plan
 from benchmarks.published import RESULTS
 from benchmarks.settings import Conditions, load_settings
+from benchmarks.sources.rows import task_data
 from benchmarks.spec import InputError
 from benchmarks.store import Store
 from tests import fakes
@@ -107,6 +108,12 @@ def test_without_a_measurement_the_estimate_is_arithmetic(tmp_path: Path) -> Non
     tokens = 3 * plan.TOKENS_PER_WORD + 3  # "heads or tails"
     operations = 8 * tokens * (4 * 3 * 2 + 2 * 4)  # weights, 3 steps of 2, 4 rows to evaluate
     assert cell.seconds == pytest.approx(operations / (1e6 * plan.EFFICIENCY["fp32"]))
+
+
+def test_a_record_with_several_texts_is_several_examples() -> None:
+    rows = {"train": [{"record": "a b", "texts": ["c d", "e f"]}, {"record": "a b", "texts": ["c d"]}]}
+    assert sum(map(plan._texts, rows["train"])) == 3
+    assert plan.mean_tokens(task_data(rows, "here")) == pytest.approx(4 * plan.TOKENS_PER_WORD + 3)
 
 
 def test_names_are_checked_before_data_are_read(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def changed(*assignments: str, **where: str) -> dict[str, Any]:
 
 OTHER_VALUES = {
     "split": 0.25,
+    "split_by": "row",
     "learning_rates": "released",
     "rank_rule": "logits",
     "initial_logit": 1.0,
@@ -67,6 +68,7 @@ def test_the_clean_protocol_is_the_default_and_changes_nothing() -> None:
 
 def test_the_released_protocol_is_what_the_authors_code_does() -> None:
     assert changed("protocol.base=released") == {
+        "split_by": "row",
         "drop_last": True,
         "pooled": True,
         "epoch": "best-on-dev",

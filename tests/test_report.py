@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.published import published_table
+from benchmarks.published import published_figure, published_table
 from benchmarks.report.render import render
 from benchmarks.report.score_table import ScoreTable, score_tables
 from benchmarks.result import Result
@@ -187,3 +187,32 @@ def test_a_column_can_be_one_of_several_metrics_of_a_task(tmp_path: Path, capsys
         printed = capsys.readouterr().out
         assert shown in printed
         assert hidden not in printed
+
+
+def written(**metrics: float) -> Result:
+    return make_result(task="e2e", metric="bleu", split="test", metrics={"test": metrics}, rows={"train": 8, "test": 9})
+
+
+def test_a_column_has_the_papers_decimals() -> None:
+    (table,) = score_tables([written(bleu=67.13, nist=8.537)], published_table(2))
+    text = render([table], "text", 200)
+    assert "67.1" in text
+    assert "8.54" in text
+    assert "paper 8.54 (Δ -0.00)" in text
+
+
+def test_metrics_that_no_cell_has_are_named_with_what_they_need() -> None:
+    (table,) = score_tables([written(bleu=67.13, nist=8.537)], published_table(2))
+    (remark,) = [remark for remark in table.remarks if "Not measured" in remark]
+    assert "E2E MET, E2E ROUGE-L, E2E CIDEr" in remark
+    assert "WebNLG" not in remark
+    assert "Java" in remark
+    (table,) = score_tables([written(bleu=1, nist=1, meteor=1, rouge_l=1, cider=1)], published_table(2))
+    assert not [remark for remark in table.remarks if "Not measured" in remark]
+
+
+def test_a_figure_without_numbers_has_a_layout_too() -> None:
+    (table,) = score_tables([make_result(task="mrpc", method="autolora")], published_figure(2))
+    assert table.title.startswith("Figure 2, RoBERTa-large on MRPC, QQP and SST-2")
+    (row,) = table.rows
+    assert row.cells["mrpc"].published is None

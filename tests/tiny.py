@@ -6,18 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
     RobertaConfig,
     RobertaForSequenceClassification,
 )
 
 from autolora.problem import Batch, Example, Problem
 from autolora.runtime import Progress, Runtime
+from autolora.training import IGNORED
 
 VOCABULARY = 40
 _SIZES = {
@@ -68,6 +71,37 @@ def collate(batch: list[Example]) -> Batch:
     ids = torch.tensor([[*example["input_ids"], *[0] * (length - len(example["input_ids"]))] for example in batch])
     labels = torch.tensor([example["labels"] for example in batch])
     return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
+
+
+def decoder(*, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The same tiny GPT-2 without dropout at every call; its loss is the mean over the tokens that are labelled."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = GPT2Config(
+            vocab_size=VOCABULARY, n_positions=40, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0, embd_pdrop=0.0,
+            attn_pdrop=0.0, bos_token_id=0, eos_token_id=0, attn_implementation="eager",
+        )  # fmt: skip
+        model = GPT2LMHeadModel(config).to(dtype)
+    model.loss_function = _token_loss
+    return model
+
+
+def _token_loss(logits: Tensor, labels: Tensor, **_: Any) -> Tensor:
+    return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+
+def texts(batch: list[Example]) -> Batch:
+    """As `collate`, for a decoder: every token but the first is to be said, and padding is not."""
+    padded = collate(batch)
+    labels = padded["input_ids"].masked_fill(padded["attention_mask"] == 0, IGNORED)
+    labels[:, 0] = IGNORED
+    return {**padded, "labels": labels}
+
+
+def text_loss(model: nn.Module, batch: Sequence[Example]) -> float:
+    """Negative, so that larger is better."""
+    with torch.no_grad():
+        return -float(model.eval()(**texts(list(batch))).loss)
 
 
 def accuracy(model: nn.Module, labelled: Sequence[Example]) -> float:

@@ -25,10 +25,11 @@ from benchmarks.engines import measure_engines, render_engines
 from benchmarks.environment import describe, resolve_device, resolve_precision, usable_cores
 from benchmarks.launch import Request, Scope
 from benchmarks.materials import open_materials
+from benchmarks.metrics import java
 from benchmarks.models import open_backbone
 from benchmarks.nested import Table, build, merge
 from benchmarks.plan import make_cells
-from benchmarks.published import PublishedTable, published_table
+from benchmarks.published import PublishedTable
 from benchmarks.result import Result
 from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
@@ -56,7 +57,11 @@ def show_plan(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is not done, and print the table of all that was asked for."""
-    return _launch(_request(arguments), lambda results: print_tables(results, arguments.table, arguments.format))
+    request = _request(arguments)
+    written = any(registry.task(task).head == "language" for scope in request.scopes for task in scope.tasks)
+    if written and (problem := java.missing()):
+        print(f"{problem}. Without them the other metrics are measured", file=sys.stderr)
+    return _launch(request, lambda results: print_tables(results, arguments.layout, arguments.format))
 
 
 def learn_ranks(arguments: argparse.Namespace) -> int:
@@ -197,11 +202,10 @@ def show_worth(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> Request:
-    table = published_table(arguments.table)
     scope = Scope(
         settings=load_settings(arguments.preset, _command_line(arguments)),
-        tasks=_known_tasks(arguments, table),
-        methods=_known_methods(arguments, table),
+        tasks=_known_tasks(arguments, arguments.layout),
+        methods=_known_methods(arguments, arguments.layout),
     )
     return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers)
 

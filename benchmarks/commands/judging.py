@@ -80,7 +80,7 @@ def show_check(arguments: argparse.Namespace) -> int:
         return _check_costs(arguments, reference)
     store = Store(folder=arguments.runs)
     candidates = [result for result in store.results() if _asked_for(result, arguments)]
-    table = published_table(arguments.table)
+    table = arguments.layout
     scope = list(product(arguments.tasks or table.tasks, arguments.methods or table.methods))
     checks = check(candidates, Store(folder=reference).results(), scope)
     print(render_check(checks, arguments.format, width()))

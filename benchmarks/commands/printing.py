@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.cost_record import CostRun
-from benchmarks.published import published_table
+from benchmarks.published import PublishedTable, published_table
 from benchmarks.report.cost_report import cost_report, render_costs
 from benchmarks.report.render import render
 from benchmarks.report.score_table import score_tables
@@ -21,9 +21,9 @@ TERMINAL = (120, 24)
 """Columns and lines where there is no terminal."""
 
 
-def print_tables(results: Sequence[Result], table: int, form: str) -> None:
+def print_tables(results: Sequence[Result], layout: PublishedTable, form: str) -> None:
     """Results in the layout of one of the paper's tables."""
-    print(render(score_tables(results, published_table(table)), form, width()))
+    print(render(score_tables(results, layout), form, width()))
 
 
 def print_costs(runs: Sequence[CostRun], form: str) -> None:

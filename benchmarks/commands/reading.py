@@ -15,7 +15,7 @@ from benchmarks.audit.run import audit, render_audit
 from benchmarks.commands.printing import print_costs, print_protocols, print_ranks, print_tables, width
 from benchmarks.cost_record import cost_runs
 from benchmarks.protocols import NO_SWITCH, switch_rows
-from benchmarks.published import published_table, published_tables, score_tables
+from benchmarks.published import PublishedTable, published_table, published_tables, score_tables
 from benchmarks.report.reach import reached, render_reached
 from benchmarks.result import Result
 from benchmarks.settings import preset_names
@@ -59,8 +59,8 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.costs:
         return _report_costs(arguments)
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
-    methods = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.table)
-    tasks = () if arguments.ranks or arguments.tasks else _tasks_elsewhere(arguments.table)
+    methods = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.layout)
+    tasks = () if arguments.ranks or arguments.tasks else _tasks_elsewhere(arguments.layout)
     shown = [result for result in results if result.method not in methods and result.task not in tasks]
     if not shown:
         raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
@@ -71,7 +71,7 @@ def report(arguments: argparse.Namespace) -> int:
     elif arguments.protocols:
         print_protocols(shown, Store(folder=arguments.runs), arguments.format)
     else:
-        print_tables(shown, arguments.table, arguments.format)
+        print_tables(shown, arguments.layout, arguments.format)
     return 0
 
 
@@ -97,17 +97,17 @@ def promote_results(arguments: argparse.Namespace) -> int:
     return int(bool(left_out) or not written)
 
 
-def _methods_elsewhere(table: int) -> set[str]:
+def _methods_elsewhere(layout: PublishedTable) -> set[str]:
     """Methods that belong to other tables of scores, or to figures, than this one."""
-    tables = [published_table(number) for number in published_tables() if number != table]
+    tables = [published_table(number) for number in published_tables()]
     others = {method for known in tables if "cost" not in known.columns for method in known.methods}
-    return others.union(RANK_METHODS).difference(published_table(table).methods)
+    return others.union(RANK_METHODS).difference(layout.methods)
 
 
-def _tasks_elsewhere(table: int) -> set[str]:
+def _tasks_elsewhere(layout: PublishedTable) -> set[str]:
     """Tasks that belong to other tables of scores than this one."""
     others = {task for number in score_tables() for task in published_table(number).tasks}
-    return others.difference(published_table(table).tasks)
+    return others.difference(layout.tasks)
 
 
 def _wanted(result: Result, arguments: argparse.Namespace) -> bool:

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable
 
-from benchmarks.embedded import bionlp2004, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli
+from benchmarks.embedded import bionlp2004, cola, e2e, mnli, mrpc, qnli, qqp, rte, sst2, stsb, webnlg, wnli
 from benchmarks.spec import InputError, Row
 
 _GENERATORS: dict[str, Callable[[], dict[str, list[Row]]]] = {
@@ -16,6 +16,8 @@ _GENERATORS: dict[str, Callable[[], dict[str, list[Row]]]] = {
     "rte": rte.generate,
     "stsb": stsb.generate,
     "wnli": wnli.generate,
+    "e2e": e2e.generate,
+    "webnlg": webnlg.generate,
     "bionlp2004": bionlp2004.generate,
 }
 

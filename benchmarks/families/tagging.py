@@ -9,14 +9,13 @@ from transformers import DataCollatorForTokenClassification, PreTrainedTokenizer
 
 from autolora.problem import Batch, Example
 from autolora.runtime import NonFiniteLossError, Runtime
+from autolora.training import IGNORED
 from benchmarks.families.evaluation import in_batches
 from benchmarks.metrics.entities import Entities
 from benchmarks.sources.iob2 import tags_of
 from benchmarks.sources.tagged import TaggedDataSet
 from benchmarks.spec import Head, Prediction, Prepared, Row, TaskData
 
-IGNORED = -100
-"""Label of a token that is no word's first: it counts for no loss."""
 OUTSIDE = "O"
 
 

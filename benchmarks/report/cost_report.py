@@ -107,7 +107,7 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
         )
     copied = next((cost.method for cost in run.costs if cost.again), None)
     return CostReport(
-        title=f"Table {published.table}, {published.title}; here {run.model_title}, preset {run.preset}, protocol "
+        title=f"{published.name}, {published.title}; here {run.model_title}, preset {run.preset}, protocol "
         f"{run.protocol}; {'projected' if run.timed_steps else 'measured'}",
         tasks=tasks,
         rows=rows,

@@ -19,6 +19,7 @@ def remarks(
         comparability(shown, published),
         *_failures(failed),
         *_partial_data(shown),
+        *_absent(shown, published),
         *_older(summaries),
         *sorted({f"{result.task_title}: {note}" for result in shown for note in result.notes}),
         *_environments(shown),
@@ -45,6 +46,22 @@ def _failures(failed: Sequence[Result]) -> list[str]:
 def _partial_data(shown: Sequence[Result]) -> list[str]:
     splits = {result.task_title: result.partial for result in shown if result.partial}
     return [f"{title}: only a sample of {', '.join(names)}." for title, names in splits.items()]
+
+
+def _absent(shown: Sequence[Result], published: PublishedTable) -> list[str]:
+    """Columns that no cell has, though their task was run."""
+    tasks = {published.measures[column][0] for column in {result.task for result in shown} & set(published.measures)}
+    measured = {result.task for result in shown}
+    absent = [
+        title
+        for column, title in published.columns.items()
+        if column not in measured and published.measures.get(column, ("",))[0] in tasks
+    ]
+    if not absent:
+        return []
+    return [
+        f'Not measured: {", ".join(absent)}. Java and pip install "autolora-bench[nlg]" are needed where cells run.'
+    ]
 
 
 def _older(summaries: Mapping[tuple[str, str], Summary]) -> list[str]:

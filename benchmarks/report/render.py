@@ -41,22 +41,25 @@ def _columns(table: ScoreTable) -> list[Column]:
     columns = [
         ["Method", *(row.title for row in table.rows)],
         ["Params", *(_parameters(row) for row in table.rows)],
-        *([title, *(_score(row.cells.get(task)) for row in table.rows)] for task, title in table.columns.items()),
+        *(
+            [title, *(_score(row.cells.get(task), table.decimals.get(task, 1)) for row in table.rows)]
+            for task, title in table.columns.items()
+        ),
     ]
     if any(row.average for row in table.rows):
         columns.append(["Avg.", *(_score(row.average) for row in table.rows)])
     return columns
 
 
-def _score(cell: ScoreCell | None) -> str:
+def _score(cell: ScoreCell | None, decimals: int = 1) -> str:
     if cell is None:
         return "-"
-    spread = f" ± {cell.sd:.1f} (n={len(cell.seeds)})" if cell.sd is not None else ""
-    measured = "failed" if cell.measured is None else f"{cell.measured:.1f}{spread}"
+    spread = f" ± {cell.sd:.{decimals}f} (n={len(cell.seeds)})" if cell.sd is not None else ""
+    measured = "failed" if cell.measured is None else f"{cell.measured:.{decimals}f}{spread}"
     if cell.published is None:
         return measured
-    difference = "" if cell.difference is None else f" (Δ {cell.difference:+.1f})"
-    return f"{measured}\npaper {cell.published:.1f}{difference}"
+    difference = "" if cell.difference is None else f" (Δ {cell.difference:+.{decimals}f})"
+    return f"{measured}\npaper {cell.published:.{decimals}f}{difference}"
 
 
 def _parameters(row: ScoreRow) -> str:

@@ -48,6 +48,8 @@ class ScoreTable:
     title: str
     columns: Mapping[str, str]
     """Task -> title."""
+    decimals: Mapping[str, int]
+    """Task -> decimals shown, where it is not one."""
     rows: Sequence[ScoreRow]
     remarks: Sequence[str]
     """What a reader must know, in sentences."""
@@ -67,9 +69,10 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
     columns = {task: title for task, title in (published.columns | titles).items() if task in titles}  # type: ignore[operator]
     newest = max(results, key=lambda result: result.finished)
     return ScoreTable(
-        title=f"Table {published.table}, {published.title}; here {newest.model_title}, preset {newest.preset}, "
+        title=f"{published.name}, {published.title}; here {newest.model_title}, preset {newest.preset}, "
         f"protocol {newest.protocol}",
         columns=columns,
+        decimals=published.decimals,
         rows=[
             _row(method, methods[method], summaries, failed, published)
             for method in sorted(methods, key=lambda method: _place(method, published))

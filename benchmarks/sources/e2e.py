@@ -43,6 +43,14 @@ def read_e2e(path: Path) -> list[Row]:
     return rows
 
 
+def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
+    """The Hub's rows, with `meaning_representation` and `human_reference`, as `read_e2e` has a file's."""
+    return grouped(
+        (linearise(row["meaning_representation"], f"row {number}"), _text(row["human_reference"], f"row {number}"))
+        for number, row in enumerate(rows)
+    )
+
+
 def linearise(record: str, where: str) -> str:
     """A meaning representation, "name[The Vaults], eatType[pub]", as the model reads it. Raises: as `read_e2e`."""
     slots = [(name.strip(), value.strip()) for name, value in _SLOT.findall(record)]

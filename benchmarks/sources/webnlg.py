@@ -2,10 +2,10 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
@@ -36,6 +36,22 @@ def read_webnlg(path: Path) -> list[Row]:
         entries = list(_from_xml(path))
     if not entries:
         raise InputError(f"{path} holds no entries")
+    return _distinct(entries)
+
+
+def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
+    """The Hub's rows as `read_webnlg` has a file's; its triples are texts of the form "subject | property | object"."""
+    return _distinct(_of_hub(row, f"row {number}") for number, row in enumerate(rows))
+
+
+def _of_hub(row: Row, where: str) -> Row:
+    triples = [_parts(triple, where) for triple in row["modified_triple_sets"]["mtriple_set"][0]]
+    told = zip(row["lex"]["text"], row["lex"]["comment"], strict=True)
+    return _row(triples, [text for text, comment in told if comment in ("", GOOD)], row["category"], where)
+
+
+def _distinct(entries: Iterable[Row]) -> list[Row]:
+    """One row per record, with the texts of all its entries."""
     rows: dict[str, Row] = {}
     for entry in entries:
         known = rows.setdefault(entry["record"], {**entry, "texts": []})
@@ -54,7 +70,7 @@ def _from_xml(path: Path) -> Iterator[Row]:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     for number, entry in enumerate(root.iter("entry"), start=1):
         where = f"{path}, entry {entry.get('eid') or number}"
-        triples = [_parts(triple, where) for triple in entry.findall("modifiedtripleset/mtriple")]
+        triples = [_parts(triple.text, where) for triple in entry.findall("modifiedtripleset/mtriple")]
         texts = [lex.text or "" for lex in entry.findall("lex") if lex.get("comment", GOOD) == GOOD]
         yield _row(triples, texts, entry.get("category"), where)
 
@@ -78,10 +94,10 @@ def _from_json(path: Path) -> Iterator[Row]:
         yield _row(triples, texts, category, where)
 
 
-def _parts(triple: Element, where: str) -> Sequence[str]:
-    parts = [part.strip() for part in (triple.text or "").split(" | ")]
+def _parts(triple: str | None, where: str) -> Sequence[str]:
+    parts = [part.strip() for part in (triple or "").split(" | ")]
     if len(parts) != 3:
-        raise InputError(f"{where}: a triple is subject | property | object; got {triple.text!r}")
+        raise InputError(f"{where}: a triple is subject | property | object; got {triple!r}")
     return parts
 
 

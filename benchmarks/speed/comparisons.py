@@ -23,7 +23,9 @@ from autolora.training import TrainingConfig, batch_order, gather, train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
 from baselines.lora_grid import one_after_another, stacked
-from benchmarks.models import Backbone
+from benchmarks.embedded import generate
+from benchmarks.families.generation import Beam, write
+from benchmarks.models import Backbone, open_backbone
 from benchmarks.speed import peers
 from benchmarks.speed.comparison import Comparison, Contender, Reach
 from benchmarks.speed.problems import LENGTHS, problem_of_lengths
@@ -31,6 +33,8 @@ from benchmarks.speed.problems import LENGTHS, problem_of_lengths
 BATCH = 16
 RELEASED_LENGTH = 512
 """Tokens that the authors' search pads everything to."""
+WRITTEN = 48
+"""Tokens of a text at most, where writing is timed."""
 BETTY = SearchConfig(engine="betty", eta=1.0, look_ahead="optimizer", order="selection-first")
 BETTY_PLAIN = replace(BETTY, order="simultaneous")
 
@@ -217,6 +221,38 @@ def inference(setting: Setting) -> Iterator[Comparison]:
         yield Comparison(work=f"inference on {work}, cola's lengths", contenders=[first, *others])
 
 
+def writing(setting: Setting) -> Iterator[Comparison]:
+    """Texts by beam search, many records at a time and with a cache, against one by one; by the small decoder."""
+    decoder = open_backbone("decoder")
+    model = decoder.builder(0, seed=0, head="language")().to(setting.runtime.device)
+    records = [row["record"] for row in generate("e2e")["test"][: max(4, setting.steps)]]
+    prompts = [[*tokens, decoder.tokenizer.eos_token_id] for tokens in decoder.tokenizer(records)["input_ids"]]
+
+    def run(*, at_once: int, cached: bool) -> Callable[[], float]:
+        def seconds() -> float:
+            began = time.perf_counter()
+            beam = Beam(batch_size=at_once)
+            write(model, prompts, beam, new_tokens=WRITTEN, runtime=setting.runtime, cached=cached)
+            return time.perf_counter() - began
+
+        return seconds
+
+    alone = "one by one without a cache"
+    yield Comparison(
+        work=f"texts of at most {WRITTEN} tokens from {len(prompts)} records, {Beam().width} beams",
+        contenders=[
+            Contender(name=alone, run=run(at_once=1, cached=False)),
+            Contender(name="one by one", run=run(at_once=1, cached=True), over=alone),
+            Contender(
+                name="ours",
+                run=run(at_once=Beam().batch_size, cached=True),
+                over=alone,
+                reach=[Reach(device=device, bound=0.2) for device in ("cpu", "cuda")],
+            ),
+        ],
+    )
+
+
 COMPARISONS: Mapping[str, Callable[[Setting], Iterator[Comparison]]] = MappingProxyType(
     {
         "lora": lora,
@@ -225,6 +261,7 @@ COMPARISONS: Mapping[str, Callable[[Setting], Iterator[Comparison]]] = MappingPr
         "released": released,
         "grid": grid,
         "inference": inference,
+        "writing": writing,
     }
 )
 """Name -> comparisons."""

@@ -65,9 +65,10 @@ def test_the_models_hypergradient_equals_that_of_the_unrolled_step(
 
     def compare(bilevel: Bilevel, eta: float) -> Hypergradient:
         found = exact(bilevel, eta)
-        gradient = torch.autograd.grad(bilevel.train_loss(bilevel.weights), bilevel.weights, create_graph=True)
+        (train_loss,), (valid_loss,) = bilevel.train_loss, bilevel.valid_loss
+        gradient = torch.autograd.grad(train_loss(bilevel.weights), bilevel.weights, create_graph=True)
         ahead = [w - eta * g for w, g in zip(bilevel.weights, gradient, strict=True)]
-        truth = torch.cat(torch.autograd.grad(bilevel.valid_loss(ahead), bilevel.logits))
+        truth = torch.cat(torch.autograd.grad(valid_loss(ahead), bilevel.logits))
         direct = torch.cat(found.direct)
         second = truth - direct
         checked.append(float((torch.cat(found.total) - direct - second).norm() / second.norm()))

@@ -14,8 +14,10 @@ from benchmarks import registry
 from benchmarks.embedded import TASKS, generate
 from benchmarks.embedded.drawing import EVALUATION_ROWS, TRAIN_ROWS, sentences
 from benchmarks.families.classification import TextClassification
+from benchmarks.families.generation import TextGeneration
 from benchmarks.spec import InputError, Row
 
+TEXTS = [task for task in TASKS if isinstance(registry.task(task), TextGeneration)]
 GLUE = [task for task in TASKS if isinstance(registry.task(task), TextClassification)]
 
 DIGEST = """
@@ -32,7 +34,7 @@ def splits() -> dict[str, dict[str, list[Row]]]:
 
 def test_every_task_of_the_benchmark_has_a_generator() -> None:
     assert set(TASKS) == set(registry.task_names())
-    assert len(TASKS) == 10
+    assert len(TASKS) == 12
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -101,10 +103,38 @@ def test_length_gives_no_class_away(task: str, splits: dict[str, dict[str, list[
     assert max(map(mean, lengths)) - min(map(mean, lengths)) < 0.6
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in TEXTS])
 def test_sentences_are_short(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
     words = [len(" ".join(sentences(row)).split()) for row in splits[task]["train"]]
     assert mean(words) < 19
+
+
+@pytest.mark.parametrize("task", TEXTS)
+def test_no_record_of_the_test_set_is_in_the_training_set(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+    records = [[row["record"] for row in rows] for rows in splits[task].values()]
+    assert len(set().union(*records)) == sum(map(len, records))
+    assert {len(row["texts"]) for rows in splits[task].values() for row in rows} == {3}
+
+
+def test_a_text_names_its_restaurant_and_tells_its_kind(splits: dict[str, dict[str, list[Row]]]) -> None:
+    for row in splits["e2e"]["train"]:
+        slots = dict(slot.split(" : ") for slot in row["record"].split(" | "))
+        assert all(slots["name"] in text and slots["Type"] in text for text in row["texts"])
+        assert 4 <= len(slots) <= 6
+
+
+def test_a_text_tells_every_triple(splits: dict[str, dict[str, list[Row]]]) -> None:
+    for row in splits["webnlg"]["test"]:
+        triples = [triple.split(" : ") for triple in row["record"].split(" | ")]
+        for text in row["texts"]:
+            assert all(word.replace("_", " ") in text for thing, _, value in triples for word in (thing, value))
+
+
+def test_half_of_the_test_set_is_of_unseen_categories(splits: dict[str, dict[str, list[Row]]]) -> None:
+    seen = {row["category"] for row in splits["webnlg"]["train"]}
+    unseen = [row for row in splits["webnlg"]["test"] if row["category"] not in seen]
+    assert len(unseen) == len(splits["webnlg"]["test"]) / 2
+    assert len(seen) == 4
 
 
 def test_an_unknown_task_is_answered_with_the_nearest_known_ones() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sources.e2e import linearise, read_e2e
+from benchmarks.sources.e2e import rows_of_hub as e2e_of_hub
 from benchmarks.sources.webnlg import read_webnlg
+from benchmarks.sources.webnlg import rows_of_hub as webnlg_of_hub
 from benchmarks.spec import InputError, Row
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -134,3 +136,22 @@ def test_webnlg_s_xml_and_json_hold_the_same(split: str, texts: int) -> None:
     assert {row["record"]: sorted(row["texts"]) for row in xml} == {
         row["record"]: sorted(row["texts"]) for row in as_json
     }
+
+
+def test_the_hub_s_rows_of_e2e_are_those_of_the_files(tmp_path: Path) -> None:
+    pairs = [("name[The Vaults], eatType[pub]", "A pub."), ("name[The Vaults], eatType[pub]", "The\nVaults."),
+             ("name[Zizzi]", "Zizzi.")]  # fmt: skip
+    rows: list[Row] = [{"meaning_representation": record, "human_reference": text} for record, text in pairs]
+    assert e2e_of_hub(rows) == read_e2e(write(tmp_path / "a.csv", CSV))
+    with pytest.raises(InputError, match="row 1: unknown attribute 'nam'"):
+        e2e_of_hub([rows[0], {"meaning_representation": "nam[x]", "human_reference": "x"}])
+
+
+def test_the_hub_s_rows_of_webnlg_are_those_of_the_files(tmp_path: Path) -> None:
+    triples = {"mtriple_set": [['A_B | city | C, "D"']]}
+    told = [(["good", "toFix"], ["One.", "Two."]), (["good"], ["Three."])]
+    rows: list[Row] = [
+        {"category": "Airport", "modified_triple_sets": triples, "lex": {"comment": comments, "text": texts}}
+        for comments, texts in told
+    ]
+    assert webnlg_of_hub(rows) == read_webnlg(write(tmp_path / "a.xml", XML))

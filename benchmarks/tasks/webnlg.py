@@ -1,0 +1,37 @@
+"""WebNLG (challenge of 2017): sets of DBpedia's triples, told; a part of the test set is of categories unseen in training."""
+
+from benchmarks.families.generation import TextGeneration
+from benchmarks.sources.described import DescribedDataSet, Form, HubForm
+from benchmarks.sources.webnlg import read_webnlg, rows_of_hub
+
+TASK = TextGeneration(
+    version=1,
+    title="WebNLG",
+    scores="webnlg",
+    dataset=DescribedDataSet(
+        name="webnlg",
+        hub=HubForm(
+            repository="webnlg-challenge/web_nlg",
+            configuration="webnlg_challenge_2017",
+            splits={"train": "train", "test": "test"},
+            read=rows_of_hub,
+        ),
+        forms=(
+            Form(
+                name="xml",
+                files={
+                    "train": "webnlg_challenge_2017/train",
+                    "test": "webnlg_challenge_2017/test/testdata_with_lex.xml",
+                },
+            ),
+            Form(name="json", files={"train": "lora_json/train.json.gz", "test": "lora_json/test.json.gz"}),
+        ),
+        read=read_webnlg,
+        official_rows={"train": 6_893, "test": 1_862},
+        fingerprints={
+            "embedded": "",
+            "xml": "bc76abc843342983cb2ff32ce652991eb2075c04f2adbdf60476de5e4dd16267",
+            "json": "bc76abc843342983cb2ff32ce652991eb2075c04f2adbdf60476de5e4dd16267",
+        },
+    ),
+)
