@@ -23,7 +23,7 @@ TASK = TextGeneration(
         read=read_e2e,
         official_rows={"train": 4_862, "test": 630},
         fingerprints={
-            "embedded": "",
+            "embedded": "e1f7e856efaf7a185535c46829d73c0839fcdc2b128fecb120f6381affc3647e",
             "csv": "e87a096a44ddf2fe937f8b3fa2b26a633a79df4603c004470e36f02ff5b24187",
             "text": "692fd2ed4d8d1875da8babcdd0ed7697285c8d2a44cd556b71d8e0d4b9fffd56",
         },

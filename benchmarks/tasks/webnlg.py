@@ -29,7 +29,7 @@ TASK = TextGeneration(
         read=read_webnlg,
         official_rows={"train": 6_893, "test": 1_862},
         fingerprints={
-            "embedded": "",
+            "embedded": "c6056f45caaeeae032977f94229ada0731595255b1c24ea295eeca40735fecd8",
             "xml": "bc76abc843342983cb2ff32ce652991eb2075c04f2adbdf60476de5e4dd16267",
             "json": "bc76abc843342983cb2ff32ce652991eb2075c04f2adbdf60476de5e4dd16267",
         },
