@@ -7,7 +7,6 @@ from pathlib import Path
 from benchmarks.published import RESULTS, PublishedTable, published_figure, published_table
 from benchmarks.registry import canonical
 from benchmarks.report.render import FORMATS
-from benchmarks.spec import InputError
 
 RANK_METHODS = ("lora_learned_ranks", "lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
 """Methods beside AutoLoRA in the analysis of learned ranks: those that were learned, then the controls."""
@@ -32,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _add_scope(promoting)
     promoting.add_argument("--preset", help="only results that started from this preset")
     promoting.add_argument("--costs", action="store_true", help="cost runs instead of results")
+    promoting.add_argument("--speed", action="store_true", help="speed runs instead of results")
     promoting.add_argument("--to", type=Path, default=RESULTS / "reference", metavar="DIR", help="where to")
     return known
 
@@ -83,19 +83,15 @@ def _add_computing(commands: "argparse._SubParsersAction[argparse.ArgumentParser
             _add_cost(computing)
 
 
+def layout(arguments: argparse.Namespace) -> PublishedTable:
+    """The table or the figure that is asked for. Raises InputError: it is not among the paper's."""
+    return published_table(arguments.table) if arguments.figure is None else published_figure(arguments.figure)
+
+
 def _add_scope(parser: argparse.ArgumentParser) -> None:
-    layout = parser.add_mutually_exclusive_group()
-    layout.add_argument(
-        "--table",
-        dest="layout",
-        type=_number(published_table),
-        default="1",
-        metavar="N",
-        help="table of the paper: its tasks, methods and layout (1)",
-    )
-    layout.add_argument(
-        "--figure", dest="layout", type=_number(published_figure), metavar="N", help="figure of the paper, likewise: 2"
-    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--table", type=int, default=1, help="table of the paper: its tasks, methods and layout")
+    shown.add_argument("--figure", type=int, metavar="N", help="figure of the paper, likewise: 2")
     parser.add_argument("--tasks", type=_names, metavar="A,B", help="tasks instead of the table's")
     parser.add_argument("--methods", type=_names, metavar="A,B", help="methods instead of the table's")
     _add_runs(parser)
@@ -162,16 +158,6 @@ def _add_cost(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_at_least(1), default=10, metavar="N", help="steps timed per stage (10)")
     parser.add_argument("--warmup", type=_at_least(0), default=2, metavar="N", help="steps before them (2)")
     parser.add_argument("--measured", action="store_true", help="run all steps instead of projecting them")
-
-
-def _number(read: Callable[[int], PublishedTable]) -> Callable[[str], PublishedTable]:
-    def published(text: str) -> PublishedTable:
-        try:
-            return read(int(text))
-        except (ValueError, InputError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return published
 
 
 def _at_least(least: int) -> Callable[[str], int]:

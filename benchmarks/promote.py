@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.cost_record import cost_runs, write_cost_run
 from benchmarks.result import Environment, Result
+from benchmarks.speed_record import speed_runs, write_speed_run
 from benchmarks.store import CellFolder, Store, read_predictions, read_result, write_predictions, write_result
 
 SCORE_DIGITS = 6
@@ -44,6 +45,17 @@ def promote_costs(store: Store, reference: Path, preset: str | None) -> tuple[li
         else:
             costs = tuple(replace(cost, config=_without_folders(cost.config)) for cost in run.costs)
             written.append(write_cost_run(reference / run.preset, replace(run, costs=costs)))
+    return written, left_out
+
+
+def promote_speed(store: Store, reference: Path) -> tuple[list[Path], list[str]]:
+    """Copy the speed runs, which belong to no preset, likewise."""
+    written, left_out = [], []
+    for run in speed_runs(store.folder):
+        if reason := objection_to_code(run.environment):
+            left_out.append(f"speed run of {run.finished}: {reason}")
+        else:
+            written.append(write_speed_run(reference, run))
     return written, left_out
 
 

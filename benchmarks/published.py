@@ -76,19 +76,19 @@ class PublishedTable:
 
 def published_table(number: int) -> PublishedTable:
     """Read one of the paper's tables. Raises InputError: it is not among the data."""
-    return _published(f"table{number}")
+    return _published("table", number)
 
 
 def published_figure(number: int) -> PublishedTable:
     """Read one of the paper's figures of scores. Raises InputError: it is not among the data."""
-    return _published(f"figure{number}")
+    return _published("figure", number)
 
 
-def _published(name: str) -> PublishedTable:
-    path = PAPER / f"{name}.json"
+def _published(kind: str, number: int) -> PublishedTable:
+    path = PAPER / f"{kind}{number}.json"
     if not path.is_file():
-        raise InputError(f"{name} is not in {PAPER}")
-    return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), name)
+        raise InputError(f"{kind} {number} is not in {PAPER}")
+    return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), path.stem)
 
 
 @dataclass(frozen=True, kw_only=True)

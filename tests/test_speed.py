@@ -137,3 +137,18 @@ def test_how_cost_grows_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytes
     assert all(point.step_seconds > point.floor_seconds for point in found.points)
     growth_curves(json.loads(growth.growth_json(found)), tmp_path / "growth.png")
     assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+def test_only_runs_of_clean_code_are_promoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = make_result().environment
+    for environment in (where, replace(where, clean=False, threads=9)):
+        write_speed_run(
+            tmp_path / "runs",
+            SpeedRun(
+                model_title="Tiny", steps=2, timings=(), environment=environment, finished="2026-01-02T03:04:05+00:00"
+            ),
+        )
+    to = tmp_path / "reference"
+    assert main(["promote", "--speed", "--runs", str(tmp_path / "runs"), "--to", str(to)]) == 1
+    assert "left out: speed run of 2026-01-02T03:04:05+00:00: the code differed" in capsys.readouterr().err
+    assert [run.environment for run in speed_runs(to)] == [where]

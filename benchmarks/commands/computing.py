@@ -17,7 +17,7 @@ from autolora.clocks import Clocks
 from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
 from benchmarks import determinism, launch, registry, tune, worth
-from benchmarks.arguments import COST_TASKS, RANK_METHODS
+from benchmarks.arguments import COST_TASKS, RANK_METHODS, layout
 from benchmarks.commands.printing import print_costs, print_ranks, print_tables
 from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
 from benchmarks.cost_record import write_cost_run
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     written = any(registry.task(task).head == "language" for scope in request.scopes for task in scope.tasks)
     if written and (problem := java.missing()):
         print(f"{problem}. Without them the other metrics are measured", file=sys.stderr)
-    return _launch(request, lambda results: print_tables(results, arguments.layout, arguments.format))
+    return _launch(request, lambda results: print_tables(results, layout(arguments), arguments.format))
 
 
 def learn_ranks(arguments: argparse.Namespace) -> int:
@@ -204,8 +204,8 @@ def show_worth(arguments: argparse.Namespace) -> int:
 def _request(arguments: argparse.Namespace) -> Request:
     scope = Scope(
         settings=load_settings(arguments.preset, _command_line(arguments)),
-        tasks=_known_tasks(arguments, arguments.layout),
-        methods=_known_methods(arguments, arguments.layout),
+        tasks=_known_tasks(arguments, layout(arguments)),
+        methods=_known_methods(arguments, layout(arguments)),
     )
     return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers)
 

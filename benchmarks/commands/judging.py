@@ -6,6 +6,7 @@ import argparse
 from itertools import product
 from pathlib import Path
 
+from benchmarks.arguments import layout
 from benchmarks.checking.comparison import check, exit_status
 from benchmarks.checking.costs import check_costs, refusals, stack
 from benchmarks.claims.claim import read_claims
@@ -80,7 +81,7 @@ def show_check(arguments: argparse.Namespace) -> int:
         return _check_costs(arguments, reference)
     store = Store(folder=arguments.runs)
     candidates = [result for result in store.results() if _asked_for(result, arguments)]
-    table = arguments.layout
+    table = layout(arguments)
     scope = list(product(arguments.tasks or table.tasks, arguments.methods or table.methods))
     checks = check(candidates, Store(folder=reference).results(), scope)
     print(render_check(checks, arguments.format, width()))

@@ -10,7 +10,7 @@ import textwrap
 from tabulate import tabulate
 
 from benchmarks import promote, registry
-from benchmarks.arguments import RANK_METHODS
+from benchmarks.arguments import RANK_METHODS, layout
 from benchmarks.audit.run import audit, render_audit
 from benchmarks.commands.printing import print_costs, print_protocols, print_ranks, print_tables, width
 from benchmarks.cost_record import cost_runs
@@ -59,8 +59,8 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.costs:
         return _report_costs(arguments)
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
-    methods = () if arguments.ranks or arguments.methods else _methods_elsewhere(arguments.layout)
-    tasks = () if arguments.ranks or arguments.tasks else _tasks_elsewhere(arguments.layout)
+    methods = () if arguments.ranks or arguments.methods else _methods_elsewhere(layout(arguments))
+    tasks = () if arguments.ranks or arguments.tasks else _tasks_elsewhere(layout(arguments))
     shown = [result for result in results if result.method not in methods and result.task not in tasks]
     if not shown:
         raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
@@ -71,7 +71,7 @@ def report(arguments: argparse.Namespace) -> int:
     elif arguments.protocols:
         print_protocols(shown, Store(folder=arguments.runs), arguments.format)
     else:
-        print_tables(shown, arguments.layout, arguments.format)
+        print_tables(shown, layout(arguments), arguments.format)
     return 0
 
 
@@ -88,6 +88,8 @@ def promote_results(arguments: argparse.Namespace) -> int:
     store = Store(folder=arguments.runs)
     if arguments.costs:
         written, left_out = promote.promote_costs(store, arguments.to, arguments.preset)
+    elif arguments.speed:
+        written, left_out = promote.promote_speed(store, arguments.to)
     else:
         written, left_out = promote.promote(store, arguments.to, lambda result: _wanted(result, arguments))
     for path in written:

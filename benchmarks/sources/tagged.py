@@ -23,6 +23,8 @@ class TaggedDataSet:
     """Of the folder, and of the generator."""
     hub: str
     """The Hub's repository; its `tags` are indices into `tags_of(types)`."""
+    hub_splits: Mapping[str, str] = field(default_factory=dict)
+    """Split -> the Hub's, where it has another name, or is in parts: "train+validation"."""
     types: tuple[str, ...]
     """Entity types, in the order of the Hub's tags."""
     files: Mapping[str, str]
@@ -65,7 +67,9 @@ class TaggedDataSet:
 
     def _read_hub(self) -> TaskData:
         try:
-            found = load_dataset(self.hub, revision=PARQUET, split=list(self.files))
+            found = load_dataset(
+                self.hub, revision=PARQUET, split=[self.hub_splits.get(split, split) for split in self.files]
+            )
         except (OSError, ValueError, DatasetsError) as error:
             raise InputError(
                 f"{self.hub} cannot be had from the Hub: {error}; use --data DIR with the official IOB2 files"

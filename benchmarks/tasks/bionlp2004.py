@@ -9,6 +9,7 @@ TASK = EntityTagging(
     dataset=TaggedDataSet(
         name="bionlp2004",
         hub="tner/bionlp2004",
+        hub_splits={"train": "train+validation"},  # the official files have no development set
         types=("DNA", "protein", "cell_type", "cell_line", "RNA"),
         files={"train": "Genia4ERtask1.iob2", "test": "Genia4EReval1.iob2"},
         official_rows={"train": 18_546, "test": 3_856},

@@ -1,7 +1,10 @@
 import pytest
 import torch
-from transformers import RobertaConfig, RobertaModel
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaModel
 
+from autolora.fused import split_fused
+from autolora.projections import find_projections
 from autolora.training import TrainingConfig
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter, Bottleneck, insert_bottlenecks
@@ -27,6 +30,30 @@ def test_an_adapter_of_width_24_has_the_papers_parameters() -> None:
     adapters = [module for module in model.modules() if isinstance(module, Bottleneck)]
     parameters = sum(p.numel() for module in adapters for part in (module.down, module.up) for p in part.parameters())
     assert parameters == 903_744  # Table 1: 0.9M
+
+
+def gpt2_medium() -> nn.Module:
+    config = GPT2Config(n_embd=1024, n_layer=24, n_head=16)
+    with torch.device("meta"):
+        return GPT2LMHeadModel(config)
+
+
+def test_an_adapter_of_width_112_has_the_papers_parameters_of_gpt2_medium() -> None:
+    model = gpt2_medium()
+    assert sum(p.numel() for p in model.parameters()) == 354_823_168  # Table 2: 354.9M
+    with torch.device("meta"):
+        insert_bottlenecks(model, 112)
+    adapters = [module for module in model.modules() if isinstance(module, Bottleneck)]
+    parameters = sum(p.numel() for module in adapters for part in (module.down, module.up) for p in part.parameters())
+    assert (len(adapters), parameters) == (48, 11_064_576)  # Table 2: 11.1M
+
+
+def test_lora_on_gpt2_medium_has_a_query_and_a_value_in_each_of_24_blocks() -> None:
+    model = gpt2_medium()
+    split_fused(model)
+    projections = find_projections(model)
+    assert len(projections) == 48
+    assert sum(projection.lora_parameters(4) for projection in projections) == 393_216  # Table 2 has 0.3M
 
 
 def test_an_adapter_trains_its_bottlenecks_and_the_head_only() -> None:
