@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,8 @@ from benchmarks.cli import main
 from benchmarks.spec import Prediction
 from benchmarks.store import Store, read_predictions, read_result
 from tests import fakes
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -130,3 +134,12 @@ def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: p
     assert "the commit that made it is not known" in errors
     assert "it failed: nan" in errors
     assert main(["promote", "--runs", str(store.folder), "--to", str(reference), "--methods", "good"]) == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "benchmarks", "protocols"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
