@@ -1,11 +1,12 @@
 """One data set in all the forms that it can be had in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.sources.hub import has_parquet, read_hub, read_parquet
-from benchmarks.sources.rows import Columns, pin_notes, task_data
+from benchmarks.sources.origin import Origin
+from benchmarks.sources.rows import Columns
 from benchmarks.sources.tsv import TsvLayout, read_tsv
 from benchmarks.spec import InputError, TaskData
 
@@ -42,31 +43,17 @@ class DataSet:
             InputError: there are no such data, they are malformed; or `partial` is not set, and there are only samples
                 of them, or other rows than the official ones.
         """
-        if data == "embedded":
-            found = self._generate()
-        elif data == "hub":
-            found = read_hub(*self.hub, self.columns, self.splits)
-        else:
-            found = self._read_folder(data, partial)
-        counts = self._count_notes(found) if data != "embedded" else ()
-        return replace(found, notes=(*found.notes, *counts, *pin_notes(found, self.fingerprints, partial=partial)))
+        origin = Origin(
+            name=self.hub[1],
+            hub=lambda: read_hub(*self.hub, self.columns, self.splits),
+            folder=lambda root: self._read_folder(root, partial=partial),
+            remark=self._count_notes,
+            fingerprints=self.fingerprints,
+            checked=lambda row: self.columns.row([row[name] for name in self.columns.text], row["label"]),
+        )
+        return origin.load(data, partial=partial)
 
-    def _generate(self) -> TaskData:
-        from benchmarks.embedded import generate  # noqa: PLC0415  # only who asks for generated rows pays for them
-
-        generated = generate(self.hub[1])
-        rows = {
-            split: [
-                self.columns.row([row[name] for name in self.columns.text], row["label"]) for row in generated[split]
-            ]
-            for split in self.splits
-        }
-        return task_data(rows, "embedded")
-
-    def _read_folder(self, data: str, partial: bool) -> TaskData:  # noqa: FBT001  # handed on
-        root = Path(data).expanduser()
-        if not root.is_dir():
-            raise InputError(f"--data is embedded, hub or a folder; there is no folder {data!r}")
+    def _read_folder(self, root: Path, *, partial: bool) -> TaskData:
         for folder in self._places(root, self.hub[1]):
             if has_parquet(folder):
                 return read_parquet(folder, self.columns, self.splits)
@@ -74,7 +61,7 @@ class DataSet:
             if folder.is_dir():
                 return read_tsv(folder, self.tsv, self.columns, self.splits, partial=partial)
         tried = [str(folder) for name in (self.tsv.folder, self.hub[1]) for folder in self._places(root, name)]
-        raise InputError(f"{data} holds no {self.tsv.folder}: looked for TSV or parquet files in {', '.join(tried)}")
+        raise InputError(f"{root} holds no {self.tsv.folder}: looked for TSV or parquet files in {', '.join(tried)}")
 
     def _places(self, root: Path, name: str) -> Iterator[Path]:
         collection = self.hub[0].rpartition("/")[2]

@@ -1,14 +1,12 @@
 """A data set of records with texts in all the forms that it can be had in."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets import load_dataset
-from datasets.exceptions import DatasetsError
-
-from benchmarks.sources.rows import pin_notes, task_data
-from benchmarks.sources.tagged import PARQUET
+from benchmarks.sources.hub import CONVERTED, fetch, has_parquet, read_shards
+from benchmarks.sources.origin import Origin, other_counts
+from benchmarks.sources.rows import task_data
 from benchmarks.spec import InputError, Row, TaskData
 
 
@@ -50,48 +48,37 @@ class DescribedDataSet:
     """"embedded" or a form's name -> fingerprint of the complete rows."""
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
-        """Read the records from "embedded", "hub" or a folder with the official files.
+        """Read the records from "embedded", "hub" or a folder with official or parquet files. Raises: as `Origin.load`."""
+        origin = Origin(
+            name=self.name,
+            hub=self._read_hub,
+            folder=self._read_folder,
+            remark=lambda found: other_counts(found, self.official_rows, "records"),
+            fingerprints=self.fingerprints,
+        )
+        return origin.load(data, partial=partial)
 
-        Raises:
-            InputError: there are no such data, they are malformed, or other ones than the official and `partial` is
-                not set.
-        """
-        if data == "embedded":
-            found = self._generate()
-        else:
-            found = self._read_hub() if data == "hub" else self._read_folder(data)
-        counts = self._count_notes(found) if data != "embedded" else ()
-        return replace(found, notes=(*counts, *pin_notes(found, self.fingerprints, partial=partial)))
-
-    def _generate(self) -> TaskData:
-        from benchmarks.embedded import generate  # noqa: PLC0415  only who asks for generated rows pays for them
-
-        return task_data(generate(self.name), "embedded")
-
-    def _read_folder(self, data: str) -> TaskData:
-        root = Path(data).expanduser()
-        if not root.is_dir():
-            raise InputError(f"--data is embedded, hub or a folder; there is no folder {data!r}")
-        tried = [(place, form) for place in (root / self.name, root) for form in self.forms]
+    def _read_folder(self, root: Path) -> TaskData:
+        places = (root / self.name, root)
+        tried = [(place, form) for place in places for form in self.forms]
         for place, form in tried:
             if (place / form.files["train"]).exists():
                 splits = {split: self.read(place / name) for split, name in form.files.items()}
                 return task_data(splits, f"{form.name} {place.name}")
+        for place in places:
+            if has_parquet(place):
+                found = {split: read_shards(place, name) for split, name in self.hub.splits.items()}
+                return task_data(self._of_hub(found), f"parquet {place.name}")
         looked = ", ".join(str(place / form.files["train"]) for place, form in tried)
-        raise InputError(f"{data} holds no {self.name}: looked for {looked}")
+        raise InputError(f"{root} holds no {self.name}: looked for {looked} and the Hub's parquet files")
 
     def _read_hub(self) -> TaskData:
-        hub = self.hub
-        try:
-            found = load_dataset(hub.repository, hub.configuration, revision=PARQUET, split=list(hub.splits.values()))
-        except (OSError, ValueError, DatasetsError) as error:
-            raise InputError(
-                f"{hub.repository} cannot be had from the Hub: {error}; use --data DIR with the official files"
-            ) from error
-        splits = {split: hub.read(iter(rows)) for split, rows in zip(hub.splits, found, strict=True)}
-        return task_data(splits, f"hub {hub.repository}@{PARQUET}")
+        found = fetch(self.hub.repository, self.hub.configuration, list(self.hub.splits.values()))
+        splits = self._of_hub(dict(zip(self.hub.splits, found, strict=True)))
+        return task_data(splits, f"hub {self.hub.repository}@{CONVERTED}")
 
-    def _count_notes(self, data: TaskData) -> Iterator[str]:
-        for split, rows in data.splits.items():
-            if len(rows) != (due := self.official_rows[split]):
-                yield f"{split} has {len(rows):,} records; the official files have {due:,}."
+    def _of_hub(self, splits: Mapping[str, Iterable[Row]]) -> dict[str, list[Row]]:
+        try:
+            return {split: self.hub.read(iter(rows)) for split, rows in splits.items()}
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f"{self.hub.repository}: a row is not of the expected form: {error!r}") from error

@@ -12,6 +12,8 @@ from datasets.exceptions import DatasetsError
 from benchmarks.sources.rows import Columns, task_data
 from benchmarks.spec import InputError, Row, TaskData
 
+CONVERTED = "refs/convert/parquet"
+"""Branch with the Hub's own conversion of repositories that hold a script, which is not run."""
 REVISIONS: Mapping[str, str] = {"nyu-mll/glue": "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"}
 """Repository -> the commit that is read, so that rows do not change under a result."""
 
@@ -23,16 +25,24 @@ def read_hub(repository: str, configuration: str, columns: Columns, splits: Sequ
         InputError: the Hub cannot be reached and has not been before, or holds something else than expected.
     """
     revision = REVISIONS[repository]
+    named = zip(splits, fetch(repository, configuration, splits, revision=revision), strict=True)
+    rows = {split: _rows(dataset, columns, f"{repository} {configuration} {split}") for split, dataset in named}
+    return task_data(rows, f"hub {repository}@{revision}")
+
+
+def fetch(repository: str, configuration: str, splits: Sequence[str], *, revision: str = CONVERTED) -> list[Dataset]:
+    """Splits of one configuration of a repository.
+
+    Raises:
+        InputError: the Hub cannot be reached and has not been before, or holds something else.
+    """
     try:
-        found = load_dataset(repository, configuration, revision=revision, split=list(splits))
-    except (OSError, DatasetsError) as error:
+        return list(load_dataset(repository, configuration, revision=revision, split=list(splits)))
+    except (OSError, ValueError, DatasetsError) as error:
         raise InputError(
             f"{repository} ({configuration}) cannot be had from the Hub: {error}; "
             "use --data DIR with a copy of the data set, or --data embedded"
         ) from error
-    named = zip(splits, found, strict=True)
-    rows = {split: _rows(dataset, columns, f"{repository} {configuration} {split}") for split, dataset in named}
-    return task_data(rows, f"hub {repository}@{revision}")
 
 
 def has_parquet(folder: Path) -> bool:
@@ -46,7 +56,7 @@ def read_parquet(folder: Path, columns: Columns, splits: Sequence[str]) -> TaskD
     Raises:
         InputError: a file is missing, unreadable, or holds something else than expected.
     """
-    rows = {split: _rows(_read_shards(folder, split), columns, f"{folder / split}-*.parquet") for split in splits}
+    rows = {split: _rows(read_shards(folder, split), columns, f"{folder / split}-*.parquet") for split in splits}
     return task_data(rows, f"parquet {folder.name}")
 
 
@@ -54,7 +64,8 @@ def _shards(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}-[0-9]*-of-[0-9]*.parquet"))
 
 
-def _read_shards(folder: Path, split: str) -> Dataset:
+def read_shards(folder: Path, split: str) -> Dataset:
+    """One split of a local copy. Raises InputError: a file is missing or unreadable."""
     shards = _shards(folder, split)
     due = int(shards[0].stem.rsplit("-", 1)[1]) if shards else 1
     if len(shards) != due:

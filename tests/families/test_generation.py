@@ -1,11 +1,13 @@
 """Texts written from records: what counts for the loss, what is searched for, and how it is grouped and scored."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -253,6 +255,26 @@ def test_a_folder_without_the_files_is_an_error_that_says_what_was_looked_for(tm
         dataset().load(str(tmp_path))
     with pytest.raises(InputError, match="no folder"):
         dataset().load(str(tmp_path / "nowhere"))
+
+
+def test_the_hub_s_parquet_files_are_read_from_a_folder(tmp_path: Path) -> None:
+    for split, records in (("train", ["a", "b"]), ("dev", ["x"]), ("test", ["c"])):
+        table = Dataset.from_list([{"said": record} for record in records])
+        table.to_parquet(tmp_path / f"{split}-00000-of-00001.parquet")
+
+    def read(rows: Iterator[Row]) -> list[Row]:
+        return [{"record": row["said"], "texts": [row["said"]]} for row in rows]
+
+    hub = HubForm(repository="x/y", configuration="z", splits={"train": "train", "test": "test"}, read=read)
+    found = dataset(hub=hub).load(str(tmp_path))
+    assert [row["record"] for row in found.splits["train"]] == ["a", "b"]
+    assert found.source.startswith("parquet")
+    (tmp_path / "test-00000-of-00001.parquet").unlink()
+    with pytest.raises(InputError, match="0 of 1 files test"):
+        dataset(hub=hub).load(str(tmp_path))
+    Dataset.from_list([{"other": "x"}]).to_parquet(tmp_path / "test-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="not of the expected form: KeyError"):
+        dataset(hub=hub).load(str(tmp_path))
 
 
 def test_other_rows_than_the_official_ones_are_refused_unless_meant(tmp_path: Path) -> None:

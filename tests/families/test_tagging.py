@@ -21,7 +21,11 @@ TASK = EntityTagging(
     version=1,
     title="Names",
     dataset=TaggedDataSet(
-        name="names", hub="someone/names", types=("x", "y"), files={"train": "a", "test": "b"}, official_rows={}
+        name="names",
+        hub=("someone/names", "default"),
+        types=("x", "y"),
+        files={"train": "a", "test": "b"},
+        official_rows={},
     ),
 )
 ROWS: list[Row] = [

@@ -72,7 +72,7 @@ def test_other_sentences_than_the_official_ones_are_refused_unless_they_are_mean
     with pytest.raises(InputError, match="the rows are not the official ones, whose fingerprint is"):
         pinned.load(str(tmp_path))
     notes = pinned.load(str(tmp_path), partial=True).notes
-    assert notes[0] == "test has 2 sentences; the official file has 1."
+    assert notes[0] == "test has 2 sentences; the official files have 1."
     assert "not the official ones" in notes[1]
 
 
