@@ -102,6 +102,12 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def report(session: nox.Session) -> None:
+    """One HTML page of all results in results/reference, or as the arguments say; no training, no network."""
+    benchmark(session, "page", *session.posargs)
+
+
+@nox.session
 def check(session: nox.Session) -> None:
     """Run what is missing, then compare with results/reference: 0 as before, 1 moved, 2 not to be compared."""
     benchmark(session, "run", *session.posargs, success_codes=(0, 1))  # a cell that fails is the check's to tell

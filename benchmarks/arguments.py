@@ -1,32 +1,52 @@
 """What the command line takes."""
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.published import RESULTS, PublishedTable, published_figure, published_table
 from benchmarks.registry import canonical
-from benchmarks.report.render import FORMATS
+from benchmarks.report.grid import FORMATS
 
 RANK_METHODS = ("lora_learned_ranks", "lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
 """Methods beside AutoLoRA in the analysis of learned ranks: those that were learned, then the controls."""
 
 
+INSTALLED = "autolora-bench"
+"""The command of an installed package."""
+WORDS = ("text", "markdown", "json")
+"""Formats of what is more than a table."""
 COST_TASKS = ("sst2", "mnli", "qqp")
 """Tasks of Table 5."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Everything that can be asked for; `command` is the name of what to do."""
-    known = argparse.ArgumentParser(prog="python -m benchmarks", description="The benchmark of AutoLoRA.")
+    prog = INSTALLED if Path(sys.argv[0]).stem == INSTALLED else "python -m benchmarks"
+    known = argparse.ArgumentParser(prog=prog, description="The benchmark of AutoLoRA.")
     commands = known.add_subparsers(required=True, metavar="command", dest="command")
     commands.add_parser("list", help="names of tasks, methods and presets")
-    _add_format(commands.add_parser("audit", help="what follows from the paper's own numbers, without any training"))
-    _add_format(commands.add_parser("protocols", help="what paper, released code and clean procedure differ in"))
+    for name, text in (
+        ("audit", "what follows from the paper's own numbers, without any training"),
+        ("protocols", "what paper, released code and clean procedure differ in"),
+    ):
+        _add_format(commands.add_parser(name, help=text), WORDS)
     _add_judging(commands)
     _add_computing(commands)
     _add_speed(commands.add_parser("speed", help="how fast training and search are against other implementations"))
     _add_report(commands.add_parser("report", help="print the table of the results at hand"))
+    page = commands.add_parser("page", help="one HTML file of all results, to be opened from disk")
+    page.add_argument(
+        "--runs", type=Path, default=RESULTS / "reference", metavar="DIR", help="folder of results (results/reference)"
+    )
+    page.add_argument("--to", type=Path, default=Path("report.html"), metavar="FILE", help="where to (report.html)")
+    _add_cell(commands.add_parser("show", help="everything that is known of one finished cell"))
+    repeating = commands.add_parser("repeat", help="run a finished cell again, with all its settings, and compare")
+    _add_cell(repeating)
+    _add_runs(repeating)
+    repeating.add_argument("--data", help="where the data set is, if the cell read it from a folder")
+    repeating.add_argument("--device", help="cpu, cuda, cuda:1 or auto, if the cell ran on another one")
     promoting = commands.add_parser("promote", help="copy finished results to results/reference")
     _add_scope(promoting)
     promoting.add_argument("--preset", help="only results that started from this preset")
@@ -88,6 +108,14 @@ def layout(arguments: argparse.Namespace) -> PublishedTable:
     return published_table(arguments.table) if arguments.figure is None else published_figure(arguments.figure)
 
 
+def _add_cell(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("cell", metavar="CELL", help="its folder, first digits of its identity, or TASK/METHOD/SEED")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS / "reference", metavar="DIR", help="where it is (results/reference)"
+    )
+    _add_format(parser, WORDS)
+
+
 def _add_scope(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--table", type=int, default=1, help="table of the paper: its tasks, methods and layout")
@@ -118,6 +146,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="cells at a time, sharing the cores (one per core; on a GPU one)"
     )
+    parser.add_argument("--quiet", action="store_true", help="tell nothing but failures while cells run")
     parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")
@@ -176,8 +205,8 @@ def _ranks(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="text", help="of the table")
+def _add_format(parser: argparse.ArgumentParser, forms: Sequence[str] = FORMATS) -> None:
+    parser.add_argument("--format", choices=forms, default="text", help="of what is printed")
 
 
 def _add_figures(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from benchmarks.arguments import parser
 from benchmarks.commands import reading
 from benchmarks.spec import InputError
 
+OURS = ("autolora", "baselines", "benchmarks")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
@@ -21,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _command(parsed.command)(parsed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        print(f'error: the package {error.name} is missing: pip install "autolora-bench[benchmark]"', file=sys.stderr)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise

@@ -38,6 +38,8 @@ class Request:
 
     scopes: Sequence[Scope]
     store: Store
+    quiet: bool = False
+    """Tell nothing but failures while it runs."""
     workers: int | None = None
     """Cells at the same time, which share the cores; None is one per core on a CPU, and one on an accelerator."""
 
@@ -94,7 +96,7 @@ def plan(request: Request) -> tuple[Plan, Materials]:
 def launch(request: Request) -> Launched:
     """Run all cells that are not done."""
     planned, materials = plan(request)
-    progress = RunProgress(planned.cells)
+    progress = RunProgress(planned.cells, quiet=request.quiet)
     with StopOnSignal() as stop:
         try:
             if planned.workers == 1:

@@ -68,6 +68,14 @@ def merge(weaker: Table, stronger: Table) -> dict[str, Any]:
     return merged
 
 
+def flat(table: Table, above: str = "") -> dict[str, Any]:
+    """Dotted name -> value, of a table and the tables in it."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return found
+
+
 def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
     """A table for a dataclass that gives the same values to every nested dataclass of that field name."""
     placed: dict[str, Any] = {}

@@ -21,7 +21,7 @@ def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> 
         The folders written, and why each of the other results was left out.
     """
     written, left_out = [], []
-    for path in sorted(store.folder.glob("*/*/*/result.json")):
+    for path in store.paths():
         result = read_result(path)
         if not wanted(result):
             continue

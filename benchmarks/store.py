@@ -14,6 +14,9 @@ from benchmarks.result import MIGRATIONS, SCHEMA, Result, Scores
 from benchmarks.spec import InputError, Prediction
 
 Record = TypeVar("Record")
+RESULT_FILE = "result.json"
+IDENTITY_DIGITS = 12
+"""Of an identity, in a folder's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +52,23 @@ class Store:
 
     def cell(self, task: str, method: str, identity: str, environment: str) -> "CellFolder":
         """The folder of one cell on one environment, whether it exists or not."""
-        return CellFolder(self.folder / task / method / f"{identity[:12]}-{environment[:8]}")
+        return CellFolder(self.folder / task / method / f"{identity[:IDENTITY_DIGITS]}-{environment[:8]}")
+
+    def folder_of(self, result: Result) -> "CellFolder":
+        """The folder of one of its results."""
+        return self.cell(result.task, result.method, result.identity, result.environment.key)
 
     def answers(self, result: Result) -> dict[str, Any]:
         """Evaluation split -> what one of its results predicted."""
-        folder = self.cell(result.task, result.method, result.identity, result.environment.key)
-        return read_predictions(folder.path / "predictions.json.gz")
+        return read_predictions(self.folder_of(result).path / "predictions.json.gz")
 
     def results(self) -> Iterator[Result]:
         """All results, done and failed, in the order of their folders. Raises InputError: one cannot be read."""
-        for path in sorted(self.folder.glob("*/*/*/result.json")):
-            yield read_result(path)
+        return map(read_result, self.paths())
+
+    def paths(self) -> list[Path]:
+        """The files of all results, in the order of their folders."""
+        return sorted(self.folder.glob(f"*/*/*/{RESULT_FILE}"))
 
     def check_writable(self) -> None:
         """Raises InputError: nothing can be written here."""
@@ -70,7 +79,7 @@ class Store:
 
 def stores_in(folder: Path) -> list[Store]:
     """The folder as a store, or, where it holds one store per preset, those. Raises InputError: it holds neither."""
-    found = [place for place in (folder, *sorted(folder.glob("*"))) if any(place.glob("*/*/*/result.json"))]
+    found = [place for place in (folder, *sorted(folder.glob("*"))) if Store(folder=place).paths()]
     if not found:
         raise InputError(f"{folder} has no results; `run` makes them, --runs names another folder")
     return [Store(folder=place) for place in ([folder] if found[0] == folder else found)]
@@ -89,7 +98,7 @@ class CellFolder:
 
     def result(self) -> Result | None:
         """The cell's result, or None where there is none yet."""
-        path = self.path / "result.json"
+        path = self.path / RESULT_FILE
         return read_result(path) if path.exists() else None
 
     def curve(self) -> dict[int, Mapping[str, Scores]]:
@@ -116,7 +125,7 @@ class CellFolder:
         """Keep a finished or failed cell; its checkpoints go once that stands."""
         if predictions:
             write_predictions(self.path / "predictions.json.gz", plain_predictions(predictions))
-        write_result(self.path / "result.json", result)
+        write_result(self.path / RESULT_FILE, result)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
@@ -134,8 +143,11 @@ def write_predictions(path: Path, predictions: Mapping[str, Any]) -> None:
 
 
 def read_predictions(path: Path) -> dict[str, Any]:
-    """Read what `write_predictions` wrote."""
-    return dict(json.loads(gzip.decompress(path.read_bytes())))
+    """Read what `write_predictions` wrote. Raises InputError: the file is missing or damaged."""
+    try:
+        return dict(json.loads(gzip.decompress(path.read_bytes())))
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}; without it, run the cell again") from error
 
 
 def write_result(path: Path, result: Result) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.progress import LINE_SECONDS
 
@@ -14,19 +15,27 @@ from benchmarks.progress import LINE_SECONDS
 @contextmanager
 def turns_told(total: int, stream: TextIO | None = None) -> Iterator[Callable[[str], None]]:
     """Gives what is to be called before each of so many turns, with its name."""
-    stream = stream or sys.stderr
-    layout = "{percentage:3.0f}% |{bar:20}| {elapsed} done, {remaining} left | {desc}"
-    bar = tqdm(total=total, bar_format=layout, smoothing=0, file=stream, dynamic_ncols=True, disable=None)
-    began = told = 0
+    console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
+    columns = (
+        TextColumn("{task.percentage:3.0f}%"),
+        BarColumn(20),
+        TimeElapsedColumn(),
+        TextColumn("done,"),
+        TimeRemainingColumn(),
+        TextColumn("left | {task.description}", markup=False),
+    )
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    turns = bar.add_task("", total=total)
+    begun = 0
+    told = -LINE_SECONDS
 
     def tell(name: str) -> None:
-        nonlocal began, told
-        bar.set_description_str(name, refresh=False)
-        bar.update(min(began, 1))  # the turn before is over
-        began += 1
-        if bar.disable and time.monotonic() - told >= LINE_SECONDS:
-            told = int(time.monotonic())
-            tqdm.write(f"[{began}/{total}] {name}", file=stream)
+        nonlocal begun, told
+        bar.update(turns, description=name, completed=begun)  # the turn before is over
+        begun += 1
+        if not console.is_terminal and time.monotonic() - told >= LINE_SECONDS:
+            told = time.monotonic()
+            console.print(f"[{begun}/{total}] {name}")
 
     with bar:
         yield tell

@@ -12,10 +12,11 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.claims.claim import Finding, Untested, read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.kinds import KINDS, partial_conjunction
-from benchmarks.claims.run import examine_claims, render_claims
+from benchmarks.claims.run import examine_claims
 from benchmarks.cli import main
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.published import published_table
+from benchmarks.report.claim_report import render_claims
 from benchmarks.result import Result
 from benchmarks.spec import InputError, Prediction
 from benchmarks.speed_record import SpeedRun, Timing

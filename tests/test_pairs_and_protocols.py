@@ -52,11 +52,11 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert mnli.rescored == {"last batch dropped": 100.0, "splits pooled": 70.0, "best epoch": None}
     assert cola.rescored == {"last batch dropped": 50.0, "splits pooled": None, "best epoch": 50.0}
     assert (dict(mnli.measured), dict(cola.measured)) == ({}, {"released": 60.0})
-    text, markdown = (render_protocols([mnli, cola], form) for form in ("text", "markdown"))
+    text, markdown = (render_protocols([mnli, cola], form, 200) for form in ("text", "markdown"))
     assert "+10.00" in text
     assert "-20.00" in text
     assert "| protocol released " in markdown
-    assert json.loads(render_protocols([cola], "json"))[0]["measured"] == {"released": 60.0}
+    assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": 60.0}
 
 
 def test_a_report_shows_what_the_protocol_does(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,8 @@ def test_two_methods_are_compared_by_seeds_and_by_examples(tmp_path: Path, capsy
         keep(tmp_path, {"validation": mine}, seed=seed, identity=f"a{seed}".ljust(64, "0"), method="autolora")
         keep(tmp_path, {"validation": theirs}, seed=seed, identity=f"b{seed}".ljust(64, "0"))
     assert main(["compare", "--methods", "autolora,lora", "--runs", str(tmp_path), "--format", "json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out.partition("\n\n")[2])
+    (pairs,) = json.loads(capsys.readouterr().out)
+    (row,) = pairs["rows"]
     assert (row["first"], row["second"], row["seeds"]) == (87.5, 50.0, [0, 1])
     assert row["difference"]["value"] == 37.5
     assert row["with_examples"]["error"] > row["difference"]["error"]

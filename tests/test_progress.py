@@ -42,6 +42,35 @@ def test_without_a_terminal_each_cell_is_a_line_with_its_score_and_the_time_left
     assert stream.getvalue() == "[ 25%, 0:00:00 left] cola lora seed 0: matthews 42.0, 3 s\n"
 
 
+def test_a_quiet_run_tells_failures_alone() -> None:
+    stream = io.StringIO()
+    plan = cells(10, 30)
+    bar = RunProgress(plan, stream, quiet=True)
+    for planned, result in zip(plan, (scored(42.0), make_result(status="failed", reason="nan")), strict=True):
+        bar.begin(planned)
+        bar.step(planned, step(5))
+        bar.end(planned, result)
+    bar.close()
+    (line,) = stream.getvalue().splitlines()
+    assert "cola lora seed 1: FAILED: nan" in line
+
+
+def test_a_terminal_sees_the_cells_that_run_the_counts_and_the_last_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    plan = cells(10, 30, 10)
+    bar = RunProgress(plan, stream)
+    bar.begin(plan[0])
+    bar.end(plan[0], scored(42.0))
+    bar.begin(plan[1])
+    bar.step(plan[1], step(5))
+    bar.close()
+    shown = stream.getvalue()
+    assert "1 done · 1 running · 1 to do" in shown
+    assert "train step 5/10, loss 0.500" in shown
+    assert "last: cola lora seed 0: matthews 42.0, 3 s" in shown
+
+
 def test_trials_of_one_name_run_beside_each_other() -> None:
     stream = io.StringIO()
     plan = cells(10, 30)
@@ -82,7 +111,8 @@ def test_a_search_takes_half_of_its_cell_and_the_training_the_rest(monkeypatch: 
     assert [line[:5] for line in stream.getvalue().splitlines()] == ["[ 25%", "[ 50%", "[ 75%", "[100%"]
 
 
-def test_a_failure_is_a_line_in_a_terminal_too() -> None:
+def test_a_failure_is_a_line_in_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     plan = cells(10)
     bar = RunProgress(plan, stream)
@@ -90,7 +120,7 @@ def test_a_failure_is_a_line_in_a_terminal_too() -> None:
     bar.end(plan[0], make_result(status="failed", reason="NonFiniteLossError: nan"))
     bar.close()
     assert "cola lora seed 0: FAILED: NonFiniteLossError: nan" in stream.getvalue()
-    assert "100% |" in stream.getvalue()
+    assert "1 failed" in stream.getvalue()
 
 
 def test_turns_are_counted_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

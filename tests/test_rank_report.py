@@ -82,14 +82,14 @@ def test_the_same_seed_on_another_task_is_told_from_another_seed() -> None:
     report = rank_report([*SEARCHES[:2], *elsewhere])
     assert report.same_seed is not None
     assert report.other_seed is not None
-    text = render_ranks(report)
+    text = render_ranks(report, "text", 200)
     assert "the same initial" in text
     assert "Kendall" in text
     assert "steps saved" in text
 
 
 def test_one_search_alone_has_no_agreement() -> None:
-    text = render_ranks(rank_report(SEARCHES[:1]))
+    text = render_ranks(rank_report(SEARCHES[:1]), "text", 200)
     assert "Are they learned?" in text
     assert "worth" not in text
 
@@ -140,4 +140,4 @@ def test_what_convergence_would_save_is_shown_where_it_is_known() -> None:
     assert [stop.saved for stop in task.stops] == [0, 0.25, 0.5]
     old = searched(0, [1, 2, 3, 4, 5, 6])
     del old.details["would_stop"]
-    assert "steps saved" not in render_ranks(rank_report([old]))
+    assert "steps saved" not in render_ranks(rank_report([old]), "text", 200)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.published import published_figure, published_table
-from benchmarks.report.render import render
+from benchmarks.report.score_grid import render
 from benchmarks.report.score_table import ScoreTable, score_tables
 from benchmarks.result import Result
 from benchmarks.store import Store

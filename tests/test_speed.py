@@ -14,11 +14,12 @@ from autolora.runtime import Runtime
 from benchmarks.cli import main
 from benchmarks.models import open_backbone
 from benchmarks.report.figures import growth_curves
+from benchmarks.report.speed_report import render_speed
 from benchmarks.speed import growth
 from benchmarks.speed.comparison import Comparison, Contender, Reach, compare
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.problems import LENGTHS, problem_of_lengths
-from benchmarks.speed.run import measure_speed, render_speed
+from benchmarks.speed.run import measure_speed
 from benchmarks.speed_record import SpeedRun, speed_runs, write_speed_run
 from tests.fakes import make_result
 
@@ -110,8 +111,8 @@ def test_every_contender_does_its_work(name: str, tmp_path: Path) -> None:
         environment=make_result().environment,
         finished="2026-01-01",
     )
-    assert all(timing.name in render_speed(found, "text") for timing in timings)
-    assert json.loads(render_speed(found, "json"))[1]["name"] == timings[1].name
+    assert all(timing.name in render_speed(found, "text", 200) for timing in timings)
+    assert json.loads(render_speed(found, "json", 200))[1]["name"] == timings[1].name
     write_speed_run(tmp_path, found)
     assert speed_runs(tmp_path) == [found]
 

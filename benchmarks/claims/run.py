@@ -1,12 +1,9 @@
-"""All claims of the paper, tested on what was measured, and how that is printed."""
+"""All claims of the paper, tested on what was measured."""
 
-import json
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from statsmodels.stats.multitest import multipletests
-from tabulate import tabulate
 
 from benchmarks.claims.claim import Claim, Claims, Finding, Standing, Untested
 from benchmarks.claims.evidence import Evidence
@@ -64,13 +61,6 @@ def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
     )
 
 
-def render_claims(examined: Iterable[ExaminedClaims], form: str, width: int) -> str:
-    """As text, Markdown or JSON."""
-    if form == "json":
-        return json.dumps([asdict(each) for each in examined], indent=1)
-    return "\n\n".join(_render(each, form, width) for each in examined)
-
-
 def _find(claim: Claim, evidence: Evidence) -> Finding | Untested:
     if claim.kind not in KINDS:
         raise unknown_name(f"kind of claim {claim.name}", claim.kind, KINDS)
@@ -105,40 +95,3 @@ def _untested(claim: Claim, finding: Untested) -> Examined:
         corrected=None,
         sentence=f"Not tested: {finding.reason}.",
     )
-
-
-def _render(examined: ExaminedClaims, form: str, width: int) -> str:
-    bold = "**" if form == "markdown" else ""
-    rows = [
-        {
-            "Claim": each.claim.name,
-            "Where": each.claim.source,
-            "Standing": each.standing,
-            "p": _probability(each.p),
-            "p, Holm": _probability(each.corrected),
-        }
-        for each in examined.claims
-    ]
-    table = tabulate(rows, headers="keys", tablefmt="pipe" if bold else "simple", disable_numparse=True)
-    counts: Mapping[str, int] = {
-        standing: sum(each.standing == standing for each in examined.claims)
-        for standing in ("supported", "contradicted", "cannot be decided", "not tested")
-    }
-    summary = ", ".join(f"{count} {standing}" for standing, count in counts.items() if count)
-    sentences = [f"{bold}{each.claim.name}{bold}: {each.claim.says} {each.sentence}" for each in examined.claims]
-    scope = ", on this backbone and data" if examined.on_this_backbone else ""
-    return "\n".join(
-        [
-            f"{bold}Claims{scope}: {examined.title}{bold}",
-            "",
-            table,
-            "",
-            f"Of {len(rows)} claims: {summary}.",
-            "",
-            *(f"- {text}" if bold else textwrap.fill(text, width, subsequent_indent="  ") for text in sentences),
-        ]
-    )
-
-
-def _probability(p: float | None) -> str:
-    return "-" if p is None else f"{p:.3f}"

@@ -18,24 +18,29 @@ from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
 from benchmarks import determinism, launch, registry, tune, worth
 from benchmarks.arguments import COST_TASKS, RANK_METHODS, layout
-from benchmarks.commands.printing import print_costs, print_ranks, print_tables
+from benchmarks.checking.comparison import check, exit_status
+from benchmarks.commands.printing import print_costs, print_ranks, print_tables, width
 from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
 from benchmarks.cost_record import write_cost_run
 from benchmarks.engines import measure_engines, render_engines
 from benchmarks.environment import describe, resolve_device, resolve_precision, usable_cores
 from benchmarks.launch import Request, Scope
+from benchmarks.lookup import find_result
 from benchmarks.materials import open_materials
 from benchmarks.metrics import java
 from benchmarks.models import open_backbone
 from benchmarks.nested import Table, build, merge
 from benchmarks.plan import make_cells
 from benchmarks.published import PublishedTable
+from benchmarks.repeat import as_before, repetition
+from benchmarks.report.check_report import render_check
+from benchmarks.report.speed_report import render_speed
 from benchmarks.result import Result
 from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.growth import growth_json, measure_growth
-from benchmarks.speed.run import measure_speed, render_speed
+from benchmarks.speed.run import measure_speed
 from benchmarks.speed_record import SpeedRun, write_speed_run
 from benchmarks.store import Store, write_atomically
 from benchmarks.turn_progress import turns_told
@@ -75,7 +80,9 @@ def learn_ranks(arguments: argparse.Namespace) -> int:
         Scope(settings=scope.settings, tasks=scope.tasks, methods=["autolora", *controls]),
         Scope(settings=settings, tasks=scope.tasks, methods=[learned, *controls]),
     ]
-    return _launch(replace(request, scopes=scopes), lambda found: print_ranks(found, arguments.figures))
+    return _launch(
+        replace(request, scopes=scopes), lambda found: print_ranks(found, arguments.figures, arguments.format)
+    )
 
 
 def tune_rates(arguments: argparse.Namespace) -> int:
@@ -107,6 +114,20 @@ def show_determinism(arguments: argparse.Namespace) -> int:
             compared += determinism.compare(base, launched.results, variant, base_store)
     print(determinism.render(compared))
     return int(not all(each.same_bits for each in compared if each.says == determinism.SAME))
+
+
+def repeat_cell(arguments: argparse.Namespace) -> int:
+    """Run a finished cell again, with all its settings, and compare; the exit status is that of `check`."""
+    folder, result = find_result(arguments.cell, arguments.results)
+    changes = {name: value for name in ("data", "device") if (value := getattr(arguments, name))}
+    beside = Store(folder=folder.parents[2])
+    launched = launch.launch(repetition(result, beside.results(), changes, Store(folder=arguments.runs)))
+    if launched.interrupted:
+        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+        return launched.exit_status
+    checks = check(as_before(launched.results, result), [result], [(result.task, result.method)])
+    print(render_check(checks, arguments.format, width()))
+    return exit_status(checks)
 
 
 def cost(arguments: argparse.Namespace) -> int:
@@ -159,7 +180,7 @@ def show_speed(arguments: argparse.Namespace) -> int:
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     path = write_speed_run(arguments.runs, found)
-    print(render_speed(found, arguments.format))
+    print(render_speed(found, arguments.format, width()))
     print(f"\n{path}", file=sys.stderr)
     return 0
 
@@ -207,7 +228,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         tasks=_known_tasks(arguments, layout(arguments)),
         methods=_known_methods(arguments, layout(arguments)),
     )
-    return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers)
+    return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers, quiet=arguments.quiet)
 
 
 def _launch(request: Request, show: Callable[[Sequence[Result]], None]) -> int:
@@ -268,6 +289,7 @@ COMMANDS = {
     "ranks": learn_ranks,
     "tune": tune_rates,
     "determinism": show_determinism,
+    "repeat": repeat_cell,
     "cost": cost,
     "speed": show_speed,
     "engines": show_engines,

@@ -11,13 +11,14 @@ from benchmarks.checking.comparison import check, exit_status
 from benchmarks.checking.costs import check_costs, refusals, stack
 from benchmarks.claims.claim import read_claims
 from benchmarks.claims.evidence import Evidence
-from benchmarks.claims.run import examine_claims, render_claims
+from benchmarks.claims.run import examine_claims
 from benchmarks.commands.printing import width
 from benchmarks.cost_record import cost_runs
 from benchmarks.published import RESULTS, published_table, score_tables
 from benchmarks.report.check_report import render_check, render_cost_check
+from benchmarks.report.claim_report import render_claims
 from benchmarks.report.cost_report import REFERENCE
-from benchmarks.report.pair_report import pair_rows, render_pairs
+from benchmarks.report.pair_report import Pairs, pair_rows, render_pairs
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.result import Result
 from benchmarks.spec import InputError
@@ -59,15 +60,16 @@ def show_pairs(arguments: argparse.Namespace) -> int:
     """Print paired tests of two methods."""
     if len(arguments.methods) != 2:
         raise InputError(f"compare takes two methods, as in --methods autolora,lora; got {','.join(arguments.methods)}")
-    margin = read_claims().margin
+    margin, found = read_claims().margin, []
     for results, store in _groups(arguments):
         evidence = Evidence(results=results, store=store, costs=[], speeds=[], margin=margin)
         tasks = arguments.tasks or dict.fromkeys(result.task for result in results)
         rows = pair_rows(evidence, tasks, *arguments.methods)
         titles = {result.method: result.method_title for result in results}
         first, second = (titles.get(method, method) for method in arguments.methods)
-        print(f"{results[0].model_title}, preset {results[0].preset}, protocol {results[0].protocol}\n")
-        print(render_pairs(rows, (first, second), arguments.format), end="\n\n")
+        title = f"{results[0].model_title}, preset {results[0].preset}, protocol {results[0].protocol}"
+        found.append(Pairs(title=title, methods=(first, second), rows=rows))
+    print(render_pairs(found, arguments.format, width()))
     return 0
 
 
@@ -100,7 +102,8 @@ def _check_costs(arguments: argparse.Namespace, reference: Path) -> int:
         print(f"not comparable: {'; '.join(reasons)}")
         return 2
     checks = check_costs(newest, comparable[-1], REFERENCE)
-    print(render_cost_check(checks, newest.methods[REFERENCE], stack(newest, comparable[-1]), arguments.format))
+    changes = stack(newest, comparable[-1])
+    print(render_cost_check(checks, newest.methods[REFERENCE], changes, arguments.format, width()))
     return int(any(each.moved for each in checks))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.cost_record import CostRun
 from benchmarks.published import PublishedTable, published_table
 from benchmarks.report.cost_report import cost_report, render_costs
-from benchmarks.report.render import render
+from benchmarks.report.score_grid import render
 from benchmarks.report.score_table import score_tables
 from benchmarks.result import Result
 from benchmarks.spec import InputError
@@ -36,10 +36,10 @@ def print_protocols(results: Sequence[Result], store: Store, form: str) -> None:
     """How much of the scores is the protocol."""
     from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
 
-    print(render_protocols(protocol_rows(results, store.answers), form))
+    print(render_protocols(protocol_rows(results, store.answers), form, width()))
 
 
-def print_ranks(results: Sequence[Result], figures: Path | None) -> None:
+def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> None:
     """What results say of learned ranks; and figures of it, where a folder is given."""
     from benchmarks.report.rank_report import rank_report, render_ranks  # noqa: PLC0415  scipy is slow to load
 
@@ -47,7 +47,7 @@ def print_ranks(results: Sequence[Result], figures: Path | None) -> None:
     if not searches:
         raise InputError("no finished search of autolora is at hand; `ranks` runs them")
     found = rank_report(results)
-    print(render_ranks(found))
+    print(render_ranks(found, form, width()))
     if figures:
         from benchmarks.report.figures import rank_heatmap, search_course  # noqa: PLC0415  matplotlib is slow to load
 

@@ -14,8 +14,10 @@ from benchmarks.arguments import RANK_METHODS, layout
 from benchmarks.audit.run import audit, render_audit
 from benchmarks.commands.printing import print_costs, print_protocols, print_ranks, print_tables, width
 from benchmarks.cost_record import cost_runs
+from benchmarks.lookup import find_result
 from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import PublishedTable, published_table, published_tables, score_tables
+from benchmarks.report.cell_report import cell_report, render_cell
 from benchmarks.report.reach import reached, render_reached
 from benchmarks.result import Result
 from benchmarks.settings import preset_names
@@ -67,7 +69,7 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.reach is not None:
         print(render_reached(reached(shown, arguments.reach), arguments.reach))
     elif arguments.ranks:
-        print_ranks(shown, arguments.figures)
+        print_ranks(shown, arguments.figures, arguments.format)
     elif arguments.protocols:
         print_protocols(shown, Store(folder=arguments.runs), arguments.format)
     else:
@@ -80,6 +82,23 @@ def _report_costs(arguments: argparse.Namespace) -> int:
     if not runs:
         raise InputError(f"{arguments.runs} has no cost run; `cost` makes one, --runs names another folder")
     print_costs(runs, arguments.format)
+    return 0
+
+
+def show_cell(arguments: argparse.Namespace) -> int:
+    """Print everything that is known of one cell."""
+    folder, result = find_result(arguments.cell, arguments.results)
+    print(render_cell(cell_report(result, folder), arguments.format))
+    return 0
+
+
+def write_report_page(arguments: argparse.Namespace) -> int:
+    """Write the page of all results, one file that needs nothing else."""
+    from benchmarks.page.content import page_content  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.page.write import write_page  # noqa: PLC0415  likewise
+
+    write_page(page_content(arguments.runs), arguments.to)
+    print(arguments.to)
     return 0
 
 
@@ -125,6 +144,8 @@ COMMANDS = {
     "audit": show_audit,
     "protocols": show_protocols,
     "report": report,
+    "show": show_cell,
+    "page": write_report_page,
     "promote": promote_results,
 }
 """Name -> command, which returns the exit status."""

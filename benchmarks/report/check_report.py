@@ -1,20 +1,18 @@
 """A check against the reference, as a table of what moved."""
 
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import mean
 
-from tabulate import tabulate
-
 from benchmarks.checking.comparison import LEVEL, OUTCOMES, POWER, CellCheck
 from benchmarks.checking.costs import MARGIN, CostCheck
+from benchmarks.report.grid import Grid, write
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
-    """As text, Markdown or JSON; what moved comes first."""
+    """In one of `grid.FORMATS`; what moved comes first."""
     if form == "json":
         return json.dumps([asdict(each) for each in checks], indent=1)
     ordered = sorted(checks, key=lambda each: OUTCOMES.index(each.outcome))
@@ -30,12 +28,11 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
         }
         for each in ordered
     ]
-    table = tabulate(rows, headers="keys", tablefmt="pipe" if form == "markdown" else "simple", disable_numparse=True)
-    return "\n".join([table, "", *(_line(note, form, width) for note in _notes(ordered))])
+    return write([Grid.of("", rows, _notes(ordered))], form, width)
 
 
-def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[str], form: str) -> str:
-    """Ratios against the reference's, as text, Markdown or JSON."""
+def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[str], form: str, width: int) -> str:
+    """Ratios against the reference's, in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(each) | {"moved": each.moved} for each in checks], indent=1)
     rows = [
@@ -49,12 +46,11 @@ def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[st
         }
         for each in checks
     ]
-    table = tabulate(rows, headers="keys", tablefmt="pipe" if form == "markdown" else "simple", disable_numparse=True)
-    return (
-        f"Training time in multiples of {over}'s\n\n{table}\n\nMoved: the ratio has certainly changed by more than "
-        f"{MARGIN:.0%} (t test of log ratios, all together at {LEVEL:.1%}); its noise is at least that of a method "
-        f"against itself. {_stack(stack)}"
+    note = (
+        f"Moved: the ratio has certainly changed by more than {MARGIN:.0%} (t test of log ratios, all together at "
+        f"{LEVEL:.1%}); its noise is at least that of a method against itself. {_stack(stack)}"
     )
+    return write([Grid.of(f"Training time in multiples of {over}'s", rows, [note])], form, width)
 
 
 def _notes(checks: Sequence[CellCheck]) -> list[str]:
@@ -83,7 +79,3 @@ def _stack(changes: Sequence[str]) -> str:
 
 def _scores(scores: Sequence[float]) -> str:
     return f"{mean(scores):.1f} (n={len(scores)})" if scores else "-"
-
-
-def _line(note: str, form: str, width: int) -> str:
-    return f"- {note}" if form == "markdown" else textwrap.fill(note, width, subsequent_indent="  ")

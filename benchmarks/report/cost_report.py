@@ -2,14 +2,12 @@
 
 import json
 import statistics
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from tabulate import tabulate
-
 from benchmarks.cost_record import Cost, CostRun
 from benchmarks.published import PublishedTable
+from benchmarks.report.grid import Grid, write
 from benchmarks.spec import InputError
 
 REFERENCE = "adalora"
@@ -119,10 +117,25 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
 
 
 def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
-    """As text, Markdown or JSON."""
+    """In one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False)
-    return "\n\n".join(_render(report, "pipe" if form == "markdown" else "simple", width) for report in reports)
+    return write((grid for report in reports for grid in cost_grids(report)), form, width)
+
+
+def cost_grids(report: CostReport) -> tuple[Grid, Grid]:
+    """The multiples, and what a step is made of."""
+    multiples = [
+        (
+            row.title,
+            *(str(row.by_task[task]) for task in report.tasks),
+            str(row.average),
+            "-" if row.published is None else f"{row.published:.2f}",
+        )
+        for row in report.rows
+    ]
+    headers = ("Method", *report.tasks.values(), "Average", "Paper")
+    return Grid(title=report.title, headers=headers, rows=multiples, notes=_notes(report)), _stage_grid(report)
 
 
 def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
@@ -204,25 +217,21 @@ def _remarks(run: CostRun, reference: str, sound: int) -> list[str]:
     return remarks
 
 
-def _render(report: CostReport, tablefmt: str, width: int) -> str:
-    bold = "**" if tablefmt == "pipe" else ""
+def _notes(report: CostReport) -> list[str]:
+    notes = list(report.remarks)
+    if report.calibration:
+        notes.insert(1, f"Calibration: a second copy of LoRA in multiples of the first, {report.calibration}.")
+    if report.search_ratios:
+        curve = ", ".join(f"{ratio:.2f}: {cost:.2f}" for ratio, cost in report.search_ratios.items())
+        notes.append(
+            f"AutoLoRA's multiple by epochs of the search per epoch of the retraining (as many epochs as the "
+            f"reference's), from the times of a step: {curve}."
+        )
+    return notes
 
-    def table(rows: Sequence[Mapping[str, object]]) -> str:
-        return tabulate(rows, headers="keys", tablefmt=tablefmt, disable_numparse=True)
 
-    def sentences(texts: Sequence[str]) -> str:
-        return "\n".join(f"- {text}" if bold else textwrap.fill(text, width) for text in texts)
-
-    costs = [
-        {
-            "Method": row.title,
-            **{title: str(row.by_task[task]) for task, title in report.tasks.items()},
-            "Average": str(row.average),
-            "Paper": "-" if row.published is None else f"{row.published:.2f}",
-        }
-        for row in report.rows
-    ]
-    stages = [
+def _stage_grid(report: CostReport) -> Grid:
+    rows = [
         {
             "Task": row.task,
             "Method": row.method,
@@ -239,17 +248,7 @@ def _render(report: CostReport, tablefmt: str, width: int) -> str:
         }
         for row in report.stages
     ]
-    parts = [f"{bold}{report.title}{bold}", table(costs)]
-    notes = list(report.remarks)
-    if report.calibration:
-        notes.insert(1, f"Calibration: a second copy of LoRA in multiples of the first, {report.calibration}.")
-    if report.search_ratios:
-        curve = ", ".join(f"{ratio:.2f}: {cost:.2f}" for ratio, cost in report.search_ratios.items())
-        notes.append(
-            f"AutoLoRA's multiple by epochs of the search per epoch of the retraining (as many epochs as the "
-            f"reference's), from the times of a step: {curve}."
-        )
-    return "\n\n".join([*parts, sentences(notes), f"{bold}What a step is made of{bold}", table(stages)])
+    return Grid.of("What a step is made of", rows)
 
 
 def _has_energy(report: CostReport) -> bool:

@@ -9,20 +9,43 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
 from benchmarks.published import authors_ranks
-from benchmarks.report.rank_report import FIGURE_3, RankReport
+from benchmarks.report.cost_report import CostReport
+from benchmarks.report.rank_report import FIGURE_3, RankReport, role_of
+from benchmarks.report.score_table import ScoreTable
 from benchmarks.result import Result
+from benchmarks.stats import Summary, summarise
+
+Summaries = Mapping[tuple[str, str], Summary]
 
 STYLE = {
     "font.size": 8,
     "pdf.fonttype": 42,
-    "svg.fonttype": "none",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "autolora",
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
 COLOURS = "cividis"
 """Readable for the colour-blind, and in grey."""
+LOOKS = (
+    ("#000000", "o", "-"),
+    ("#0072b2", "s", "--"),
+    ("#d55e00", "^", "-."),
+    ("#009e73", "D", ":"),
+    ("#cc79a7", "v", "-"),
+    ("#e69f00", "P", "--"),
+    ("#56b4e9", "X", "-."),
+    ("#7f7f7f", "<", ":"),
+    ("#5b2c83", ">", "-"),
+    ("#8c564b", "*", "--"),
+)
+"""Colour, marker and line of one method after the other (Okabe and Ito's colours); they differ in grey, too."""
+HATCHES = ("", "//", "..", "xx")
+PANELS = 4
+"""Beside each other."""
 
 
 def rank_heatmap(report: RankReport, path: Path) -> None:
@@ -70,6 +93,113 @@ def search_course(results: Sequence[Result], path: Path) -> None:
         _save(figure, path)
 
 
+def rank_stability(report: RankReport, path: Path) -> None:
+    """Every search's rank of every projection, the mean over seeds, and the mean rank of thresholded noise."""
+    with mpl.rc_context(STYLE):
+        figure, axes = _panels(len(report.tasks), height=2.1)
+        for axis, task in zip(axes, report.tasks, strict=False):
+            places = range(len(task.projections))
+            for ranks in task.ranks:
+                axis.plot(places, ranks, "o", color="black", alpha=0.3, markersize=4, markeredgewidth=0)
+            axis.plot(places, task.means, "_", color="#d55e00", markersize=9, markeredgewidth=2)
+            axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
+            agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
+            axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
+            axis.set_xticks(
+                places, [f"{role_of(name)[0]}{1 + place // 2}" for place, name in enumerate(task.projections)]
+            )
+            axis.set_ylim(0, task.max_rank + 0.5)
+        figure.supylabel("rank")
+        _save(figure, path)
+
+
+def learning_curves(results: Sequence[Result], path: Path) -> None:
+    """Scores after every epoch, the mean over seeds, method by method."""
+    summaries = summarise(result for result in results if result.curve)
+    with mpl.rc_context(STYLE):
+        figure, panels = _task_panels(summaries)
+        for (task, method), summary in summaries.items():
+            epochs = sorted(map(int, summary.results[0].curve))
+            known = [
+                (epoch, mean(scores))
+                for epoch in epochs
+                if (scores := [score for each in summary.results if (score := _after(each, epoch)) is not None])
+            ]
+            colour, marker, line = _look(method, summaries)
+            points: Sequence[Sequence[float]] = list(zip(*known, strict=True)) or [[], []]
+            panels[task].plot(*points, line, marker=marker, color=colour, markersize=3, linewidth=1)
+        figure.supxlabel("epochs")
+        _legend(figure, summaries)
+        _save(figure, path)
+
+
+def cost_against_score(results: Sequence[Result], path: Path) -> None:
+    """Seconds of training and of everything before it, and the score that they buy; means over seeds."""
+    summaries = summarise(results)
+    with mpl.rc_context(STYLE):
+        figure, panels = _task_panels(summaries)
+        for (task, method), summary in summaries.items():
+            seconds = mean(
+                sum(each.seconds.get(stage, 0.0) for stage in ("search", "choose", "train")) for each in summary.results
+            )
+            colour, marker, _ = _look(method, summaries)
+            panels[task].errorbar(
+                [seconds], [summary.mean], yerr=summary.sd, fmt=marker, color=colour, markersize=5, elinewidth=0.8
+            )
+        for axis in panels.values():
+            axis.set_xlim(left=0)
+        figure.supxlabel("seconds of training, search included")
+        _legend(figure, summaries)
+        _save(figure, path)
+
+
+def score_bars(table: ScoreTable, path: Path) -> None:
+    """Methods beside each other on every task, as in Figure 2; what is published stands as a line where it is known."""
+    width = 0.8 / max(1, len(table.rows))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.6 + 1.4 * len(table.columns), 2.6), layout="constrained")
+        axis = figure.subplots()
+        for number, row in enumerate(table.rows):
+            cells = {place: row.cells[task] for place, task in enumerate(table.columns) if task in row.cells}
+            heights = {place: cell.measured for place, cell in cells.items() if cell.measured is not None}
+            shift = (number - (len(table.rows) - 1) / 2) * width
+            colour, _, _ = LOOKS[number % len(LOOKS)]
+            axis.bar(
+                [place + shift for place in heights],
+                list(heights.values()),
+                0.9 * width,
+                yerr=[cells[place].sd or 0.0 for place in heights],
+                color=colour,
+                hatch=HATCHES[number % len(HATCHES)],
+                label=row.title,
+            )
+            for place, cell in cells.items():
+                if cell.published is not None:
+                    left = place + shift - width / 2
+                    axis.hlines(cell.published, left, left + width, color="black", linewidth=1.5)
+        axis.set_xticks(range(len(table.columns)), list(table.columns.values()))
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        _save(figure, path)
+
+
+def cost_bars(report: CostReport, path: Path) -> None:
+    """Training time in multiples of the reference's, measured with its range over rounds, and published."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6, 0.6 + 0.4 * len(report.rows)), layout="constrained")
+        axis = figure.subplots()
+        for place, row in enumerate(report.rows):
+            average = row.average
+            error = [[average.median - average.low], [average.high - average.median]]
+            axis.barh(place, average.median, 0.6, xerr=error, color="#56b4e9", label="measured" if not place else None)
+            if row.published is not None:
+                axis.plot([row.published], [place], "D", color="black", label="paper" if not place else None)
+        axis.set_yticks(range(len(report.rows)), [row.title for row in report.rows])
+        axis.invert_yaxis()
+        axis.set_xlabel("training time, multiples of AdaLoRA's")
+        axis.legend(frameon=False)
+        _save(figure, path)
+
+
 def growth_curves(growth: Mapping[str, Any], path: Path) -> None:
     """How a step's time grows along each axis, with the arithmetic floor; both scales logarithmic."""
     panels = list(dict.fromkeys(point["axis"] for point in growth["points"]))
@@ -95,6 +225,44 @@ def growth_curves(growth: Mapping[str, Any], path: Path) -> None:
             f"{growth['model_title']}, {where['device_name']}, {where['threads']} threads, {where['precision']}"
         )
         _save(figure, path)
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    rows = -(-count // PANELS)
+    columns = min(count, PANELS)
+    figure = Figure(figsize=(2.9 * columns, height * rows + 0.4), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return figure, axes
+
+
+def _task_panels(summaries: Summaries) -> tuple[Figure, dict[str, Axes]]:
+    titles = {task: summary.results[0] for (task, _), summary in summaries.items()}
+    figure, axes = _panels(len(titles), height=2.2)
+    panels = dict(zip(titles, axes, strict=False))
+    for task, axis in panels.items():
+        axis.set_title(f"{titles[task].task_title}, {titles[task].metric}")
+    return figure, panels
+
+
+def _look(method: str, summaries: Summaries) -> tuple[str, str, str]:
+    methods = list(dict.fromkeys(name for _, name in summaries))
+    return LOOKS[methods.index(method) % len(LOOKS)]
+
+
+def _legend(figure: Figure, summaries: Summaries) -> None:
+    titles = {method: summary.results[0].method_title for (_, method), summary in summaries.items()}
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle=line, markersize=4, label=title)
+        for method, title in titles.items()
+        for colour, marker, line in [_look(method, summaries)]
+    ]
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+
+
+def _after(result: Result, epoch: int) -> float | None:
+    return result.curve.get(str(epoch), {}).get(result.split, {}).get(result.metric)
 
 
 def _course(axes: dict[str, Axes], result: Result) -> None:

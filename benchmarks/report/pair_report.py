@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from tabulate import tabulate
-
 from benchmarks.claims.evidence import Evidence, common_seeds
 from benchmarks.difference import Difference, paired
+from benchmarks.report.grid import Grid, write
 from benchmarks.resampling import SCORES, mcnemar_p
 from benchmarks.stats import Summary
 
@@ -59,32 +58,43 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
     return rows
 
 
-def render_pairs(rows: Sequence[PairRow], titles: tuple[str, str], form: str) -> str:
-    """As text, Markdown or JSON."""
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Two methods on one backbone, preset and protocol."""
+
+    title: str
+    methods: tuple[str, str]
+    """Their titles."""
+    rows: Sequence[PairRow]
+
+
+def render_pairs(pairs: Iterable[Pairs], form: str, width: int) -> str:
+    """In one of `grid.FORMATS`."""
     if form == "json":
-        return json.dumps([asdict(row) for row in rows], indent=1)
-    table = tabulate(
-        [
-            {
-                "Task": row.task_title,
-                "Seeds": len(row.seeds),
-                titles[0]: f"{row.first:.1f}",
-                titles[1]: f"{row.second:.1f}",
-                "Difference, 95 %": _interval(row.difference),
-                "p": "-" if row.difference is None else f"{row.difference.p_nonzero():.3f}",
-                "Examples random too": _interval(row.with_examples),
-                "McNemar's p, seed by seed": ", ".join(f"{p:.3f}" for p in row.mcnemar) or "-",
-            }
-            for row in rows
-        ],
-        headers="keys",
-        tablefmt="pipe" if form == "markdown" else "simple",
-        disable_numparse=True,
-    )
-    return (
-        f"{table}\n\nPaired by seed: the same data order and initial head. The first interval takes the evaluation set as "
+        return json.dumps([asdict(each) for each in pairs], indent=1)
+    return write(map(_grid, pairs), form, width)
+
+
+def _grid(pairs: Pairs) -> Grid:
+    first, second = pairs.methods
+    rows = [
+        {
+            "Task": row.task_title,
+            "Seeds": str(len(row.seeds)),
+            first: f"{row.first:.1f}",
+            second: f"{row.second:.1f}",
+            "Difference, 95 %": _interval(row.difference),
+            "p": "-" if row.difference is None else f"{row.difference.p_nonzero():.3f}",
+            "Examples random too": _interval(row.with_examples),
+            "McNemar's p, seed by seed": ", ".join(f"{p:.3f}" for p in row.mcnemar) or "-",
+        }
+        for row in pairs.rows
+    ]
+    note = (
+        "Paired by seed: the same data order and initial head. The first interval takes the evaluation set as "
         "given, the second as drawn (bootstrap of the examples, the same for both). Uncorrected for the number of tasks."
     )
+    return Grid.of(pairs.title, rows, [note])
 
 
 def _with_examples(

@@ -7,9 +7,8 @@ from itertools import chain
 from statistics import mean
 from typing import Any
 
-from tabulate import tabulate
-
 from benchmarks.protocols import DEFAULT, whole_batches
+from benchmarks.report.grid import Grid, write
 from benchmarks.resampling import one_score
 from benchmarks.result import Result
 from benchmarks.stats import Summary, summarise
@@ -51,33 +50,34 @@ def protocol_rows(results: Iterable[Result], predictions: Predictions) -> list[P
     ]
 
 
-def render_protocols(rows: Sequence[ProtocolRow], form: str) -> str:
-    """As text, Markdown or JSON."""
+def render_protocols(rows: Sequence[ProtocolRow], form: str, width: int) -> str:
+    """In one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(row) for row in rows], indent=1)
+    return write([protocol_grid(rows)], form, width)
+
+
+def protocol_grid(rows: Sequence[ProtocolRow]) -> Grid:
+    """Differences from `clean`."""
     protocols = dict.fromkeys(chain.from_iterable(row.measured for row in rows))
-    table = tabulate(
-        [
-            {
-                "Preset": row.preset,
-                "Task": row.task_title,
-                "Method": row.method_title,
-                "Seeds": row.seeds,
-                "clean": f"{row.score:.2f}",
-                **{rule: _difference(row.rescored[rule], row.score) for rule in RULES},
-                **{f"protocol {name}": _difference(row.measured.get(name), row.score) for name in protocols},
-            }
-            for row in rows
-        ],
-        headers="keys",
-        tablefmt="pipe" if form == "markdown" else "simple",
-        disable_numparse=True,
-    )
-    return (
-        f"{table}\n\nThe same runs, scored by one rule of the released code at a time, as differences from `clean`; a "
+    table = [
+        {
+            "Preset": row.preset,
+            "Task": row.task_title,
+            "Method": row.method_title,
+            "Seeds": str(row.seeds),
+            "clean": f"{row.score:.2f}",
+            **{rule: _difference(row.rescored[rule], row.score) for rule in RULES},
+            **{f"protocol {name}": _difference(row.measured.get(name), row.score) for name in protocols},
+        }
+        for row in rows
+    ]
+    note = (
+        "The same runs, scored by one rule of the released code at a time, as differences from `clean`; a "
         "column 'protocol ...' has runs that were trained under it. 'best epoch' chooses it on the evaluation set, and "
         "needs the scores of all epochs (--set run.curve=true)."
     )
+    return Grid.of("", table, [note])
 
 
 def _row(

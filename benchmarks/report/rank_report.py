@@ -1,16 +1,16 @@
 """Learned ranks (Figure 3), and whether they are learned: what results say of it, as tables and sentences."""
 
+import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from math import log
 from typing import Any, Literal
 
-from tabulate import tabulate
-
 from benchmarks.difference import Difference, paired
 from benchmarks.rank_stats import Agreement, agreement, correlation, layer_effect, noise_ranks
+from benchmarks.report.grid import Grid, write
 from benchmarks.result import Result
 from benchmarks.stats import summarise
 
@@ -118,14 +118,21 @@ def role_of(projection: str) -> Literal["query", "value"]:
     return "query" if projection.rpartition(".")[2].startswith("q") else "value"
 
 
-def render_ranks(report: RankReport) -> str:
-    """Figure 3's numbers and the tests, as text."""
-    tables = [_rank_table(report.tasks), _evidence_table(report.tasks)]
+def render_ranks(report: RankReport, form: str, width: int) -> str:
+    """Figure 3's numbers and the tests, in one of `grid.FORMATS`."""
+    if form == "json":
+        return json.dumps(asdict(report), indent=1)
+    return write(rank_grids(report), form, width)
+
+
+def rank_grids(report: RankReport) -> list[Grid]:
+    """The ranks, whether they are learned, when the searches might have stopped, and what the ranks are worth."""
+    grids = [_ranks(report.tasks), _evidence(report)]
     if any(task.stops for task in report.tasks):
-        tables.append(_stop_table(report.tasks))
+        grids.append(_stops(report.tasks))
     if report.controls:
-        tables.append(_control_table(report.controls))
-    return "\n\n".join([*tables, *_sentences(report)])
+        grids.append(_worth(report.controls))
+    return grids
 
 
 def _task_ranks(results: Sequence[Result]) -> TaskRanks:
@@ -206,7 +213,7 @@ def _between_tasks(tasks: Sequence[TaskRanks], *, same_seed: bool) -> float | No
     return statistics.mean(known) if known else None
 
 
-def _rank_table(tasks: Sequence[TaskRanks]) -> str:
+def _ranks(tasks: Sequence[TaskRanks]) -> Grid:
     rows = [
         [task.title, role, *(f"{rank:.1f}" for rank in ranks)]
         for task in tasks
@@ -214,14 +221,15 @@ def _rank_table(tasks: Sequence[TaskRanks]) -> str:
     ]
     blocks = max(len(row) for row in rows) - 2
     headers = ["task", "projection", *(f"block {index + 1}" for index in range(blocks))]
-    return "Learned ranks, mean over the searches\n\n" + tabulate(rows, headers, disable_numparse=True)
+    filled = [[*row, *[""] * (len(headers) - len(row))] for row in rows]
+    return Grid(title="Learned ranks, mean over the searches", headers=headers, rows=filled)
 
 
-def _evidence_table(tasks: Sequence[TaskRanks]) -> str:
+def _evidence(report: RankReport) -> Grid:
     rows = [
         [
             task.title,
-            len(task.seeds),
+            str(len(task.seeds)),
             f"{statistics.mean(task.means):.2f}",
             f"{task.noise_mean:.2f}",
             f"{100 * task.deviation:.1f} %",
@@ -230,7 +238,7 @@ def _evidence_table(tasks: Sequence[TaskRanks]) -> str:
             f"{task.layer_p:.3f}",
             f"{task.share:.1e}",
         ]
-        for task in tasks
+        for task in report.tasks
     ]
     headers = [
         "task",
@@ -243,14 +251,14 @@ def _evidence_table(tasks: Sequence[TaskRanks]) -> str:
         "layers, p",
         "eta's share",
     ]
-    return "Are they learned?\n\n" + tabulate(rows, headers, disable_numparse=True)
+    return Grid(title="Are they learned?", headers=headers, rows=rows, notes=_sentences(report))
 
 
-def _stop_table(tasks: Sequence[TaskRanks]) -> str:
+def _stops(tasks: Sequence[TaskRanks]) -> Grid:
     rows = [
         [
             task.title,
-            len(task.stops),
+            str(len(task.stops)),
             f"{100 * statistics.mean(stop.saved for stop in task.stops):.0f} %",
             f"{100 * statistics.mean(stop.same_ranks for stop in task.stops):.0f} %",
         ]
@@ -258,12 +266,10 @@ def _stop_table(tasks: Sequence[TaskRanks]) -> str:
         if task.stops
     ]
     headers = ["task", "searches", "steps saved", "ranks as at the end"]
-    return "Had they stopped on convergence, by the rule's defaults\n\n" + tabulate(
-        rows, headers, disable_numparse=True
-    )
+    return Grid(title="Had they stopped on convergence, by the rule's defaults", headers=headers, rows=rows)
 
 
-def _control_table(controls: Sequence[Control]) -> str:
+def _worth(controls: Sequence[Control]) -> Grid:
     rows = [
         [
             control.title,
@@ -279,7 +285,7 @@ def _control_table(controls: Sequence[Control]) -> str:
         for control in controls
     ]
     headers = ["task", "scaling", "learned ranks against", "learned", "other", "difference, 95 %", "p"]
-    return "Are they worth anything?\n\n" + tabulate(rows, headers, disable_numparse=True)
+    return Grid(title="Are they worth anything?", headers=headers, rows=rows)
 
 
 def _sentences(report: RankReport) -> list[str]:

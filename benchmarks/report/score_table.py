@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from benchmarks.published import PublishedTable
+from benchmarks.report.marks import MARK, REMARK, marked
 from benchmarks.report.remarks import remarks
 from benchmarks.result import Result
 from benchmarks.stats import Summary, by_column, groups, summarise
@@ -19,6 +20,8 @@ class ScoreCell:
     sd: float | None
     seeds: Sequence[int]
     published: float | None
+    mark: str = ""
+    """That it differs from AutoLoRA's."""
 
     @property
     def difference(self) -> float | None:
@@ -66,6 +69,7 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
     failed = [result for result in results if result.status == "failed"]
     titles = {result.task: result.task_title for result in results}
     methods = {result.method: result.method_title for result in results}
+    cells = _cells(summaries, failed, published)
     columns = {task: title for task, title in (published.columns | titles).items() if task in titles}  # type: ignore[operator]
     newest = max(results, key=lambda result: result.finished)
     return ScoreTable(
@@ -74,10 +78,19 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
         columns=columns,
         decimals=published.decimals,
         rows=[
-            _row(method, methods[method], summaries, failed, published)
+            _row(
+                method,
+                title=methods[method],
+                cells={task: cell for (task, name), cell in cells.items() if name == method},
+                results=[result for result in shown if result.method == method],
+                published=published,
+            )
             for method in sorted(methods, key=lambda method: _place(method, published))
         ],
-        remarks=remarks(shown or results, failed, summaries, published),
+        remarks=[
+            *remarks(shown or results, failed, summaries, published),
+            *([REMARK] if any(cell.mark for cell in cells.values()) else []),
+        ],
     )
 
 
@@ -86,29 +99,39 @@ def _place(method: str, published: PublishedTable) -> tuple[int, str]:
     return (order.index(method) if method in order else len(order), method)
 
 
+def _cells(
+    summaries: Mapping[tuple[str, str], Summary], failed: Sequence[Result], published: PublishedTable
+) -> dict[tuple[str, str], ScoreCell]:
+    """(task, method) -> cell."""
+
+    def score(task: str, method: str) -> float | None:
+        row = published.row(method)
+        return row.scores.get(task) if row else None
+
+    differing = marked(summaries)
+    nothing = {
+        (result.task, result.method): ScoreCell(
+            measured=None, sd=None, seeds=(), published=score(result.task, result.method)
+        )
+        for result in failed
+    }
+    return nothing | {
+        pair: ScoreCell(
+            measured=summary.mean,
+            sd=summary.sd,
+            seeds=summary.seeds,
+            published=score(*pair),
+            mark=MARK if pair in differing else "",
+        )
+        for pair, summary in summaries.items()
+    }
+
+
 def _row(
-    method: str,
-    title: str,
-    summaries: Mapping[tuple[str, str], Summary],
-    failed: Sequence[Result],
-    published: PublishedTable,
+    method: str, title: str, cells: Mapping[str, ScoreCell], results: Sequence[Result], published: PublishedTable
 ) -> ScoreRow:
     known = published.row(method)
-    scores = known.scores if known else {}
-    cells = {
-        result.task: ScoreCell(measured=None, sd=None, seeds=(), published=scores.get(result.task))
-        for result in failed
-        if result.method == method
-    }
-    mine = {task: summary for (task, name), summary in summaries.items() if name == method}
-    for task, summary in mine.items():
-        cells[task] = ScoreCell(measured=summary.mean, sd=summary.sd, seeds=summary.seeds, published=scores.get(task))
-    counts = [
-        result.trainable_parameters
-        for summary in mine.values()
-        for result in summary.results
-        if result.trainable_parameters is not None
-    ]
+    counts = [result.trainable_parameters for result in results if result.trainable_parameters is not None]
     measured = [cell.measured for task in published.columns if (cell := cells.get(task)) and cell.measured is not None]
     averaged = any(row.average is not None for row in published.rows)
     complete = averaged and len(measured) == len(published.columns)

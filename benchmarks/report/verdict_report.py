@@ -1,15 +1,13 @@
 """What results say of the published numbers, as a table of verdicts and their counts."""
 
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from tabulate import tabulate
-
 from benchmarks.published import PublishedTable
+from benchmarks.report.grid import Grid, write
 from benchmarks.result import Result
 from benchmarks.verdicts import VERDICTS, CellVerdict, Margin, verdicts
 
@@ -35,18 +33,18 @@ def judge(results: Sequence[Result], tables: Iterable[PublishedTable], margin: M
 
 
 def render_verdicts(judged: Iterable[Judged], margin: Margin, form: str, width: int) -> str:
-    """As text, Markdown or JSON; a number that was not run is counted and not listed."""
+    """In one of `grid.FORMATS`; a number that was not run is counted and not listed."""
     if form == "json":
         return json.dumps([asdict(each) for each in judged], indent=1)
-    return "\n\n".join(_render(each, margin, form, width) for each in judged)
+    return write([verdict_grid(each, margin) for each in judged], form, width)
 
 
-def _render(judged: Judged, margin: Margin, form: str, width: int) -> str:
-    bold = "**" if form == "markdown" else ""
+def verdict_grid(judged: Judged, margin: Margin) -> Grid:
+    """One line per published number that was run."""
     shown = [cell for cell in judged.cells if cell.verdict != "not run"]
     rows = [
         {
-            "Table": cell.table,
+            "Table": str(cell.table),
             "Method": cell.method_title,
             "Task": cell.column_title,
             "Published": f"{cell.published:g}",
@@ -74,9 +72,7 @@ def _render(judged: Judged, margin: Margin, form: str, width: int) -> str:
             "stands where all agree. 'Resolves' is the smallest difference that would have been called a deviation."
         ),
     ]
-    table = tabulate(rows, headers="keys", tablefmt="pipe" if bold else "simple", disable_numparse=True)
-    sentences = [f"- {note}" if bold else textwrap.fill(note, width) for note in notes]
-    return "\n".join([f"{bold}Verdicts: {judged.title}{bold}", "", *([table, ""] if rows else []), *sentences])
+    return Grid.of(f"Verdicts: {judged.title}", rows, notes)
 
 
 def _difference(cell: CellVerdict) -> str:

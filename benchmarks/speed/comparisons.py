@@ -35,6 +35,8 @@ RELEASED_LENGTH = 512
 """Tokens that the authors' search pads everything to."""
 WRITTEN = 48
 """Tokens of a text at most, where writing is timed."""
+STACKS = (1, 2, 4, 8, 16)
+"""Members of a pass that are compared."""
 BETTY = SearchConfig(engine="betty", eta=1.0, look_ahead="optimizer", order="selection-first")
 BETTY_PLAIN = replace(BETTY, order="simultaneous")
 
@@ -199,6 +201,25 @@ def grid(setting: Setting) -> Iterator[Comparison]:
         )
 
 
+def stack(setting: Setting) -> Iterator[Comparison]:
+    """Sixteen ranks, so many in a pass: what a larger stack saves."""
+    for task in LENGTHS:
+        few = replace(setting, steps=max(3, setting.steps // 4))
+        problem = few.problem(task)
+        alone, *others = (
+            Contender(
+                name=f"{members} in a pass",
+                run=partial(_grid_search, problem, few.training, StackConfig(members=members)),
+                over=None if members == 1 else "1 in a pass",
+            )
+            for members in STACKS
+        )
+        yield Comparison(
+            work=f"stack of 16 ranks, {few.steps} steps, {task}'s lengths, {problem.runtime.precision}",
+            contenders=[alone, *others],
+        )
+
+
 def inference(setting: Setting) -> Iterator[Comparison]:
     """What an adapted model's answer costs: section 1 of the paper says that adapters add to it."""
     problem = setting.problem("cola")
@@ -260,6 +281,7 @@ COMPARISONS: Mapping[str, Callable[[Setting], Iterator[Comparison]]] = MappingPr
         "search": searching,
         "released": released,
         "grid": grid,
+        "stack": stack,
         "inference": inference,
         "writing": writing,
     }

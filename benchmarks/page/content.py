@@ -1,0 +1,197 @@
+"""What the page shows: everything that result files say, in the order in which a reader wants it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from benchmarks.audit.finding import Finding
+from benchmarks.audit.run import audit
+from benchmarks.claims.claim import Claims, read_claims
+from benchmarks.claims.evidence import Evidence
+from benchmarks.claims.run import ExaminedClaims, examine_claims
+from benchmarks.comparability import incomparable
+from benchmarks.cost_record import cost_runs
+from benchmarks.page.figures import Drawings, Picture, draw_all, drawings
+from benchmarks.published import PublishedTable, published_figure, published_table, score_tables
+from benchmarks.report import score_table
+from benchmarks.report.cell_report import cell_report
+from benchmarks.report.cost_report import cost_grids, cost_report
+from benchmarks.report.grid import Grid
+from benchmarks.report.protocol_report import protocol_grid, protocol_rows
+from benchmarks.report.rank_report import rank_grids, rank_report
+from benchmarks.report.score_table import ScoreTable
+from benchmarks.report.speed_report import speed_grid
+from benchmarks.report.verdict_report import judge, verdict_grid
+from benchmarks.result import Result
+from benchmarks.speed_record import speed_runs
+from benchmarks.stats import by_column, groups, summarise
+from benchmarks.store import Store, stores_in
+from benchmarks.verdicts import VERDICTS, CellVerdict, Verdict
+
+RANK = {verdict: place for place, verdict in enumerate(VERDICTS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """All that was measured with one backbone, preset, protocol and kind of data."""
+
+    name: str
+    """Of its place in the page."""
+    title: str
+    tables: Sequence[ScoreTable]
+    grids: Sequence[Grid]
+    """Costs and ranks."""
+    verdicts: Grid
+    claims: ExaminedClaims
+    drawings: Drawings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All of it."""
+
+    verdicts: Mapping[Verdict, int]
+    """Published numbers, by the best that any of the results says of them."""
+    results: int
+    sections: Sequence[Section]
+    pictures: Mapping[str, Sequence[Picture]]
+    """Section's name -> its pictures."""
+    speeds: Sequence[Grid]
+    protocols: Grid
+    audit: Sequence[Finding]
+    environments: Grid
+    cells: Mapping[str, Sequence[Mapping[str, Any]]]
+    """SECTION/METHOD/COLUMN -> what unfolds: one report per seed."""
+    settings: Mapping[str, Mapping[str, str]]
+    """Configuration -> its settings, which all seeds share."""
+
+
+def page_content(folder: Path) -> Page:
+    """Everything from a folder of results, or of one store per preset. Raises InputError: it holds neither."""
+    claims = read_claims()
+    published = [published_table(number) for number in score_tables()]
+    found = sorted(
+        ((group, store) for store in stores_in(folder) for group in groups(store.results())),
+        key=lambda pair: pair[0][0].data_source.startswith("embedded"),
+    )
+    named = [(f"s{place}", group, store) for place, (group, store) in enumerate(found)]
+    judged = [judge(group, published, claims.margin).cells for group, _ in found]
+    results = [result for group, _ in found for result in group]
+    sections = [_section(name, group, store, published, claims) for name, group, store in named]
+    drawn = draw_all([section.drawings for section in sections])
+    return Page(
+        verdicts=_best(judged),
+        results=len(results),
+        sections=sections,
+        pictures={section.name: pictures for section, pictures in zip(sections, drawn, strict=True)},
+        speeds=[speed_grid(run) for run in speed_runs(folder)],
+        protocols=_protocols(found),
+        audit=audit(),
+        environments=_environments(results),
+        cells=dict(chain.from_iterable(_cells(name, group, store, published) for name, group, store in named)),
+        settings={
+            result.configuration: cell_report(result, Path()).settings
+            for result in sorted(results, key=lambda result: -result.seed)
+        },
+    )
+
+
+def _section(
+    name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable], claims: Claims
+) -> Section:
+    newest = max(group, key=lambda result: result.finished)
+    costs = [run for run in cost_runs(store.folder) if run.preset == newest.preset]
+    evidence = Evidence(
+        results=group,
+        store=store,
+        costs=costs,
+        speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
+        margin=claims.margin,
+    )
+    searches = any(result.method == "autolora" and result.status == "done" for result in group)
+    cost_reports = [cost_report(run, published_table(5)) for run in costs[-1:]]
+    grids = [
+        *chain.from_iterable(map(cost_grids, cost_reports)),
+        *(rank_grids(rank_report(group)) if searches else []),
+    ]
+    return Section(
+        name=name,
+        title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
+        f"data {newest.data_source.split()[0]}",
+        tables=[table for each in (*published, published_figure(2)) for table in _tables(group, each)],
+        grids=[grid for grid in grids if grid.rows],
+        verdicts=verdict_grid(judge(group, published, claims.margin), claims.margin),
+        claims=examine_claims(claims, evidence),
+        drawings=drawings(group, cost_reports, _tables(group, published_figure(2))),
+    )
+
+
+def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:
+    """One of the paper's tables, where two of its methods were run; its figure of scores on that backbone only."""
+    mine = [result for result in group if result.task in published.tasks and result.method in published.methods]
+    if len({result.method for result in mine}) < 2:
+        return []
+    own_model = published.kind == "Table" or not incomparable(mine, published)
+    return score_table.score_tables(mine, published) if own_model else []
+
+
+def _cells(
+    name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    cells = {}
+    for table in published:
+        for (column, method), summary in summarise(by_column(group, table)).items():
+            cells[f"{name}/{method}/{column}"] = [_unfolded(result, store) for result in summary.results]
+    return list(cells.items())
+
+
+def _unfolded(result: Result, store: Store) -> dict[str, Any]:
+    report = cell_report(result, store.folder_of(result).path)
+    return {
+        "seed": result.seed,
+        "score": result.score,
+        "metrics": report.metrics,
+        "curve": {epoch: scores.get(result.metric) for epoch, scores in report.curve.items()},
+        "ranks": report.ranks,
+        "seconds": report.seconds,
+        "facts": report.facts,
+        "configuration": result.configuration,
+        "repeat": report.repeat,
+    }
+
+
+def _best(judged: Sequence[Sequence[CellVerdict]]) -> dict[Verdict, int]:
+    """Every published number counts once, by the most that is known of it."""
+    if not judged:
+        return dict.fromkeys(VERDICTS, 0)
+    best = Counter(min((cell.verdict for cell in cells), key=RANK.__getitem__) for cells in zip(*judged, strict=True))
+    return {verdict: best[verdict] for verdict in VERDICTS}
+
+
+def _protocols(found: Sequence[tuple[Sequence[Result], Store]]) -> Grid:
+    by_store: dict[Path, list[Result]] = {}
+    for group, store in found:
+        by_store.setdefault(store.folder, []).extend(group)
+    rows = [row for folder, results in by_store.items() for row in protocol_rows(results, Store(folder=folder).answers)]
+    return protocol_grid(rows)
+
+
+def _environments(results: Sequence[Result]) -> Grid:
+    counts = Counter(
+        (
+            where.device_name,
+            str(where.threads),
+            where.precision,
+            where.packages["torch"],
+            where.packages.get("transformers", "-"),
+            where.packages.get("peft", "-"),
+            where.python,
+            (where.commit or "unknown")[:12] + ("" if where.clean else " (changed)"),
+        )
+        for where in (result.environment for result in results)
+    )
+    headers = ("Device", "Threads", "Precision", "torch", "transformers", "peft", "Python", "Commit", "Results")
+    return Grid(headers=headers, rows=[(*where, str(count)) for where, count in counts.items()])

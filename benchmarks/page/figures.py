@@ -1,0 +1,64 @@
+"""The page's pictures, as SVG without a font of their own."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.report import figures
+from benchmarks.report.cost_report import CostReport
+from benchmarks.report.rank_report import rank_report
+from benchmarks.report.score_table import ScoreTable
+from benchmarks.result import Result
+
+Drawings = Mapping[str, Callable[[Path], None]]
+"""Words -> what draws the picture into a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture and its words."""
+
+    says: str
+    svg: str
+    """In base64, as a page holds it."""
+
+
+def drawings(results: Sequence[Result], costs: Sequence[CostReport], bars: Sequence[ScoreTable]) -> Drawings:
+    """All that there is to draw of results that belong together."""
+    done = [result for result in results if result.status == "done"]
+    searches = [result for result in done if result.method == "autolora"]
+    wanted: dict[str, Callable[[Path], None]] = {}
+    if searches:
+        ranks = rank_report(done)
+        wanted["Learned ranks (Figure 3)"] = partial(figures.rank_heatmap, ranks)
+        wanted["How far seeds agree in their ranks; dashed: thresholded noise"] = partial(figures.rank_stability, ranks)
+        for task in ranks.tasks:
+            of_task = [result for result in searches if result.task == task.task]
+            wanted[f"The searches on {task.title}"] = partial(figures.search_course, of_task)
+    if any(result.curve for result in done):
+        wanted["Scores over the epochs"] = partial(figures.learning_curves, done)
+    wanted["Scores and what they cost"] = partial(figures.cost_against_score, done)
+    for report in costs:
+        wanted["Training time in multiples of AdaLoRA's (Table 5)"] = partial(figures.cost_bars, report)
+    for table in bars:
+        wanted[table.title] = partial(figures.score_bars, table)
+    return wanted
+
+
+def draw_all(drawings: Sequence[Drawings]) -> list[list[Picture]]:
+    """All pictures of all parts, as many at a time as there are processors: drawing is what a page waits for."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        begun = [{says: pool.submit(_svg, draw) for says, draw in part.items()} for part in drawings]
+        return [[Picture(says=says, svg=svg.result()) for says, svg in part.items()] for part in begun]
+
+
+def _svg(draw: Callable[[Path], None]) -> str:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "picture.svg")
+        draw(path)
+        return base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,47 @@
+"""Where the paper's claims stand, as a table and sentences."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from benchmarks.claims.claim import Standing
+from benchmarks.claims.run import ExaminedClaims
+from benchmarks.report.grid import Grid, write
+
+STANDINGS: tuple[Standing, ...] = ("supported", "contradicted", "cannot be decided", "not tested")
+
+
+def render_claims(examined: Iterable[ExaminedClaims], form: str, width: int) -> str:
+    """In one of `grid.FORMATS`."""
+    if form == "json":
+        return json.dumps([asdict(each) for each in examined], indent=1)
+    return write(map(claim_grid, examined), form, width)
+
+
+def claim_grid(examined: ExaminedClaims) -> Grid:
+    """One line per claim, and a sentence for each."""
+    rows = [
+        {
+            "Claim": each.claim.name,
+            "Where": each.claim.source,
+            "Standing": each.standing,
+            "p": _probability(each.p),
+            "p, Holm": _probability(each.corrected),
+        }
+        for each in examined.claims
+    ]
+    standings = [each.standing for each in examined.claims]
+    summary = ", ".join(f"{count} {standing}" for standing in STANDINGS if (count := standings.count(standing)))
+    scope = ", on this backbone and data" if examined.on_this_backbone else ""
+    return Grid.of(
+        f"Claims{scope}: {examined.title}",
+        rows,
+        [
+            f"Of {len(rows)} claims: {summary}.",
+            *(f"{each.claim.name}: {each.claim.says} {each.sentence}" for each in examined.claims),
+        ],
+    )
+
+
+def _probability(p: float | None) -> str:
+    return "-" if p is None else f"{p:.3f}"

@@ -1,0 +1,66 @@
+import csv
+import io
+import json
+
+import pytest
+
+from benchmarks.published import published_table
+from benchmarks.report.grid import FORMATS, Grid, write
+from benchmarks.report.score_grid import render
+from benchmarks.report.score_table import score_tables
+from tests.fakes import scored
+
+ROWS = {"train": 100, "validation": 10_000}
+GRID = Grid(
+    title="T", headers=["Method", "CoLA"], rows=[["A & B_1", "50.0 ± 1.0\npaper 59.0 (Δ -9.0)"]], notes=["5 %."]
+)
+
+
+def test_latex_escapes_and_gives_every_line_a_row_of_its_own() -> None:
+    shown = write([GRID], "latex", 80)
+    assert "\\toprule" in shown
+    assert "A \\& B\\_1" in shown
+    rows = [line for line in shown.splitlines() if line.endswith("\\\\")]
+    assert len(rows) == 3
+    assert "paper 59.0 (-9.0)" in rows[2]
+    assert shown.startswith("% T\n% 5 %.\n")
+
+
+def test_csv_can_be_read_back() -> None:
+    rows = list(csv.reader(io.StringIO(write([GRID], "csv", 80))))
+    assert rows == [["Method", "CoLA"], ["A & B_1", "50.0 ± 1.0; paper 59.0 (Δ -9.0)"]]
+
+
+def test_text_that_is_too_wide_goes_on_below_with_the_first_column() -> None:
+    wide = Grid(headers=["Method", *"abc"], rows=[["LoRA", *["x" * 10] * 3]])
+    assert write([wide], "text", 30).count("LoRA") == 2
+    assert write([wide], "text", 300).count("LoRA") == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_table_of_scores_can_be_written_in_every_form(form: str) -> None:
+    tables = score_tables([scored(50.0)], published_table(1))
+    assert "50.0" in render(tables, form, 120)
+
+
+def test_scores_as_csv_are_numbers_of_their_own() -> None:
+    tables = score_tables([scored(50.0, seed=0), scored(52.0, seed=1, identity="1")], published_table(1))
+    (row,) = csv.DictReader(io.StringIO(render(tables, "csv", 120)))
+    assert (float(row["mean"]), row["seeds"], float(row["published"])) == (51.0, "0 1", 59.0)
+    assert float(row["difference"]) == pytest.approx(-8.0)
+
+
+def test_a_score_that_differs_from_autoloras_is_marked() -> None:
+    near, far = (
+        [(method, base + seed / 10) for seed in range(3)] for method, base in (("full", 50.02), ("lora", 40.0))
+    )
+    autolora = [("autolora", 50 + seed / 10) for seed in range(3)]
+    results = [
+        scored(score, method=method, seed=seed, identity=f"{method}{seed}", configuration=method, rows=ROWS)
+        for scores in (near, far, autolora)
+        for seed, (method, score) in enumerate(scores)
+    ]
+    (table,) = json.loads(render(score_tables(results, published_table(1)), "json", 120))
+    marks = {row["method"]: row["cells"]["cola"]["mark"] for row in table["rows"]}
+    assert marks == {"full": "", "lora": "†", "autolora": ""}
+    assert any("differs from AutoLoRA's" in remark for remark in table["remarks"])
