@@ -25,6 +25,7 @@ from benchmarks.plan import Cell, PlannedCell
 from benchmarks.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result, Scores
+from benchmarks.saving import save_adapter
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store, plain_predictions
 
@@ -72,6 +73,7 @@ def run_cell(
     reset_peak_memory(cell.config["device"])
     with clocks.measure("load"):
         bench = Bench.set_up(cell, materials, store, clocks=clocks, progress=progress, stop=stop)
+    outcome: Outcome | None = None
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
     try:
@@ -99,6 +101,8 @@ def run_cell(
         peak_memory_bytes=peak_memory_bytes(cell.config["device"]),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    if outcome and cell.config["save_adapter"]:
+        save_adapter(outcome.model, result, folder.path / "adapter")
     folder.write_result(result, predictions)
     return result
 

@@ -54,6 +54,8 @@ class Conditions:
     """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
     curve: bool = False
     """Evaluate after every epoch too."""
+    save_adapter: bool = False
+    """Keep the trained adapter, as PEFT loads it, and a model card beside the result of a cell that runs."""
     checkpoint_seconds: float = 60.0
     """At least this many seconds lie between two checkpoints."""
 

@@ -24,6 +24,7 @@ LAYERS = (
     {"checking", "claims"},
     {"lookup", "progress", "report"},
     {"page"},
+    {"saving"},
     {"run"},
     {"speed", "turn_progress", "workers"},
     {"cost"},
