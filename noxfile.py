@@ -138,6 +138,14 @@ def slow_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The library's API reference, from its docstrings, into site/; docs/ are pages to be read as they are."""
+    install(session)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[docs]", external=True)
+    shared(session, "-m", "pdoc", "autolora", "-d", "google", "-o", "site")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Rules and format, by ruff."""
     shared(session, "-m", "ruff", "check", ".")

@@ -147,6 +147,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="cells at a time, sharing the cores (one per core; on a GPU one)"
     )
     parser.add_argument("--quiet", action="store_true", help="tell nothing but failures while cells run")
+    parser.add_argument("--track", metavar="TRACKER", help="tell a tracker: tensorboard, wandb, mlflow or trackio")
     parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most so many steps per stage, for trials")
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples per step")

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-STANDS_ELSEWHERE = ("model", "data", "partial", "precision", "device", "curve", "save_adapter", "checkpoint_seconds")
+STANDS_ELSEWHERE = (
+    "model",
+    "data",
+    "partial",
+    "precision",
+    "device",
+    "curve",
+    "save_adapter",
+    "track",
+    "checkpoint_seconds",
+)
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""
 ADDED: Mapping[str, Any] = MappingProxyType(

@@ -28,6 +28,7 @@ from benchmarks.result import Result, Scores
 from benchmarks.saving import save_adapter
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store, plain_predictions
+from benchmarks.tracking import open_tracking
 
 
 def run(
@@ -71,8 +72,14 @@ def run_cell(
     began = time.perf_counter()
     clocks = Clocks()
     reset_peak_memory(cell.config["device"])
+    tracking = open_tracking(cell, store.folder)
+
+    def told(step: Progress) -> None:
+        progress(step)
+        tracking.step(step)
+
     with clocks.measure("load"):
-        bench = Bench.set_up(cell, materials, store, clocks=clocks, progress=progress, stop=stop)
+        bench = Bench.set_up(cell, materials, store, clocks=clocks, progress=told, stop=stop)
     outcome: Outcome | None = None
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
@@ -104,6 +111,7 @@ def run_cell(
     if outcome and cell.config["save_adapter"]:
         save_adapter(outcome.model, result, folder.path / "adapter")
     folder.write_result(result, predictions)
+    tracking.end(result)
     return result
 
 

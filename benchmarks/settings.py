@@ -56,6 +56,8 @@ class Conditions:
     """Evaluate after every epoch too."""
     save_adapter: bool = False
     """Keep the trained adapter, as PEFT loads it, and a model card beside the result of a cell that runs."""
+    track: Literal["", "tensorboard", "wandb", "mlflow", "trackio"] = ""
+    """Experiment tracker that losses and scores are told to; none by default."""
     checkpoint_seconds: float = 60.0
     """At least this many seconds lie between two checkpoints."""
 

@@ -244,7 +244,7 @@ def _command_line(arguments: argparse.Namespace) -> Table:
     """The options as a table in a preset's layout."""
     run = {
         name: getattr(arguments, name)
-        for name in ("seeds", "model", "data", "partial", "precision", "device", "max_length")
+        for name in ("seeds", "model", "data", "partial", "precision", "device", "track", "max_length")
     }
     training = {name: getattr(arguments, name) for name in ("max_steps", "batch_size")}
     options: Table = {

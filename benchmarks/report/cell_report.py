@@ -51,8 +51,10 @@ def cell_report(result: Result, folder: Path) -> CellReport:
 
 def repeat_command(result: Result, folder: Path) -> str:
     """The command that runs a cell again, with all its settings."""
+    here = Path.cwd()
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
     at_hand = result.data_source.startswith(("embedded", "hub"))
-    return f"python -m benchmarks repeat {folder}" + ("" if at_hand else " --data DIR")
+    return f"python -m benchmarks repeat {shown}" + ("" if at_hand else " --data DIR")
 
 
 def render_cell(report: CellReport, form: str) -> str:

@@ -50,7 +50,13 @@ def test_show_tells_settings_scores_clocks_machine_and_how_to_repeat_it(capsys: 
     (path, *_) = sorted(REFERENCE.glob("cola/autolora/*"))
     assert main(["show", str(path)]) == 0
     shown = capsys.readouterr().out
-    for text in ("matthews", "search.max_rank", "attention.self.query", "commit", f"repeat {path} --data DIR"):
+    for text in (
+        "matthews",
+        "search.max_rank",
+        "attention.self.query",
+        "commit",
+        f"repeat {path.relative_to(Path.cwd())} --data DIR",
+    ):
         assert text in shown
     assert main(["show", str(path), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["method.search.max_rank"] == "8"
