@@ -224,7 +224,9 @@ class _Player:
             self.messages.send(what)
             answer = self.messages.recv()
         except (EOFError, BrokenPipeError) as error:
-            raise InputError("a measuring process was killed; is there enough memory for one per method?") from error
+            raise InputError(
+                "a measuring process was killed; take fewer --methods, or a machine with more memory"
+            ) from error
         if isinstance(answer, Exception):
             raise InputError(str(answer)) from answer
         return answer

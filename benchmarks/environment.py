@@ -61,7 +61,9 @@ def resolve_device(wanted: str) -> str:
     try:
         torch.empty(0, device=wanted)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {wanted!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"device {wanted!r} cannot be used: {str(error).splitlines()[0]}; take --device auto"
+        ) from error
     return wanted
 
 

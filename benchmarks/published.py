@@ -87,7 +87,8 @@ def published_figure(number: int) -> PublishedTable:
 def _published(kind: str, number: int) -> PublishedTable:
     path = PAPER / f"{kind}{number}.json"
     if not path.is_file():
-        raise InputError(f"{kind} {number} is not in {PAPER}")
+        known = sorted(int(found.stem.removeprefix(kind)) for found in PAPER.glob(f"{kind}*.json"))
+        raise InputError(f"{kind} {number} is not in {PAPER}; there are {', '.join(map(str, known))}")
     return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), path.stem)
 
 

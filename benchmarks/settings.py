@@ -188,7 +188,7 @@ def _read(preset: str) -> list[Table]:
         raise InputError(f"{path}: {error}") from error
     extended = own.pop("extends", None)
     if extended == preset:
-        raise InputError(f"{path} extends itself")
+        raise InputError(f"{path} extends itself: let it extend another preset, or none")
     return [*(_read(extended) if extended else []), own]
 
 

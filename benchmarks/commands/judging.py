@@ -119,7 +119,10 @@ def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
         for group in groups(result for result in store.results() if arguments.preset in (None, result.preset))
     ]
     if not found:
-        raise InputError(f"{arguments.runs} has no results of preset {arguments.preset}")
+        known = {result.preset for store in stores_in(arguments.runs) for result in store.results()}
+        raise InputError(
+            f"{arguments.runs} has no results of preset {arguments.preset}; there are some of {', '.join(sorted(known))}"
+        )
     return found
 
 

@@ -45,7 +45,7 @@ def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> N
 
     searches = [result for result in results if result.status == "done" and result.method == "autolora"]
     if not searches:
-        raise InputError("no finished search of autolora is at hand; `ranks` runs them")
+        raise InputError("no finished search of autolora is at hand; `ranks` runs them, --runs names another folder")
     found = rank_report(results)
     print(render_ranks(found, form, width()))
     if figures:

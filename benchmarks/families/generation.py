@@ -72,7 +72,9 @@ class TextGeneration:
         if max_length < SHORTEST:
             raise InputError(f"max_length has room for a record and a text: at least {SHORTEST}; got {max_length}")
         if tokenizer.eos_token_id is None:
-            raise InputError(f"{self.title}: the model's tokenizer has no token that ends a text; take a decoder")
+            raise InputError(
+                f"{self.title}: the model's tokenizer has no token that ends a text; take a decoder: --model decoder"
+            )
         splits = {split: list(data.splits[split]) for split in ("train", *self.evaluation_splits)}
         seen = {row.get("category") for row in splits["train"]}
         examples = {split: _examples(rows, tokenizer, max_length // 2, seen) for split, rows in splits.items()}

@@ -11,6 +11,7 @@ from typing import IO
 
 from benchmarks.spec import InputError
 
+ENDED = "METEOR's process has ended; run the same command again, with fewer --workers where memory is short"
 DROPPED = frozenset(
     ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";")
 )
@@ -45,7 +46,8 @@ def ptb_tokenize(texts: Sequence[str]) -> list[str]:
             [*command, "-preserveLines", "-lowerCase", str(path)], capture_output=True, check=False
         )
     if done.returncode:
-        raise InputError(f"the PTB tokeniser failed: {done.stderr.decode(errors='replace').strip()}")
+        said = done.stderr.decode(errors="replace").strip()
+        raise InputError(f"the PTB tokeniser failed; is it Java 8 or newer, with memory left? It said: {said}")
     lines = done.stdout.decode().split("\n")[: len(texts)]
     return [" ".join(token for token in line.rstrip().split(" ") if token not in DROPPED) for line in lines]
 
@@ -85,14 +87,14 @@ class Meteor:
             pipe.write(f"{line}\n".encode())
             pipe.flush()
         except BrokenPipeError as error:
-            raise InputError("METEOR's process has ended") from error
+            raise InputError(ENDED) from error
 
     def _read(self) -> str:
         pipe: IO[bytes] | None = self._process.stdout
         assert pipe
         line = pipe.readline()
         if not line:
-            raise InputError("METEOR's process has ended")
+            raise InputError(ENDED)
         return line.decode().strip()
 
 
