@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.published import RESULTS, PublishedTable, published_figure, published_table
 from benchmarks.registry import canonical
 from benchmarks.report.grid import FORMATS
+from benchmarks.shards import Shard
 
 RANK_METHODS = ("lora_learned_ranks", "lora_shuffled_ranks", "lora_random_ranks", "lora_uniform_matched")
 """Methods beside AutoLoRA in the analysis of learned ranks: those that were learned, then the controls."""
@@ -36,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     _add_computing(commands)
     _add_speed(commands.add_parser("speed", help="how fast training and search are against other implementations"))
     _add_report(commands.add_parser("report", help="print the table of the results at hand"))
+    merging = commands.add_parser("merge", help="join the stores of `run --shard I/N`")
+    merging.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="folders of the shards")
+    _add_runs(merging)
     page = commands.add_parser("page", help="one HTML file of all results, to be opened from disk")
     page.add_argument(
         "--runs", type=Path, default=RESULTS / "reference", metavar="DIR", help="folder of results (results/reference)"
@@ -146,6 +150,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="cells at a time, sharing the cores (one per core; on a GPU one)"
     )
+    parser.add_argument("--shard", type=_shard, metavar="I/N", help="only the I-th of N parts, in a store of its own")
     parser.add_argument("--quiet", action="store_true", help="tell nothing but failures while cells run")
     parser.add_argument("--track", metavar="TRACKER", help="tell a tracker: tensorboard, wandb, mlflow or trackio")
     parser.add_argument("--max-length", type=int, metavar="N", help="tokens per example")
@@ -197,6 +202,13 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _shard(text: str) -> Shard:
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"a shard is I/N with I from 1 to N, as in 2/8; got {text!r}")
+    return Shard(number=int(number), of=int(of))
 
 
 def _ranks(text: str) -> list[int]:

@@ -13,6 +13,7 @@ from benchmarks.progress import RunProgress
 from benchmarks.result import Result
 from benchmarks.run import run
 from benchmarks.settings import Settings
+from benchmarks.shards import Shard, write_manifest
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
@@ -38,6 +39,8 @@ class Request:
 
     scopes: Sequence[Scope]
     store: Store
+    shard: Shard | None = None
+    """The part of the cells that is run; None is all of them."""
     quiet: bool = False
     """Tell nothing but failures while it runs."""
     workers: int | None = None
@@ -53,6 +56,8 @@ class Plan:
     """The cells of a request, and how many run at the same time."""
 
     cells: Sequence[PlannedCell]
+    identities: Sequence[str]
+    """Of all cells of the request, the other shards' too."""
     workers: int
     threads: int
     """Of each worker. It follows from the request and the machine alone: it may change a cell's bits."""
@@ -88,14 +93,21 @@ def plan(request: Request) -> tuple[Plan, Materials]:
             for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
         }.values()
     )
+    identities = [planned.cell.identity for planned in cells]
+    if request.shard:
+        cells = _part(cells, request.shard)
     to_do = [planned for planned in cells if not planned.done]
     fitting = wanted if request.workers else _fitting_in_memory(to_do, materials)
-    return Plan(cells=cells, workers=max(1, min(wanted, len(to_do), fitting)), threads=threads), materials
+    return Plan(
+        cells=cells, identities=identities, workers=max(1, min(wanted, len(to_do), fitting)), threads=threads
+    ), materials
 
 
 def launch(request: Request) -> Launched:
     """Run all cells that are not done."""
     planned, materials = plan(request)
+    if request.shard:
+        write_manifest(request.store, request.shard, planned.identities)
     progress = RunProgress(planned.cells, quiet=request.quiet)
     with StopOnSignal() as stop:
         try:
@@ -115,6 +127,13 @@ def launch(request: Request) -> Launched:
         finally:
             progress.close()
     return Launched(results=results, exit_status=int(any(result.status == "failed" for result in results)))
+
+
+def _part(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
+    """A shard's cells: in turns, but a cell that needs another stays with it."""
+    roots = {planned.cell.identity: (planned.cell.needs or planned.cell).identity for planned in cells}
+    places = {root: place for place, root in enumerate(dict.fromkeys(roots.values()))}
+    return [planned for planned in cells if shard.takes(places[roots[planned.cell.identity]])]
 
 
 def _on_cpu(scopes: Iterable[Scope]) -> bool:

@@ -228,7 +228,13 @@ def _request(arguments: argparse.Namespace) -> Request:
         tasks=_known_tasks(arguments, layout(arguments)),
         methods=_known_methods(arguments, layout(arguments)),
     )
-    return Request(scopes=[scope], store=Store(folder=arguments.runs), workers=arguments.workers, quiet=arguments.quiet)
+    return Request(
+        scopes=[scope],
+        store=Store(folder=arguments.runs),
+        workers=arguments.workers,
+        shard=arguments.shard,
+        quiet=arguments.quiet,
+    )
 
 
 def _launch(request: Request, show: Callable[[Sequence[Result]], None]) -> int:

@@ -21,6 +21,7 @@ from benchmarks.report.cell_report import cell_report, render_cell
 from benchmarks.report.reach import reached, render_reached
 from benchmarks.result import Result
 from benchmarks.settings import preset_names
+from benchmarks.shards import merge
 from benchmarks.spec import InputError
 from benchmarks.store import Store
 
@@ -102,6 +103,22 @@ def write_report_page(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def merge_shards(arguments: argparse.Namespace) -> int:
+    """Join the stores of shards; the exit status is 1 where a cell of the plan is missing or failed."""
+    merged = merge(arguments.shards, Store(folder=arguments.runs))
+    print(f"{merged.copied} results copied to {arguments.runs}, {merged.known} were there")
+    for words, names in (
+        ("shards that were not given", map(str, merged.absent)),
+        ("cells that are not there", merged.missing),
+        ("cells that failed", merged.failed),
+    ):
+        if listed := list(names):
+            print(f"{words}: {', '.join(listed)}", file=sys.stderr)
+    if merged.complete:
+        print("every cell of the plan is there")
+    return int(not merged.complete)
+
+
 def promote_results(arguments: argparse.Namespace) -> int:
     """Copy finished results from a clean tree to the reference; the exit status is 1 where one was left out."""
     store = Store(folder=arguments.runs)
@@ -145,6 +162,7 @@ COMMANDS = {
     "protocols": show_protocols,
     "report": report,
     "show": show_cell,
+    "merge": merge_shards,
     "page": write_report_page,
     "promote": promote_results,
 }
