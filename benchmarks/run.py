@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf, isfinite
@@ -17,6 +17,7 @@ from autolora.clocks import Clocks
 from autolora.problem import Example, Outcome, Problem, ignore
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
 from benchmarks import registry
+from benchmarks.locks import held, is_held
 from benchmarks.materials import Materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.models import Backbone
@@ -44,18 +45,32 @@ def run(
         InputError: the store cannot be written, the data or the backbone have gone, or a package is missing.
     """
     store.check_writable()
-    results = []
-    for planned in plan:
-        if planned.done and planned.result:
-            results.append(planned.result)
-            continue
+    results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
+    waiting = [planned for planned in plan if not planned.done]
+    while waiting:
+        planned = next_cell(waiting, store) or waiting[0]
+        waiting.remove(planned)
         progress.begin(planned)
         result = run_cell(planned.cell, store, materials, progress=partial(progress.step, planned), stop=stop)
         progress.end(planned, result)
-        results.append(result)
-        if stop() and planned is not plan[-1]:
+        results[planned.cell.identity] = result
+        if stop() and waiting:
             raise Interrupted(f"stopped after {planned.cell.name}")
-    return results
+    return [results[planned.cell.identity] for planned in plan]
+
+
+def next_cell(waiting: Sequence[PlannedCell], store: Store) -> PlannedCell | None:
+    """The first cell that no other run on this store has, and that waits for none of the others; None: there is none."""
+    left = {planned.cell.identity for planned in waiting}
+    return next(
+        (
+            planned
+            for planned in waiting
+            if (planned.cell.needs is None or planned.cell.needs.identity not in left)
+            and not is_held(planned.cell.folder(store).path)
+        ),
+        None,
+    )
 
 
 def run_cell(
@@ -66,7 +81,23 @@ def run_cell(
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
 ) -> Result:
-    """Train and evaluate one cell, and write its result."""
+    """Train and evaluate one cell, and write its result; one that another run has finished meanwhile is done."""
+    folder = cell.folder(store)
+    with held(folder.path, stop):
+        known = folder.result()
+        if known and known.status == "done":
+            return replace(known, preset=cell.preset, protocol=cell.protocol)
+        return _run_cell(cell, store, materials, progress=progress, stop=stop)
+
+
+def _run_cell(
+    cell: Cell,
+    store: Store,
+    materials: Materials,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Result:
     folder = cell.folder(store)
     resumed = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
     began = time.perf_counter()

@@ -136,7 +136,7 @@ def _copy(source: Path, place: Path) -> None:
     """The result last: a cell without it is one that is still to do."""
     place.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir(), key=lambda path: path.name == "result.json"):
-        if path.is_file():
+        if path.is_file() and not path.name.startswith("."):
             write_atomically(place / path.name, path.read_bytes())
-        elif path.name != "checkpoints":
+        elif path.is_dir() and path.name != "checkpoints":
             shutil.copytree(path, place / path.name, dirs_exist_ok=True)

@@ -16,7 +16,7 @@ from benchmarks.materials import open_materials
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
-from benchmarks.run import run_cell
+from benchmarks.run import next_cell, run_cell
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
@@ -60,9 +60,10 @@ def run_in_workers(
     with _Crew(store, threads, progress, _modules(plan)) as crew:
         while crew.working or (waiting and not crew.stopped):
             while len(crew.working) < workers and not crew.stopped:
-                ready = next((planned for planned in waiting if _is_ready(planned, to_do, results)), None)
-                if ready is None:
+                able = [planned for planned in waiting if _is_ready(planned, to_do, results)]
+                if not able:
                     break
+                ready = next_cell(able, store) or able[0]
                 waiting.remove(ready)
                 crew.start(ready)
             if not crew.working:

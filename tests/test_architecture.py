@@ -16,7 +16,7 @@ LAYERS = (
     {"nested"},
     {"protocols"},
     {"result", "settings"},
-    {"energy", "environment", "memory", "published", "stopping", "store"},
+    {"energy", "environment", "locks", "memory", "published", "stopping", "store"},
     {"comparability", "cost_record", "shards", "json_schema", "identity", "difference", "resampling", "speed_record"},
     {"materials", "procedure"},
     {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
