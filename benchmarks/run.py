@@ -1,5 +1,6 @@
 """Runs the cells of a plan, one after the other, and keeps each one's result."""
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from functools import partial
 from math import inf, isfinite
 from typing import Any
 
+import torch
 import transformers
 from safetensors import SafetensorError
 from torch import nn
@@ -21,7 +23,7 @@ from benchmarks.locks import held, is_held
 from benchmarks.materials import Materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.models import Backbone
-from benchmarks.nested import build, digest
+from benchmarks.nested import Table, build, digest, flat, merge, spread
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.progress import RunProgress
@@ -30,6 +32,10 @@ from benchmarks.saving import save_adapter
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store, plain_predictions
 from benchmarks.tracking import open_tracking
+
+OUT_OF_MEMORY = (
+    "Memory ran out: every batch was computed in twice as many parts, which moves numbers by rounding alone."
+)
 
 
 def run(
@@ -109,13 +115,14 @@ def _run_cell(
         progress(step)
         tracking.step(step)
 
+    set_up = partial(Bench.set_up, cell, materials, store, clocks=clocks, progress=told, stop=stop)
     with clocks.measure("load"):
-        bench = Bench.set_up(cell, materials, store, clocks=clocks, progress=told, stop=stop)
+        bench = set_up()
     outcome: Outcome | None = None
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
     try:
-        outcome = bench.method.train(bench.problem)
+        bench, outcome = _train(bench, partial(set_up, halved=True))
         clocks.seconds.update(outcome.seconds)
         with clocks.measure("evaluate"):
             predictions = bench.predict(outcome.model)
@@ -132,6 +139,7 @@ def _run_cell(
     result = Result(
         **known,
         **bench.description(),
+        notes=(*bench.notes, *_all_alike(predictions, bench.method.title, cell.seed)),
         curve={str(epoch): scores for epoch, scores in folder.curve().items()},
         fingerprints={**cell.fingerprints, **_fingerprint(predictions)},
         seconds=clocks.seconds | {"total": time.perf_counter() - began},
@@ -158,6 +166,8 @@ class Bench:
     prepared: Prepared
     problem: Problem
     choice: EpochChoice | None
+    notes: Sequence[str]
+    """What a reader of the result must know."""
 
     @classmethod
     def set_up(
@@ -169,11 +179,25 @@ class Bench:
         clocks: Clocks,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
+        halved: bool = False,
     ) -> "Bench":
-        """Open what the cell needs. The problem that the method gets holds no evaluation data."""
+        """Open what the cell needs. The problem that the method gets holds no evaluation data.
+
+        Args:
+            cell: what is run.
+            materials: what cells share.
+            store: where results and checkpoints are.
+            clocks: told what takes how long.
+            progress: told of every step.
+            stop: answers True where the cell shall write a checkpoint and end.
+            halved: compute every batch in twice as many parts: the same gradients with half of the memory.
+        """
         config = cell.config
+        kind = registry.method(cell.method)
+        own = _in_smaller_parts(kind, config["method"]) if halved else config["method"]
         folder = cell.folder(store)
         task = registry.task(cell.task)
+        data = materials.data(cell.task, config["data"], config["partial"])
         backbone = materials.backbone(config["model"])
         prepared = materials.prepared(
             cell.task, config["data"], config["partial"], config["model"], config["max_length"]
@@ -209,12 +233,13 @@ class Bench:
         return cls(
             cell=cell,
             task=task,
-            method=build(registry.method(cell.method), config["method"], f"methods.{cell.method}"),
-            data=materials.data(cell.task, config["data"], config["partial"]),
+            method=build(kind, own, f"methods.{cell.method}"),
+            data=data,
             backbone=backbone,
             prepared=prepared,
             problem=problem,
             choice=choice,
+            notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
         )
 
     def predict(self, model: nn.Module) -> dict[str, Prediction]:
@@ -248,10 +273,22 @@ class Bench:
             "model_parameters": self.backbone.parameters,
             "data_source": self.data.source,
             "partial": self.data.partial,
-            "notes": self.data.notes,
             "rows": {split: len(rows) for split, rows in self.data.splits.items()},
             "environment": cell.environment,
         }
+
+
+def _train(bench: Bench, halved: Callable[[], Bench]) -> tuple[Bench, Outcome]:
+    """Train; where memory runs out, once more with every batch in twice as many parts."""
+    try:
+        return bench, bench.method.train(bench.problem)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+    torch.cuda.empty_cache()  # only here: an error that is being handled holds on to what filled the memory
+    with bench.problem.runtime.clocks.measure("load"):
+        smaller = halved()
+    return smaller, smaller.method.train(smaller.problem)
 
 
 def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:
@@ -327,6 +364,27 @@ def _of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 def _fingerprint(predictions: Mapping[str, Prediction]) -> dict[str, str]:
     return {"predictions": digest(plain_predictions(predictions))} if predictions else {}
+
+
+def _in_smaller_parts(kind: type, settings: Table) -> Table:
+    """A method's settings with twice as many parts of a batch, wherever it trains."""
+    parts = {int(value) for name, value in flat(settings).items() if name.endswith("training.micro_batches")}
+    return merge(settings, spread(kind, "training", {"micro_batches": 2 * max(parts, default=1)}))
+
+
+def _all_alike(predictions: Mapping[str, Prediction], method: str, seed: int) -> list[str]:
+    """That a model says the same to everything, split by split, though it should not."""
+    return [
+        f"{method}, seed {seed}: all {len(found.predictions)} answers on {split} are the same."
+        for split, found in predictions.items()
+        if len(set(map(str, found.predictions))) == 1 < len(set(map(str, found.labels)))
+    ]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or bool(
+        re.search("out of memory|can't allocate memory", str(error), re.IGNORECASE)
+    )
 
 
 def _is_the_cells_own(error: BaseException) -> bool:

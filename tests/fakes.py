@@ -67,6 +67,7 @@ class FakeTraining:
     steps: int | None = None
     max_steps: int | None = None
     batch_size: int = 2
+    micro_batches: int = 1
 
     def __post_init__(self) -> None:
         if not self.lr > 0:

@@ -61,7 +61,7 @@ def test_a_finished_cell_is_not_run_again(
     monkeypatch.delattr(fakes.Steady, "train")
     assert main([*options, "--methods", "steady"]) == 0
     assert results(tmp_path)["steady"] == before
-    assert capsys.readouterr().out.count("Steady") == 2
+    assert capsys.readouterr().out.count("\nSteady ") == 2
 
 
 def test_a_failed_cell_is_kept_and_tried_again_and_the_others_go_on(
@@ -226,3 +226,41 @@ def test_a_missing_package_is_named_and_no_cell_is_called_failed(
     assert main([*options, "--methods", "steady"]) == 2
     assert "error: the engine 'betty' needs betty-ml" in capsys.readouterr().err
     assert not results(tmp_path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
+def test_a_cell_that_runs_out_of_memory_goes_on_with_halved_batches_and_says_so(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    assert main([*options, "--methods", "steady"]) == 0
+    undisturbed = results(tmp_path)["steady"]
+    (tmp_path / "runs").rename(tmp_path / "before")
+    train = fakes.Steady.train
+
+    def hungry(method: Any, problem: Any) -> Any:
+        if method.training.micro_batches == 1:
+            raise error
+        return train(method, problem)
+
+    monkeypatch.setattr(fakes.Steady, "train", hungry)
+    assert main([*options, "--methods", "steady"]) == 0
+    result = results(tmp_path)["steady"]
+    assert any("Memory ran out" in note for note in result.notes)
+    assert (result.identity, result.fingerprints) == (undisturbed.identity, undisturbed.fingerprints)
+
+
+def test_a_cell_that_runs_out_of_memory_twice_fails(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(method: Any, _: Any) -> Any:
+        raise RuntimeError(f"CUDA out of memory with {method.training.micro_batches} parts")
+
+    monkeypatch.setattr(fakes.Steady, "train", hungry)
+    assert main([*options, "--methods", "steady"]) == 1
+    result = results(tmp_path)["steady"]
+    assert (result.status, result.reason) == ("failed", "RuntimeError: CUDA out of memory with 2 parts")
+
+
+def test_a_model_that_says_the_same_to_everything_is_noted(options: list[str], tmp_path: Path) -> None:
+    assert main([*options, "--methods", "steady"]) == 0  # the fake task's answers are all alike
+    assert "Steady, seed 0: all 4 answers on validation are the same." in results(tmp_path)["steady"].notes
