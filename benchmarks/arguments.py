@@ -40,9 +40,15 @@ def parser() -> argparse.ArgumentParser:
     merging = commands.add_parser("merge", help="join the stores of `run --shard I/N`")
     merging.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="folders of the shards")
     _add_runs(merging)
+    drawing = commands.add_parser("figures", help="all figures of results, as files")
     page = commands.add_parser("page", help="one HTML file of all results, to be opened from disk")
-    page.add_argument(
-        "--runs", type=Path, default=RESULTS / "reference", metavar="DIR", help="folder of results (results/reference)"
+    for showing in (drawing, page):
+        showing.add_argument(
+            "--runs", type=Path, default=RESULTS / "reference", metavar="DIR", help="results (results/reference)"
+        )
+    drawing.add_argument("--to", type=Path, default=Path("figures"), metavar="DIR", help="where to (figures)")
+    drawing.add_argument(
+        "--as", type=_endings, default=["pdf"], dest="endings", metavar="A,B", help="pdf, svg, png (pdf)"
     )
     page.add_argument("--to", type=Path, default=Path("report.html"), metavar="FILE", help="where to (report.html)")
     _add_cell(commands.add_parser("show", help="everything that is known of one finished cell"))
@@ -202,6 +208,13 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _endings(text: str) -> list[str]:
+    endings = [ending.strip() for ending in text.split(",") if ending.strip()]
+    if not endings or not {*endings} <= {"pdf", "svg", "png"}:
+        raise argparse.ArgumentTypeError(f"figures are pdf, svg or png; got {text!r}")
+    return endings
 
 
 def _shard(text: str) -> Shard:

@@ -23,7 +23,8 @@ from benchmarks.result import Result
 from benchmarks.settings import preset_names
 from benchmarks.shards import merge
 from benchmarks.spec import InputError
-from benchmarks.store import Store
+from benchmarks.stats import groups
+from benchmarks.store import Store, stores_in
 
 
 def list_known(_: argparse.Namespace) -> int:
@@ -119,6 +120,21 @@ def merge_shards(arguments: argparse.Namespace) -> int:
     return int(not merged.complete)
 
 
+def draw_figures(arguments: argparse.Namespace) -> int:
+    """Draw all figures, one folder per preset, protocol, backbone and kind of data."""
+    from benchmarks.page.content import figures_of  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.page.figures import write_figures  # noqa: PLC0415  likewise
+
+    for store in stores_in(arguments.runs):
+        for group in groups(store.results()):
+            first = group[0]
+            name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
+            folder = arguments.to / "".join(sign if sign.isalnum() else "-" for sign in name.lower())
+            for path in write_figures(figures_of(group, store), folder, arguments.endings):
+                print(path)
+    return 0
+
+
 def promote_results(arguments: argparse.Namespace) -> int:
     """Copy finished results from a clean tree to the reference; the exit status is 1 where one was left out."""
     store = Store(folder=arguments.runs)
@@ -164,6 +180,7 @@ COMMANDS = {
     "show": show_cell,
     "merge": merge_shards,
     "page": write_report_page,
+    "figures": draw_figures,
     "promote": promote_results,
 }
 """Name -> command, which returns the exit status."""

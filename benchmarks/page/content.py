@@ -18,7 +18,7 @@ from benchmarks.page.figures import Drawings, Picture, draw_all, drawings
 from benchmarks.published import PublishedTable, published_figure, published_table, score_tables
 from benchmarks.report import score_table
 from benchmarks.report.cell_report import cell_report
-from benchmarks.report.cost_report import cost_grids, cost_report
+from benchmarks.report.cost_report import CostReport, cost_grids, cost_report
 from benchmarks.report.grid import Grid
 from benchmarks.report.protocol_report import protocol_grid, protocol_rows
 from benchmarks.report.rank_report import rank_grids, rank_report
@@ -99,6 +99,17 @@ def page_content(folder: Path) -> Page:
     )
 
 
+def newest_costs(group: Sequence[Result], store: Store) -> list[CostReport]:
+    """What the newest cost run of the group's preset says; empty where there is none."""
+    runs = [run for run in cost_runs(store.folder) if run.preset == group[0].preset]
+    return [cost_report(run, published_table(5)) for run in runs[-1:]]
+
+
+def figures_of(group: Sequence[Result], store: Store) -> Drawings:
+    """All that there is to draw of results that belong together."""
+    return drawings(group, newest_costs(group, store), _tables(group, published_figure(2)))
+
+
 def _section(
     name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable], claims: Claims
 ) -> Section:
@@ -112,9 +123,8 @@ def _section(
         margin=claims.margin,
     )
     searches = any(result.method == "autolora" and result.status == "done" for result in group)
-    cost_reports = [cost_report(run, published_table(5)) for run in costs[-1:]]
     grids = [
-        *chain.from_iterable(map(cost_grids, cost_reports)),
+        *chain.from_iterable(map(cost_grids, newest_costs(group, store))),
         *(rank_grids(rank_report(group)) if searches else []),
     ]
     return Section(
@@ -125,7 +135,7 @@ def _section(
         grids=[grid for grid in grids if grid.rows],
         verdicts=verdict_grid(judge(group, published, claims.margin), claims.margin),
         claims=examine_claims(claims, evidence),
-        drawings=drawings(group, cost_reports, _tables(group, published_figure(2))),
+        drawings=figures_of(group, store),
     )
 
 

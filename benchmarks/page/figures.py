@@ -1,7 +1,8 @@
-"""The page's pictures, as SVG without a font of their own."""
+"""All that there is to draw of results, for the page and as files."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +49,16 @@ def drawings(results: Sequence[Result], costs: Sequence[CostReport], bars: Seque
     for table in bars:
         wanted[table.title] = partial(figures.score_bars, table)
     return wanted
+
+
+def write_figures(drawings: Drawings, folder: Path, endings: Iterable[str]) -> Iterator[Path]:
+    """Draw into files that are named by their words; fonts are embedded in PDF, and drawn as outlines in SVG."""
+    for says, draw in drawings.items():
+        name = re.sub(r"[^a-z0-9]+", "_", says.partition(";")[0].lower()).strip("_")
+        for ending in endings:
+            path = folder / f"{name}.{ending}"
+            draw(path)
+            yield path
 
 
 def draw_all(drawings: Sequence[Drawings]) -> list[list[Picture]]:

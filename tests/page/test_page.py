@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
+from benchmarks.published import RESULTS
 from benchmarks.spec import Prediction
 from benchmarks.store import Store
 from tests.fakes import make_result, scored
@@ -100,3 +101,18 @@ def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path, capsys: py
     assert main(["page", "--runs", str(tmp_path), "--to", str(tmp_path / "page.html")]) == 2
     assert "`run` makes them" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+def test_figures_are_files_with_their_fonts_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = tmp_path / "figures"
+    runs = str(RESULTS / "reference" / "small")
+    assert main(["figures", "--runs", runs, "--to", str(to), "--as", "pdf,svg"]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
+    names = {path.name for path in paths}
+    assert {"learned_ranks_figure_3.pdf", "scores_and_what_they_cost.svg", "the_searches_on_cola.svg"} <= names
+    for path in paths:
+        content = path.read_bytes()
+        if path.suffix == ".pdf":
+            assert b"/FontFile2" in content
+        else:
+            assert b"<text" not in content
