@@ -74,13 +74,14 @@ def _older(summaries: Mapping[tuple[str, str], Summary]) -> list[str]:
 
 
 def _environments(shown: Sequence[Result]) -> list[str]:
-    lines: dict[str, None] = {}
+    """One line per machine and kind of data, with all commits that computed there."""
+    states = {True: "", False: " (changed since)", None: " (state unknown)"}
+    commits: dict[str, dict[str, None]] = {}
     for result in shown:
         where = result.environment
-        state = {True: "", False: ", changed since", None: ", state unknown"}[where.clean]
-        lines[
-            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, "
-            f"threads per cell: {where.threads}, {where.precision}, torch {where.packages['torch']}, "
-            f"commit {(where.commit or 'unknown')[:12]}{state}."
-        ] = None
-    return list(lines)
+        line = (
+            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, threads per cell: {where.threads}, "
+            f"{where.precision}, torch {where.packages['torch']}"
+        )
+        commits.setdefault(line, {})[f"{(where.commit or 'unknown')[:12]}{states[where.clean]}"] = None
+    return [f"{line}, commit{'s' if len(found) > 1 else ''} {', '.join(found)}." for line, found in commits.items()]
