@@ -59,6 +59,15 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": 60.0}
 
 
+def test_texts_have_no_score_by_other_rules(tmp_path: Path) -> None:
+    result = make_result(task="e2e", metric="bleu", split="test", metrics={"test": {"bleu": 50.0}}, rows={"test": 2})
+    store = Store(folder=tmp_path)
+    written = Prediction(labels=[["a pub", "one pub"], ["a bar"]], predictions=["a pub", "a"], scores=[])
+    store.folder_of(result).write_result(result, {"test": written})
+    (row,) = protocol_rows([result], store.answers)
+    assert set(row.rescored.values()) == {None}
+
+
 def test_a_report_shows_what_the_protocol_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--protocols", "--runs", "results/reference/small"]) == 0
     assert "last batch dropped" in capsys.readouterr().out

@@ -20,6 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 PAGES = "\n".join([README, *DOCS.values()])
 MEASURED = re.findall(r"<!-- python -m benchmarks ((?:report|protocols) .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
+COMMANDS = re.findall(r"^python -m benchmarks (.*?)(?: {2,}#.*| \\\\)?$", PAGES, re.MULTILINE)
 MODEL = "FacebookAI/roberta-base"
 
 
@@ -70,7 +71,29 @@ def test_every_command_of_the_pages_names_a_session_or_a_subcommand_that_exists(
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     assert sessions
     assert all(f"def {session}(" in noxfile for session in sessions)
-    commands = re.findall(r"^python -m benchmarks (.*?)(?: {2,}#.*)?$", PAGES, re.MULTILINE)
-    assert len(commands) > 10
-    for command in commands:
+    assert len(COMMANDS) > 10
+    for command in COMMANDS:
         parser().parse_args(command.split())
+
+
+OF_RUNS = "report --format markdown"
+"""Reads what a run before it has left."""
+READ_ONLY = ("audit", "claims", "compare", "figures", "list", "page", "protocols", "report", "show", "verdicts")
+READING = sorted(
+    {
+        command
+        for command in COMMANDS
+        if command.split()[0] in READ_ONLY and "--runs runs" not in command and command != OF_RUNS
+    }
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_only_reads_does_what_the_pages_say(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    to = ["--to", str(tmp_path / "made")] if command.split(maxsplit=1)[0] in ("figures", "page") else []
+    assert main([*command.split(), *to]) == 0
+    assert capsys.readouterr().out

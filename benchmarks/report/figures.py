@@ -79,7 +79,8 @@ def search_course(results: Sequence[Result], path: Path) -> None:
     """The course of the searches of one task: losses, both terms, eta's share, spread and mean rank over the steps."""
     panels = ("validation loss", "norms of the terms", "eta's share", "spread of selection", "mean rank")
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 2.4), layout="constrained")
+        figure = Figure(figsize=(11, 2.4))
+        figure.subplots_adjust(left=0.05, right=0.99, bottom=0.2, top=0.77, wspace=0.32)  # no layout to search for
         axes = dict(zip(panels, figure.subplots(1, len(panels)), strict=True))
         for result in results:
             _course(axes, result)

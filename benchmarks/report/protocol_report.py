@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.protocols import DEFAULT, whole_batches
 from benchmarks.report.grid import Grid, write
-from benchmarks.resampling import one_score
+from benchmarks.resampling import SCORES, one_score
 from benchmarks.result import Result
 from benchmarks.stats import Summary, summarise
 
@@ -110,14 +110,16 @@ def _others(
     }
 
 
-def _last_batch_dropped(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float:
+def _last_batch_dropped(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:
+    if result.metric not in SCORES:
+        return None
     answer = answers[result.split]
     whole = whole_batches(len(answer["labels"]))
     return one_score(result.metric, {side: answer[side][:whole] for side in ("labels", "predictions")})
 
 
 def _splits_pooled(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:
-    if len(answers) == 1:
+    if len(answers) == 1 or result.metric not in SCORES:
         return None
     sides = ("labels", "predictions")
     return one_score(
