@@ -1,7 +1,7 @@
 """A cell is run by one process at a time, however many runs share a store. A lock ends with its owner, however."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,6 +30,9 @@ def held(folder: Path, stop: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
+        # Removed while it is held: who waits for it sees that it has gone, and makes a new one.
+        with suppress(OSError):  # Windows keeps a file that another process has open
+            (folder / FILE).unlink()
         lock.release()
 
 

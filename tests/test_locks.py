@@ -62,6 +62,7 @@ def test_two_runs_on_one_store_share_the_cells_and_each_is_run_once(tmp_path: Pa
     runs = [start(tmp_path, "--seeds=6") for _ in range(2)]
     assert [run.wait(60) for run in runs] == [0, 0], [run.stderr.read() for run in runs if run.stderr]
     assert trained(tmp_path) == Counter("012345")
+    assert not list(tmp_path.rglob(".lock"))
     assert len(list(Store(folder=tmp_path / "runs").results())) == 6
 
 
@@ -84,3 +85,23 @@ def test_who_waits_for_a_cell_can_be_stopped(tmp_path: Path) -> None:
         with pytest.raises(Interrupted, match="another run had"), held(tmp_path, lambda: True):
             pass
     assert not is_held(tmp_path)
+
+
+COUNT = """
+import sys
+from pathlib import Path
+from benchmarks.locks import held
+folder = Path(sys.argv[1])
+for _ in range(50):
+    with held(folder, lambda: False):
+        count = folder / "count"
+        count.write_text(str(int(count.read_text()) + 1))
+"""
+
+
+def test_a_lock_that_goes_with_its_release_still_lets_in_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    runs = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)], env=environment) for _ in range(4)]
+    assert [run.wait(60) for run in runs] == [0] * 4
+    assert (tmp_path / "count").read_text() == "200"

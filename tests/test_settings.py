@@ -139,6 +139,6 @@ def test_a_method_that_needs_another_shares_its_settings_where_both_have_them(pr
     layer = parse_assignment("tasks.coin.methods.steady.training.lr=0.125")
     method = resolve(load_settings(str(preset), layer), "coin", "follower")["method"]
     assert method == {
-        "training": {"lr": 0.125, "epochs": 1.0, "steps": 3, "max_steps": None, "batch_size": 2},
+        "training": {"lr": 0.125, "epochs": 1.0, "steps": 3, "max_steps": None, "batch_size": 2, "micro_batches": 1},
         "factor": 1,
     }
