@@ -24,7 +24,7 @@ LAYERS = (
     {"checking", "claims"},
     {"lookup", "progress", "report"},
     {"page"},
-    {"saving", "tracking"},
+    {"bench", "saving", "tracking"},
     {"run"},
     {"speed", "turn_progress", "workers"},
     {"cost"},
