@@ -1,10 +1,12 @@
 """Plans and runs what the command line asks for: in this process, or in several."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 
 from autolora.runtime import Interrupted
+from benchmarks.damage import set_damaged_aside
 from benchmarks.environment import resolve_device, usable_cores
 from benchmarks.materials import Materials, open_materials
 from benchmarks.memory import memory_bytes
@@ -19,6 +21,7 @@ from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
 from benchmarks.workers import run_in_workers
 
+LOG = logging.getLogger(__name__)
 WORKER_BYTES = 1.5e9
 BYTES_PER_PARAMETER = 20
 """What a worker needs: libraries and activations; weights, gradients, two moments and a copy."""
@@ -104,7 +107,9 @@ def plan(request: Request) -> tuple[Plan, Materials]:
 
 
 def launch(request: Request) -> Launched:
-    """Run all cells that are not done."""
+    """Run all cells that are not done; those whose results are damaged are not."""
+    for said in set_damaged_aside(request.store):
+        LOG.warning(said)
     planned, materials = plan(request)
     if request.shard:
         write_manifest(request.store, request.shard, planned.identities)

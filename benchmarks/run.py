@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from autolora.clocks import Clocks
 from autolora.problem import Outcome
@@ -140,8 +139,6 @@ def _run_cell(
             predictions = bench.predict(outcome.model)
             metrics = bench.score(predictions)
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
-    except SafetensorError as error:
-        raise InputError(f"{folder.checkpoints}: {error}; remove that folder to start the cell anew") from error
     except ImportError as error:  # an optional package; its message says how to install it
         raise InputError(str(error)) from error
     except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:

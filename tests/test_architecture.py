@@ -24,7 +24,7 @@ LAYERS = (
     {"checking", "claims"},
     {"lookup", "progress", "report"},
     {"page"},
-    {"bench", "saving", "tracking"},
+    {"bench", "damage", "saving", "tracking"},
     {"run"},
     {"speed", "turn_progress", "workers"},
     {"cost"},
