@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.nested import plain
 from benchmarks.result import Environment
 from benchmarks.store import Format, read_record, write_atomically
+from benchmarks.untrusted import check_folder_names
 
 SCHEMA = 1
 FOLDER = "costs"
@@ -97,6 +98,9 @@ class CostRun:
     environment: Environment
     finished: str
     """UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        check_folder_names(preset=self.preset, finished=self.finished.replace(":", ""))
 
     @property
     def tasks(self) -> dict[str, str]:

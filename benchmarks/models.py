@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -200,13 +201,15 @@ def open_backbone(name: str) -> Backbone:
     """
     folder = None if name.startswith(_RANDOM) else _find(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder or _find(_tokenizer_of(name)))
-        config = AutoConfig.from_pretrained(folder) if folder else _random_config(name, tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(folder or _find(_tokenizer_of(name)), trust_remote_code=False)
+        config = (
+            AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else _random_config(name, tokenizer)
+        )
         if tokenizer.pad_token is None:  # GPT-2 has none
             tokenizer.pad_token = tokenizer.eos_token
             config.pad_token_id = tokenizer.pad_token_id
         model, missing = _build(folder, config, num_labels=2, seed=0)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, SafetensorError) as error:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
     new = {part for key in missing for part in key.split(".")}
     head = tuple(part for part in _MAYBE_NEW if part in new) if folder else _HEADS
@@ -271,7 +274,13 @@ def _build(
             return model, frozenset()
         torch.manual_seed(seed)
         model, info = _CLASSES[head].from_pretrained(
-            folder, config=config, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+            folder,
+            config=config,
+            attn_implementation="eager",
+            dtype=torch.float32,
+            output_loading_info=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
         return model, frozenset(info["missing_keys"])
 
@@ -283,33 +292,51 @@ def _find(name: str) -> Path:
         return _verified(Path(package.origin).parent / "model")
     if name == "decoder" or Path(name).is_dir():
         folder = _DECODER if name == "decoder" else Path(name)
-        if not (folder / "config.json").is_file() or not _weight_files(folder):
+        if not (folder / "config.json").is_file():
             raise InputError(f"the model folder {name} must hold config.json and *.safetensors")
+        _check_weights(name, folder)
         return folder
     repository, _, revision = name.partition("@")
     repository, revision = _PINNED.get(name, (repository, revision))
     folder = _download(repository, revision or None)
+    _check_weights(name, folder)
     return _verified(folder) if name == "minilm" else folder
 
 
 def _download(repository: str, revision: str | None) -> Path:
-    """A repository of the Hub, through its cache; pickled weights only where it has no others."""
-    small = ["*.json", "*.txt", "*.model"]
+    """A repository of the Hub, through its cache: weights in safetensors, and no code."""
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*small, "*.safetensors"]))
-        if not _weight_files(folder):
-            folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*small, "*model*.bin"]))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         known = ", ".join(["decoder", *_PINNED])
         raise InputError(
             f"--model {repository}: neither a local folder nor within reach on the Hub ({type(error).__name__}). "
             f"Known short names: {known}; random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
         ) from error
-    return folder
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    return list(folder.glob("*.safetensors")) or list(folder.glob("*model*.bin"))
+    return list(folder.glob("*.safetensors"))
+
+
+def _check_weights(name: str, folder: Path) -> None:
+    """Raises InputError: the weights are not, or not all, in this folder's own safetensors; a pickle can run anything."""
+    own = {path.name for path in _weight_files(folder)}
+    if not own:
+        raise InputError(
+            f"--model {name} has no weights in *.safetensors, and pickled ones (*.bin) are not loaded: they can run any "
+            "code. Take a revision that has them (NAME@refs/pr/N on the Hub), or convert them where that is no danger"
+        )
+    if (folder / "adapter_config.json").exists():
+        raise InputError(f"--model {name} is an adapter of another model; merge the two, and give the merged model")
+    for path in folder.glob("*.index.json"):
+        try:
+            elsewhere = {*json.loads(path.read_bytes())["weight_map"].values()} - own
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"{path} is no index of weights: {error!r}; get the model again") from error
+        if elsewhere:
+            raise InputError(f"{path} names weights that are none of {sorted(own)}: {sorted(map(str, elsewhere))}")
 
 
 def _verified(folder: Path) -> Path:

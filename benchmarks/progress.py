@@ -17,6 +17,7 @@ from rich.text import Text
 from autolora.runtime import Progress
 from benchmarks.plan import PlannedCell
 from benchmarks.result import Result
+from benchmarks.untrusted import printable
 
 LINE_SECONDS = 60.0
 """At most this often a cell tells its step where there is no terminal."""
@@ -59,7 +60,7 @@ class RunProgress:
         failed = result.status == "failed"
         self._counts["failed" if failed else "done"] += 1
         if failed:
-            text = f"FAILED: {result.reason}"
+            text = f"FAILED: {printable(result.reason or '')}"
         else:
             text = f"{result.metric} {'undefined' if result.score is None else f'{result.score:.1f}'}"
         self._last = f"{planned.cell.name}: {text}, {result.seconds['total']:.0f} s"

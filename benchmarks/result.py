@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from benchmarks.nested import digest
+from benchmarks.untrusted import check_folder_names
 
 SCHEMA = 2
 """Raised when a field changes its meaning, comes, or goes; MIGRATIONS says how older files are read."""
@@ -31,6 +32,10 @@ class Environment:
     """Git commit of this project; None where it is not known."""
     clean: bool | None
     """Whether the code was as committed; what lies in results/ does not count."""
+
+    def __post_init__(self) -> None:
+        if "torch" not in self.packages:
+            raise ValueError(f"packages name torch and its version; got {sorted(self.packages)}")
 
     @property
     def key(self) -> str:
@@ -96,6 +101,11 @@ class Result:
     environment: Environment
     finished: str
     """UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        check_folder_names(task=self.task, method=self.method, preset=self.preset, identity=self.identity)
+        if not {*self.rows} - {"train"} or min(self.rows.values()) < 1:
+            raise ValueError(f"rows count the examples of train and of what is evaluated; got {dict(self.rows)}")
 
     @property
     def score(self) -> float | None:

@@ -83,9 +83,11 @@ def merge(folders: Sequence[Path], target: Store) -> Merged:
     """Copy the shards' results into one store, which is left as it is where anything speaks against it.
 
     Raises:
-        InputError: a folder is no shard's store, two are of different plans, or a cell's results differ.
+        InputError: a folder is no shard's store, or holds links; two are of different plans, or a cell's results differ.
     """
     manifests = [_manifest(folder) for folder in folders]
+    if links := [path for folder in folders for path in folder.rglob("*") if path.is_symlink()]:
+        raise InputError(f"{links[0]} is a link, and what it leads to may be no result; put the file itself there")
     if len({manifest.plan for manifest in manifests}) > 1:
         raise InputError("these are shards of different plans; merge those of one run at a time")
     sources = [(path, result) for folder in folders for path, result in _results(Store(folder=folder))]

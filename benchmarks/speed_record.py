@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.nested import plain
 from benchmarks.result import Environment
 from benchmarks.store import Format, read_record, write_atomically
+from benchmarks.untrusted import check_folder_names
 
 SCHEMA = 1
 FOLDER = "speed"
@@ -48,6 +49,9 @@ class SpeedRun:
     environment: Environment
     finished: str
     """UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        check_folder_names(finished=self.finished.replace(":", ""))
 
     def ratios(self, name: str, other: str) -> dict[str, list[float]]:
         """Work -> one contender's seconds over another's, round by round, where both did it."""

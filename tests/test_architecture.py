@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("autolora", "baselines", "benchmarks")
 LAYERS = (
-    {"spec"},
+    {"spec", "untrusted"},
     {"embedded", "metrics", "models"},
     {"decoder", "sources"},
     {"families"},

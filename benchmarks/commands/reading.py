@@ -25,6 +25,7 @@ from benchmarks.shards import merge
 from benchmarks.spec import InputError
 from benchmarks.stats import groups
 from benchmarks.store import Store, stores_in
+from benchmarks.untrusted import printable
 
 
 def list_known(_: argparse.Namespace) -> int:
@@ -114,7 +115,7 @@ def merge_shards(arguments: argparse.Namespace) -> int:
         ("cells that failed", merged.failed),
     ):
         if listed := list(names):
-            print(f"{words}: {', '.join(listed)}", file=sys.stderr)
+            print(printable(f"{words}: {', '.join(listed)}"), file=sys.stderr)
     if merged.complete:
         print("every cell of the plan is there")
     return int(not merged.complete)
@@ -147,7 +148,7 @@ def promote_results(arguments: argparse.Namespace) -> int:
     for path in written:
         print(path)
     for reason in left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(printable(f"left out: {reason}"), file=sys.stderr)
     return int(bool(left_out) or not written)
 
 

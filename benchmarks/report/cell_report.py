@@ -9,6 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.nested import flat
+from benchmarks.report.markdown import escaped
 from benchmarks.result import Result, Scores
 
 
@@ -62,11 +63,12 @@ def render_cell(report: CellReport, form: str) -> str:
     if form == "json":
         return json.dumps(asdict(report), indent=1, ensure_ascii=False)
     style = "pipe" if form == "markdown" else "plain"
+    written = escaped if form == "markdown" else str
 
     def heading(text: str) -> str:
-        return f"**{text}**\n\n" if form == "markdown" else f"{text}\n"
+        return f"**{written(text)}**\n\n" if form == "markdown" else f"{text}\n"
 
-    blocks = [heading(report.title) + report.score, _pairs(report.facts, style)]
+    blocks = [heading(report.title) + written(report.score), _pairs(report.facts, style)]
     if report.metrics:
         blocks.append(heading("Scores") + _grid(report.metrics, "split", style))
     if report.curve:
@@ -75,7 +77,7 @@ def render_cell(report: CellReport, form: str) -> str:
         blocks.append(heading("Ranks") + _pairs({name: str(rank) for name, rank in report.ranks.items()}, style))
     blocks.append(heading("Seconds") + _pairs({name: f"{value:.1f}" for name, value in report.seconds.items()}, style))
     blocks.append(heading("Settings") + _pairs(report.settings, style))
-    blocks.append(heading("Again") + report.repeat)
+    blocks.append(heading("Again") + written(report.repeat))
     return "\n\n".join(blocks)
 
 
@@ -109,14 +111,20 @@ def _written(value: Any) -> str:
 
 
 def _pairs(pairs: Mapping[str, str], style: str) -> str:
-    headers = ("", "") if style == "pipe" else ()
-    return tabulate(list(pairs.items()), headers=headers, tablefmt=style, disable_numparse=True)
+    if style == "plain":
+        return tabulate(list(pairs.items()), tablefmt=style, disable_numparse=True)
+    rows = [[escaped(name), escaped(text)] for name, text in pairs.items()]
+    return tabulate(rows, headers=("", ""), tablefmt=style, disable_numparse=True)
 
 
 def _grid(rows: Mapping[str, Scores], first: str, style: str) -> str:
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     lines = [
-        [title, *("-" if (value := scores.get(name)) is None else f"{value:.2f}" for name in names)]
+        [
+            escaped(title) if style == "pipe" else title,
+            *("-" if (value := scores.get(name)) is None else f"{value:.2f}" for name in names),
+        ]
         for title, scores in rows.items()
     ]
-    return tabulate(lines, headers=[first, *names], tablefmt=style, disable_numparse=True)
+    headers = [first, *(map(escaped, names) if style == "pipe" else names)]
+    return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True)

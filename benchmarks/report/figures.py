@@ -25,6 +25,7 @@ STYLE = {
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "autolora",
+    "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }

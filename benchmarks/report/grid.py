@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from benchmarks.report.markdown import escaped
+
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 """How tables can be written; JSON is each report's own."""
 GAP = 2
@@ -42,20 +44,21 @@ def write(grids: Iterable[Grid], form: str, width: int) -> str:
 
 
 def _text(grid: Grid, width: int) -> str:
-    first, *others = zip(grid.headers, *grid.rows, strict=True)  # at least a column, wherever there is a row
+    columns = list(zip(grid.headers, *grid.rows, strict=True))
+    blocks = _fit(columns[0], columns[1:], width) if columns else []
     tables = [
         tabulate(rows, headers=headers, disable_numparse=True)
-        for headers, *rows in (zip(*block, strict=True) for block in _fit(first, others, width))
+        for headers, *rows in (zip(*block, strict=True) for block in blocks)
     ]
     notes = "\n".join(textwrap.fill(note, width) for note in grid.notes)
     return "\n\n".join(part for part in (grid.title, *tables, notes) if part)
 
 
 def _markdown(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of all writers
-    rows = [[text.replace("\n", "<br>") for text in row] for row in grid.rows]
-    table = tabulate(rows, headers=grid.headers, tablefmt="pipe", disable_numparse=True)
-    notes = "\n".join(f"- {note}" for note in grid.notes)
-    return "\n\n".join(part for part in (f"**{grid.title}**" if grid.title else "", table, notes) if part)
+    headers, *rows = [[escaped(text) for text in row] for row in (grid.headers, *grid.rows)]
+    table = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
+    notes = "\n".join(f"- {escaped(note)}" for note in grid.notes)
+    return "\n\n".join(part for part in (f"**{escaped(grid.title)}**" if grid.title else "", table, notes) if part)
 
 
 def _latex(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of all writers
@@ -63,7 +66,7 @@ def _latex(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of all
     rows = [line for row in grid.rows for line in _lines(row)]
     plain = [[_typed(text) for text in row] for row in rows]
     table = tabulate(plain, headers=grid.headers, tablefmt="latex_booktabs", disable_numparse=True)
-    comments = [f"% {text}" for text in (grid.title, *grid.notes) if text]
+    comments = [f"% {line}" for text in (grid.title, *grid.notes) for line in text.splitlines()]
     return "\n".join([*comments, table])
 
 

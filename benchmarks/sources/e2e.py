@@ -22,7 +22,8 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """The official attributes, and what they are called in a linearised record."""
 COLUMNS = ("mr", "ref")
-_SLOT = re.compile(r"([^\[\],]+)\[([^\[\]]*)\]")
+_SLOT = re.compile(r"(?<![^\[\],])([^\[\],]+)\[([^\[\]]*)\]")
+"""A name is tried from its first sign on only: a line without brackets would take the square of its length."""
 
 
 def read_e2e(path: Path) -> list[Row]:
@@ -64,15 +65,19 @@ def linearise(record: str, where: str) -> str:
 def _from_csv(path: Path) -> Iterator[tuple[str, str]]:
     text = "\n".join(line for _, line in lines_of(path))
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(f"{path}:1: the header line lacks {missing}; it names {list(reader.fieldnames or ())}")
     try:
+        names = list(reader.fieldnames or ())
+        if missing := [name for name in COLUMNS if name not in names]:
+            raise InputError(f"{path}:1: the header line lacks {missing}; it names {names}")
         for row in reader:
             where = f"{path}:{reader.line_num}"
+            if None in row:
+                raise InputError(
+                    f"{where}: more columns than the {len(names)} of the header line; quote a text's commas"
+                )
             yield linearise(row["mr"] or "", where), _text(row["ref"], where)
     except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: {error}") from error
+        raise InputError(f"{path}:{reader.reader.line_num}: {error}") from error
 
 
 def _from_lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -59,6 +59,8 @@ def _cells(line: str, where: str) -> tuple[str, str]:
     token, tab, tag = line.partition("\t")
     if not tab or not token.strip() or "\t" in tag:
         raise InputError(f"{where}: a line is a token, a tab and its tag, or empty; got {line!r}")
+    if " " in token.strip():  # sentences are tokens joined by blanks: it would be two, with one tag
+        raise InputError(f"{where}: a token has no blanks inside; got {token!r}")
     return token.strip(), tag.strip()
 
 

@@ -1,8 +1,7 @@
 """WebNLG 2017's sets of triples and their texts, from the challenge's XML files or the JSON form of LoRA's repository."""
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -11,6 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from benchmarks.spec import InputError, Row
+from benchmarks.untrusted import read_json, unpack
 
 GOOD = "good"
 """Comment of a text that counts; others are left out."""
@@ -66,6 +66,10 @@ def _from_xml(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}:{error.position[0]}: malformed XML: {error}") from error
     except DefusedXmlException as error:
         raise InputError(f"{path}: the file declares entities or a document type, which is refused: {error}") from error
+    except (ValueError, LookupError) as error:
+        raise InputError(
+            f"{path}: the file is not in the encoding that it declares: {error}; save it as UTF-8"
+        ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     for number, entry in enumerate(root.iter("entry"), start=1):
@@ -77,10 +81,10 @@ def _from_xml(path: Path) -> Iterator[Row]:
 
 def _from_json(path: Path) -> Iterator[Row]:
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        entries = [entry for numbered in json.loads(content)["entries"] for entry in numbered.items()]
+        content = unpack(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        entries = [entry for numbered in read_json(content)["entries"] for entry in numbered.items()]
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no file of WebNLG entries: {error!r}") from error
     for number, entry in entries:
@@ -91,6 +95,8 @@ def _from_json(path: Path) -> Iterator[Row]:
             category = entry["category"]
         except (KeyError, TypeError) as error:
             raise InputError(f"{where}: {error} is missing") from error
+        if odd := [part for part in (*chain(*triples), *texts, category) if not isinstance(part, str)]:
+            raise InputError(f"{where}: subjects, properties, objects, texts and category are texts; got {odd[0]!r}")
         yield _row(triples, texts, category, where)
 
 

@@ -37,6 +37,12 @@ def test_text_that_is_too_wide_goes_on_below_with_the_first_column() -> None:
     assert write([wide], "text", 300).count("LoRA") == 1
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv"])
+def test_a_table_without_rows_is_its_notes(form: str) -> None:
+    shown = write([Grid.of("T", [], notes=["Nothing was run."])], form, 80)
+    assert form == "csv" or "Nothing was run." in shown
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_table_of_scores_can_be_written_in_every_form(form: str) -> None:
     tables = score_tables([scored(50.0)], published_table(1))

@@ -50,6 +50,7 @@ def test_sentences_are_read_whatever_the_line_ends(text: str, tmp_path: Path) ->
         ("ab\tB-x\nc\tI-y\n", "f:2: I-y follows B-x"),
         ("ab B-x\n", "f:1: a line is a token, a tab and its tag, or empty; got 'ab B-x'"),
         ("ab\tB-x\tmore\n", "f:1: a line is a token"),
+        ("a b\tB-x\n", "f:1: a token has no blanks inside; got 'a b'"),
         ("\n\n", "holds no sentences"),
     ],
 )

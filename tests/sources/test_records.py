@@ -1,9 +1,12 @@
 """Records and texts of E2E and WebNLG: the official files' counts, both forms alike, and errors with file and line."""
 
+import gzip
+import re
 from pathlib import Path
 
 import pytest
 
+from benchmarks import untrusted
 from benchmarks.sources.e2e import linearise, read_e2e
 from benchmarks.sources.e2e import rows_of_hub as e2e_of_hub
 from benchmarks.sources.webnlg import read_webnlg
@@ -24,6 +27,9 @@ XML = """<?xml version="1.0"?>
 <lex comment="good" lid="Id1">Three.</lex>
 </entry></entries></benchmark>
 """
+TRIPLE = '{"subject": "a", "property": "b", "object": "c"}'
+TEXT = '{"comment": "good", "lex": "One."}'
+ENTRIES = f'{{"entries": [{{"1": {{"category": "A", "modifiedtripleset": [{TRIPLE}], "lexicalisations": [{TEXT}]}}}}]}}'
 
 
 def write(path: Path, text: str) -> Path:
@@ -60,6 +66,8 @@ def test_the_form_with_bars_is_read_as_well(tmp_path: Path) -> None:
         ("a.csv", "mr,ref\nThe Vaults,A.\n", "a.csv:2: a record is attributes with values"),
         ("a.csv", "mr,ref\nname[A],\n", "a.csv:2: there is no text"),
         ("a.csv", "mr,ref\n", "holds no records"),
+        ("a.csv", 'mr,"ref\nname[A],A.\n', "a.csv:2: unexpected end of data"),
+        ("a.csv", "mr,ref\nname[A],A, too.\n", "a.csv:2: more columns than the 2 of the header line"),
         ("a.txt", "name : A|A.\n", "a.txt:1: a line is a record, || and its text"),
         ("a.txt", "name : A||A.\ncolour : red||B.\n", "a.txt:2: unknown attribute 'colour'"),
     ],
@@ -72,6 +80,11 @@ def test_what_is_malformed_in_e2e_is_an_error_with_its_line(name: str, text: str
 
 def test_a_text_may_hold_brackets_and_commas() -> None:
     assert linearise("name[Café, Adriatic], near[The Mill]", "here") == "name : Café, Adriatic | near : The Mill"
+
+
+def test_a_long_line_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match="a record is attributes with values"):
+        linearise("a" * 1_000_000, "here")
 
 
 def test_entries_of_the_same_triples_are_one_row_and_only_good_texts_count(tmp_path: Path) -> None:
@@ -88,6 +101,8 @@ def test_entries_of_the_same_triples_are_one_row_and_only_good_texts_count(tmp_p
         (XML.replace("One.", " "), "entry Id1: 1 of its texts are empty"),
         (XML.replace('category="Airport" eid="Id2"', 'eid="Id2"'), "entry Id2: an entry has a category"),
         ("<benchmark/>", "holds no entries"),
+        (XML.replace('"1.0"', '"1.0" encoding="utf-7"'), "a.xml: the file is not in the encoding that it declares"),
+        (XML.replace('"1.0"', '"1.0" encoding="hex"'), "a.xml: the file is not in the encoding that it declares"),
         (
             XML.replace("<benchmark>", '<!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]><benchmark>'),
             "declares entities or a document type, which is refused",
@@ -107,6 +122,38 @@ def test_a_json_file_that_lacks_something_is_an_error(tmp_path: Path) -> None:
         read_webnlg(write(tmp_path / "a.json", '{"entries": [{"1": {}}]}'))
     with pytest.raises(InputError, match="cannot be read"):
         read_webnlg(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (ENTRIES.replace('"One."', "1"), "entry 1: subjects, properties, objects, texts and category are texts; got 1"),
+        (
+            ENTRIES.replace('"A"', "null"),
+            "entry 1: subjects, properties, objects, texts and category are texts; got None",
+        ),
+        (ENTRIES.replace("One.", r"\ud800"), "surrogates not allowed"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_what_is_malformed_in_json_is_an_error(entries: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_webnlg(write(tmp_path / "a.json", entries))
+
+
+def test_packed_json_is_read_and_refused_where_it_is_damaged_or_a_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = gzip.compress(ENTRIES.encode())
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(packed)
+    assert read_webnlg(path) == [{"record": "a : b : c", "texts": ["One."], "category": "A"}]
+    monkeypatch.setattr(untrusted, "LARGEST_BYTES", 1000)
+    bomb = gzip.compress(b" " * 1001)
+    for damaged in (packed[:-9], packed[:20] + b"x" + packed[21:], ENTRIES.encode(), bomb):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.json\.gz is no file of WebNLG entries"):
+            read_webnlg(path)
 
 
 @needs_data
