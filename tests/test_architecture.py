@@ -22,7 +22,7 @@ LAYERS = (
     {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
     {"verdicts"},
     {"checking", "claims"},
-    {"lookup", "progress", "report"},
+    {"lookup", "progress", "report", "schedule"},
     {"page"},
     {"saving", "tracking"},
     {"run"},
