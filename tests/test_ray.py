@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmarks.cli import main
@@ -69,21 +71,20 @@ def cluster(temporary: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def start(cluster: Any, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts the command in a process of its own, which ends with the test."""
+    return partial(command, tmp_path, f"--ray={cluster.address}")
 
-    def begin(*options: str) -> subprocess.Popen[str]:
-        preset = f"--preset={fakes.write_preset(tmp_path)}"
-        arguments = ["run", f"--ray={cluster.address}", preset, "--tasks=coin", "--runs=runs", *options]
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *arguments],
-            env=os.environ | {FOLDER: str(tmp_path)},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
-    return begin
+def command(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """A run in a process of its own, whose nodes have the fakes."""
+    arguments = ["run", f"--preset={fakes.write_preset(folder)}", "--tasks=coin", "--runs=runs", *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        env=os.environ | {FOLDER: str(folder)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def ended(process: subprocess.Popen[str], status: int = 0) -> str:
@@ -185,3 +186,24 @@ def test_after_a_killed_driver_nothing_goes_on_and_the_same_command_takes_what_i
 def is_gone(line: str) -> bool:
     """Whether the process has ended that a line on a node is of."""
     return not Path("/proc", line.split(maxsplit=1)[0]).exists()
+
+
+def test_a_ray_of_its_own_is_reached_from_this_machine_alone_and_ends_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    for name, value in {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    left_before = set(Path("/tmp").glob("autolora-bench-*"))  # noqa: S108  where a private Ray has its sockets
+    process = command(tmp_path, "--ray=local", *LONG)
+    wait_until(lambda: bool(told(tmp_path, "trained")), seconds=120)
+    processes = psutil.Process(process.pid).children(recursive=True)
+    ports = [found.laddr.ip for each in processes for found in each.net_connections("inet") if found.status == "LISTEN"]
+    process.send_signal(signal.SIGINT)
+    ended(process, 130)
+    assert len(ports) > 3
+    assert {ip.removeprefix("::ffff:") for ip in ports} <= {"127.0.0.1", "::1"}
+    psutil.wait_procs(processes, timeout=20)
+    assert not [each for each in processes if each.is_running()]
+    assert set(Path("/tmp").glob("autolora-bench-*")) == left_before  # noqa: S108
+    assert not (tmp_path / ".ray").exists()
