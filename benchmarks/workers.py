@@ -3,7 +3,7 @@
 import multiprocessing
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -18,6 +18,7 @@ from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
 from benchmarks.run import fail_cell, next_cell, run_cell
+from benchmarks.schedule import in_order, is_ready
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
@@ -60,11 +61,11 @@ def run_in_workers(
     store.check_writable()
     results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
     to_do = {planned.cell.identity: planned for planned in plan if not planned.done}
-    waiting = _in_order(to_do.values())
+    waiting = in_order(to_do.values())
     with _Crew(store, threads, progress, _modules(plan)) as crew:
         while crew.working or (waiting and not crew.stopped):
             while len(crew.working) < workers and not crew.stopped:
-                ready = _take([planned for planned in waiting if _is_ready(planned, to_do, results)], waiting, store)
+                ready = _take([planned for planned in waiting if is_ready(planned, to_do, results)], waiting, store)
                 if not ready:
                     break
                 crew.start(ready)
@@ -205,22 +206,6 @@ class _Crew:
             return True
         self._lost.append(f"{planned.cell.name}: its process ended with exit status {worker.process.exitcode}")
         return False
-
-
-def _in_order(cells: Iterable[PlannedCell]) -> list[PlannedCell]:
-    """The longest first, each with what has to wait for it."""
-    cells = list(cells)
-    waits: dict[str, float] = {}
-    for planned in cells:
-        if planned.cell.needs:
-            waits[planned.cell.needs.identity] = waits.get(planned.cell.needs.identity, 0.0) + planned.seconds
-    return sorted(cells, key=lambda planned: -planned.seconds - waits.get(planned.cell.identity, 0.0))
-
-
-def _is_ready(planned: PlannedCell, to_do: Collection[str], results: Collection[str]) -> bool:
-    """Whether nothing is left to do that the cell needs."""
-    needs = planned.cell.needs
-    return needs is None or needs.identity not in to_do or needs.identity in results
 
 
 def _take(able: Sequence[PlannedCell], waiting: list[PlannedCell], store: Store) -> PlannedCell | None:

@@ -234,6 +234,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         workers=arguments.workers,
         shard=arguments.shard,
         quiet=arguments.quiet,
+        ray=getattr(arguments, "ray", None),  # not all commands have it
     )
 
 
