@@ -19,7 +19,7 @@ from benchmarks.plan import Cell
 from benchmarks.result import Result
 from benchmarks.run import run_cell
 from benchmarks.spec import InputError
-from benchmarks.store import RESULT_FILE, CellFolder, Store, write_result
+from benchmarks.store import RESULT_FILE, SUMS_FILE, CellFolder, Store, write_result
 
 PROGRESS_SECONDS = 1.0
 """At most this often a cell tells its step."""
@@ -146,9 +146,9 @@ def _described(cell: Cell) -> str:
 
 
 def _files(folder: CellFolder) -> dict[str, bytes]:
-    """What a finished cell leaves beside its result."""
+    """What a finished cell leaves beside its result and their sums."""
     return {
         path.relative_to(folder.path).as_posix(): path.read_bytes()
         for path in sorted(folder.path.rglob("*"))
-        if path.is_file() and path.name != RESULT_FILE and not path.name.startswith(".")
+        if path.is_file() and path.name not in (RESULT_FILE, SUMS_FILE) and not path.name.startswith(".")
     }
