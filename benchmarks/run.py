@@ -80,6 +80,7 @@ def run_cell(
     """Train and evaluate one cell, and write its result; one that another run has finished meanwhile is done."""
     folder = cell.folder(store)
     with held(folder.path, stop):
+        folder.sweep()
         known = folder.result()
         if known and known.status == "done":
             return replace(known, preset=cell.preset, protocol=cell.protocol)

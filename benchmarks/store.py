@@ -19,6 +19,8 @@ RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.json.gz"
 SUMS_FILE = "SHA256SUMS"
 """Of a cell's files as they were written, for `sha256sum --check` and for `read_result`."""
+PARTIAL = ".{name}.{process}.partial"
+"""Name of a file that is being written, as in `autolora.checkpoint`."""
 IDENTITY_DIGITS = 12
 """Of an identity, in a folder's name."""
 
@@ -103,6 +105,11 @@ class CellFolder:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints, while the cell is not finished."""
         return self.path / "checkpoints"
+
+    def sweep(self) -> None:
+        """Remove what a killed process had half written; for who holds the cell."""
+        for partial in self.path.rglob(PARTIAL.format(name="*", process="*")):
+            partial.unlink()
 
     def result(self) -> Result | None:
         """The cell's result, or None where there is none yet."""
@@ -214,7 +221,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         InputError: the disk is full, or the folder cannot be written; the file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(PARTIAL.format(name=path.name, process=os.getpid()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
