@@ -16,7 +16,7 @@ from autolora.batching import BatchOrder
 from autolora.loop import Stateful, run_steps
 from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
-from autolora.runtime import Runtime
+from autolora.runtime import NonFiniteLossError, Runtime
 
 IGNORED = -100
 """A label that counts for no loss, as in torch."""
@@ -178,6 +178,7 @@ def train(
 
     Raises:
         ValueError: no weight is trainable.
+        NonFiniteLossError: the last step has made a weight NaN or infinite; a step before it shows in the next loss.
         Interrupted, NonFiniteLossError: as `run_steps`.
     """
     model.to(problem.runtime.device).train()
@@ -205,7 +206,7 @@ def train(
     restore = cast_frozen(model, problem.runtime)
     torch.manual_seed(problem.seed)
     try:
-        return run_steps(
+        seconds = run_steps(
             step,
             steps,
             stage=stage,
@@ -217,6 +218,9 @@ def train(
         )
     finally:
         restore()
+    if not all(bool(weight.isfinite().all()) for weight in optimization.weights):
+        raise NonFiniteLossError(f"{stage}: a weight is NaN or infinite after step {steps}; try a lower lr")
+    return seconds
 
 
 def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:

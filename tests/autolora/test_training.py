@@ -10,7 +10,7 @@ from autolora.precision import cast_frozen
 from autolora.problem import Problem
 from autolora.projections import find_projections
 from autolora.ranks import RankAllocation
-from autolora.runtime import Runtime
+from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.training import Optimization, TrainingConfig, schedule, train
 from tests.tiny import build, problem, same, weights
 
@@ -114,6 +114,21 @@ def test_frozen_weights_stay() -> None:
     train(model, task, TrainingConfig(steps=3))
     assert same(model.bert, build().bert)
     assert not same(model.classifier, build().classifier)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_gradient_that_is_no_number_stops_the_training_even_at_its_last_step(step: int, number: float) -> None:
+    steps = iter(range(1, 4))
+
+    def loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        value: torch.Tensor = model(**batch).loss
+        if next(steps) == step:
+            value.register_hook(lambda gradient: gradient * number)
+        return value
+
+    with pytest.raises(NonFiniteLossError, match="try a lower lr"):
+        trained(TrainingConfig(steps=3), loss=loss)
 
 
 def test_vectors_are_not_decayed() -> None:
