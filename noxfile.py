@@ -140,7 +140,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow_tests(session: nox.Session) -> None:
-    """The tests that train for more than a few seconds, without network."""
+    """The tests that train for more than a few seconds, without network; those of a cluster need Ray."""
+    install(session)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[ray]", external=True)
     shared(session, "-m", "pytest", "-m", "slow", *session.posargs, env=OFFLINE)
 
 

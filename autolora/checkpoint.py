@@ -1,5 +1,6 @@
 """Checkpoints of one stage of a run: nested state in a safetensors file, written whole or not at all."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -7,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 State = Any
 """Tensors and JSON scalars, nested in dicts (any scalar key), lists and tuples; tuples come back as lists."""
+
+
+class DamagedCheckpointError(ValueError):
+    """A file is not what `save_checkpoint` wrote."""
 
 
 def save_checkpoint(path: Path, state: State) -> None:
@@ -27,7 +32,7 @@ def save_checkpoint(path: Path, state: State) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(save(tensors, metadata={"outline": outline}))
+            file.write(save(tensors, metadata={"outline": outline, "sha256": _digest(outline, tensors)}))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -36,9 +41,22 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def load_checkpoint(path: Path) -> State:
-    """Read what `save_checkpoint` wrote, onto the CPU."""
-    with safe_open(path, framework="pt", device="cpu") as file:
-        return _unpack(json.loads(file.metadata()["outline"]), file)
+    """Read what `save_checkpoint` wrote, onto the CPU.
+
+    Raises:
+        DamagedCheckpointError: it is cut off, has other bytes than were written, or is something else.
+        OSError: it cannot be opened.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            described = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a mapping
+    except SafetensorError as error:
+        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: {error}") from error
+    outline = described.get("outline", "")
+    if described.get("sha256") != _digest(outline, tensors):
+        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its sha256 is not the one that it names")
+    return _unpack(json.loads(outline), tensors)
 
 
 class TensorState:
@@ -71,11 +89,19 @@ def _pack(value: State, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _unpack(outline: Any, file: Any) -> State:
+def _unpack(outline: Any, tensors: Mapping[str, Tensor]) -> State:
     if isinstance(outline, list):
-        return [_unpack(item, file) for item in outline]
+        return [_unpack(item, tensors) for item in outline]
     if isinstance(outline, dict):
         if "tensor" in outline:
-            return file.get_tensor(outline["tensor"])
-        return {key: _unpack(item, file) for key, item in outline["pairs"]}
+            return tensors[outline["tensor"]]
+        return {key: _unpack(item, tensors) for key, item in outline["pairs"]}
     return outline
+
+
+def _digest(outline: str, tensors: Mapping[str, Tensor]) -> str:
+    """Sha256 of the outline, and of the tensors' bytes in the order of their keys."""
+    digest = hashlib.sha256(outline.encode())
+    for key in sorted(tensors):
+        digest.update(tensors[key].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

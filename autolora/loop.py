@@ -1,18 +1,21 @@
 """THE loop: repeats an optimisation step, keeps its time, writes checkpoints, goes on from them."""
 
+import logging
 import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from autolora.checkpoint import load_checkpoint, save_checkpoint
+from autolora.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from autolora.random_state import RandomState
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, never
 
+LOG = logging.getLogger(__name__)
 _ACCELERATOR_FETCH_EVERY = 20
 """On an accelerator the loss is fetched this rarely: fetching waits for everything queued before it."""
 
@@ -121,8 +124,14 @@ def _project(
     return steps * statistics.mean(seconds[len(warmup) :])
 
 
-def _resume(path: Any, state: Mapping[str, Stateful]) -> tuple[int, float]:
-    saved = load_checkpoint(path)
+def _resume(path: Path, state: Mapping[str, Stateful]) -> tuple[int, float]:
+    """Steps done and seconds spent, as the checkpoint has them; a damaged one is set aside."""
+    try:
+        saved = load_checkpoint(path)
+    except DamagedCheckpointError as error:
+        aside = path.replace(path.with_suffix(".damaged"))
+        LOG.warning("%s; it is kept as %s, and the stage begins anew", error, aside.name)
+        return 0, 0.0
     for name, item in state.items():
         item.load_state_dict(saved["states"][name])
     return saved["done"], saved["seconds"]

@@ -20,6 +20,8 @@ WORDS = ("text", "markdown", "json")
 """Formats of what is more than a table."""
 COST_TASKS = ("sst2", "mnli", "qqp")
 """Tasks of Table 5."""
+CELLS = ("plan", "run", "ranks", "tune")
+"""Commands whose cells may run anywhere, since nothing is measured but what they score."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,6 +87,7 @@ def _add_judging(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_scope(checking)
     _add_settings(checking)
     _add_format(checking)
+    _add_ray(checking)
     checking.add_argument("--costs", action="store_true", help="the newest cost run instead of results")
     checking.add_argument(
         "--reference", type=Path, metavar="DIR", help="folder of the reference (results/reference/PRESET)"
@@ -107,6 +110,8 @@ def _add_computing(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         _add_scope(computing)
         _add_settings(computing)
         _add_format(computing)
+        if name in CELLS:
+            _add_ray(computing)
         if name == "ranks":
             _add_figures(computing)
         if name == "cost":
@@ -166,6 +171,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", type=int, metavar="N", help="ranks of the grid trained at once (16); 1: in turn")
     parser.add_argument(
         "--set", type=str, action="append", default=[], metavar="KEY=VALUE", help="any setting, by its dotted name"
+    )
+
+
+def _add_ray(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: auto, its head's HOST:PORT, or local"
     )
 
 

@@ -20,13 +20,13 @@ from autolora.clocks import Clocks
 from autolora.problem import Batch, Example, Outcome, Problem, ignore
 from autolora.runtime import NonFiniteLossError, Progress, Projection
 from benchmarks import registry
+from benchmarks.bench import Bench
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.energy import Watts
 from benchmarks.materials import Materials, open_materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.nested import build
 from benchmarks.plan import Cell, make_cells, matmul_rate
-from benchmarks.run import Bench
 from benchmarks.settings import Settings
 from benchmarks.spec import InputError
 from benchmarks.store import Store

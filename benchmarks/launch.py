@@ -1,10 +1,15 @@
-"""Plans and runs what the command line asks for: in this process, or in several."""
+"""Plans and runs what the command line asks for: in this process, in several, or on a cluster."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import floor
+from typing import Any
 
 from autolora.runtime import Interrupted
+from benchmarks.cluster import joined, run_on_cluster
+from benchmarks.damage import set_damaged_aside
 from benchmarks.environment import resolve_device, usable_cores
 from benchmarks.materials import Materials, open_materials
 from benchmarks.memory import memory_bytes
@@ -19,6 +24,7 @@ from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
 from benchmarks.workers import run_in_workers
 
+LOG = logging.getLogger(__name__)
 WORKER_BYTES = 1.5e9
 BYTES_PER_PARAMETER = 20
 """What a worker needs: libraries and activations; weights, gradients, two moments and a copy."""
@@ -45,6 +51,8 @@ class Request:
     """Tell nothing but failures while it runs."""
     workers: int | None = None
     """Cells at the same time, which share the cores; None is one per core on a CPU, and one on an accelerator."""
+    ray: str | None = None
+    """The Ray cluster that the cells run on, as `cluster.joined` takes it; None is this machine."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -83,8 +91,9 @@ class Launched:
 def plan(request: Request) -> tuple[Plan, Materials]:
     """The cells, which are done, and what the others will cost; and what they are made from."""
     cores = usable_cores()
-    wanted = request.workers or (cores if _on_cpu(request.scopes) else 1)
-    threads = max(1, cores // wanted)
+    alone = cores if _on_cpu(request.scopes) else 1
+    wanted = request.workers or alone
+    threads = max(1, cores // (alone if request.ray else wanted))  # a cluster's cells do not share this machine
     materials = open_materials(threads)
     cells = list(
         {
@@ -97,36 +106,48 @@ def plan(request: Request) -> tuple[Plan, Materials]:
     if request.shard:
         cells = _part(cells, request.shard)
     to_do = [planned for planned in cells if not planned.done]
-    fitting = wanted if request.workers else _fitting_in_memory(to_do, materials)
-    return Plan(
-        cells=cells, identities=identities, workers=max(1, min(wanted, len(to_do), fitting)), threads=threads
-    ), materials
+    if request.ray:
+        wanted = request.workers or len(to_do)
+    elif not request.workers:
+        wanted = min(wanted, _fitting_in_memory(to_do, materials))
+    return Plan(cells=cells, identities=identities, workers=max(1, min(wanted, len(to_do))), threads=threads), materials
 
 
 def launch(request: Request) -> Launched:
-    """Run all cells that are not done."""
+    """Run all cells that are not done; those whose results are damaged are not."""
+    for said in set_damaged_aside(request.store):
+        LOG.warning(said)
     planned, materials = plan(request)
     if request.shard:
         write_manifest(request.store, request.shard, planned.identities)
-    progress = RunProgress(planned.cells, quiet=request.quiet)
-    with StopOnSignal() as stop:
-        try:
-            if planned.workers == 1:
-                results = run(planned.cells, request.store, materials, progress, stop.requested)
-            else:
-                results = run_in_workers(
-                    planned.cells,
-                    request.store,
-                    workers=planned.workers,
-                    threads=planned.threads,
-                    progress=progress,
-                    stop=stop.requested,
-                )
-        except Interrupted as interruption:
-            return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
-        finally:
-            progress.close()
+    with _cluster(request, planned) as ray:
+        progress = RunProgress(planned.cells, quiet=request.quiet)
+        with StopOnSignal() as stop:
+            try:
+                results = _run(planned, request.store, materials, progress, stop.requested, ray)
+            except Interrupted as interruption:
+                return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
+            finally:
+                progress.close()
     return Launched(results=results, exit_status=int(any(result.status == "failed" for result in results)))
+
+
+def _cluster(request: Request, planned: Plan) -> AbstractContextManager[Any]:
+    """Where the cells run, if not here."""
+    if request.ray and not all(cell.done for cell in planned.cells):
+        return joined(request.ray, planned.cells)
+    return nullcontext()
+
+
+def _run(  # noqa: PLR0917
+    planned: Plan, store: Store, materials: Materials, progress: RunProgress, stop: Callable[[], bool], ray: Any
+) -> list[Result]:
+    if planned.workers == 1 and not ray:
+        return run(planned.cells, store, materials, progress, stop)
+    several = {"workers": planned.workers, "threads": planned.threads}
+    if ray:
+        return run_on_cluster(planned.cells, store, ray, progress=progress, stop=stop, **several)
+    return run_in_workers(planned.cells, store, progress=progress, stop=stop, **several)
 
 
 def _part(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:

@@ -7,12 +7,14 @@ import transformers
 
 from benchmarks import models, registry
 from benchmarks.environment import use_machine
+from benchmarks.memory import set_imports_apart
 from benchmarks.spec import InputError, Prepared, TaskData
 
 
 def open_materials(threads: int) -> "Materials":
     """Materials in a process that is set up to compute on so many threads."""
     use_machine(threads)
+    set_imports_apart()
     _quieten()
     return Materials()
 

@@ -67,6 +67,10 @@ class RunProgress:
         if failed or not self._live.is_started:
             self._line(self._last, weighty=failed)
 
+    def drop(self, planned: PlannedCell) -> None:
+        """A cell that ran has ended without a result."""
+        del self._running[planned.cell.identity]
+
     def close(self) -> None:
         """Leave the terminal with the last view."""
         self._live.stop()

@@ -4,38 +4,28 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from math import inf, isfinite
 from typing import Any
 
 import torch
-import transformers
-from safetensors import SafetensorError
-from torch import nn
 
 from autolora.clocks import Clocks
-from autolora.problem import Example, Outcome, Problem, ignore
-from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
-from benchmarks import registry
+from autolora.problem import Outcome
+from autolora.runtime import Interrupted, NonFiniteLossError, Progress, silent
+from benchmarks.bench import Bench
 from benchmarks.locks import held, is_held
 from benchmarks.materials import Materials
-from benchmarks.memory import peak_memory_bytes, reset_peak_memory
-from benchmarks.models import Backbone
-from benchmarks.nested import Table, build, digest, flat, merge, spread
+from benchmarks.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
+from benchmarks.nested import digest
 from benchmarks.plan import Cell, PlannedCell
-from benchmarks.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.progress import RunProgress
-from benchmarks.result import Result, Scores
+from benchmarks.result import Result
 from benchmarks.saving import save_adapter
-from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
-from benchmarks.store import CellFolder, Store, plain_predictions
+from benchmarks.spec import InputError, Prediction
+from benchmarks.store import Store, plain_predictions
 from benchmarks.tracking import open_tracking
-
-OUT_OF_MEMORY = (
-    "Memory ran out: every batch was computed in twice as many parts, which moves numbers by rounding alone."
-)
 
 
 def run(
@@ -96,6 +86,26 @@ def run_cell(
         return _run_cell(cell, store, materials, progress=progress, stop=stop)
 
 
+def fail_cell(cell: Cell, store: Store, materials: Materials, reason: str, *, stop: Callable[[], bool]) -> Result:
+    """Keep a cell as failed that cannot say so itself, because its processes were killed."""
+    began = time.perf_counter()
+    folder = cell.folder(store)
+    with held(folder.path, stop):
+        bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop)
+        result = Result(
+            **bench.description(),
+            status="failed",
+            reason=reason,
+            notes=tuple(bench.notes),
+            fingerprints=cell.fingerprints,
+            seconds={"total": time.perf_counter() - began},
+            resumed=False,
+            finished=_now(),
+        )
+        folder.write_result(result, {})
+        return result
+
+
 def _run_cell(
     cell: Cell,
     store: Store,
@@ -106,6 +116,7 @@ def _run_cell(
 ) -> Result:
     folder = cell.folder(store)
     resumed = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
+    return_freed_memory()
     began = time.perf_counter()
     clocks = Clocks()
     reset_peak_memory(cell.config["device"])
@@ -128,8 +139,6 @@ def _run_cell(
             predictions = bench.predict(outcome.model)
             metrics = bench.score(predictions)
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
-    except SafetensorError as error:
-        raise InputError(f"{folder.checkpoints}: {error}; remove that folder to start the cell anew") from error
     except ImportError as error:  # an optional package; its message says how to install it
         raise InputError(str(error)) from error
     except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:
@@ -145,137 +154,13 @@ def _run_cell(
         seconds=clocks.seconds | {"total": time.perf_counter() - began},
         resumed=resumed,
         peak_memory_bytes=peak_memory_bytes(cell.config["device"]),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        finished=_now(),
     )
     if outcome and cell.config["save_adapter"]:
         save_adapter(outcome.model, result, folder.path / "adapter")
     folder.write_result(result, predictions)
     tracking.end(result)
     return result
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """One cell, set up."""
-
-    cell: Cell
-    task: Task
-    method: Method
-    data: TaskData
-    backbone: Backbone
-    prepared: Prepared
-    problem: Problem
-    choice: EpochChoice | None
-    notes: Sequence[str]
-    """What a reader of the result must know."""
-
-    @classmethod
-    def set_up(
-        cls,
-        cell: Cell,
-        materials: Materials,
-        store: Store,
-        *,
-        clocks: Clocks,
-        progress: Callable[[Progress], None],
-        stop: Callable[[], bool],
-        halved: bool = False,
-    ) -> "Bench":
-        """Open what the cell needs. The problem that the method gets holds no evaluation data.
-
-        Args:
-            cell: what is run.
-            materials: what cells share.
-            store: where results and checkpoints are.
-            clocks: told what takes how long.
-            progress: told of every step.
-            stop: answers True where the cell shall write a checkpoint and end.
-            halved: compute every batch in twice as many parts: the same gradients with half of the memory.
-        """
-        config = cell.config
-        kind = registry.method(cell.method)
-        own = _in_smaller_parts(kind, config["method"]) if halved else config["method"]
-        folder = cell.folder(store)
-        task = registry.task(cell.task)
-        data = materials.data(cell.task, config["data"], config["partial"])
-        backbone = materials.backbone(config["model"])
-        prepared = materials.prepared(
-            cell.task, config["data"], config["partial"], config["model"], config["max_length"]
-        )
-        prepared = apply_procedure(prepared, config)
-        transformers.set_seed(cell.seed)
-        runtime = Runtime(
-            device=config["device"],
-            precision=config["precision"],
-            checkpoints=folder.checkpoints,
-            checkpoint_seconds=config["checkpoint_seconds"],
-            clocks=clocks,
-            progress=progress,
-            stop=stop,
-        )
-        split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
-        choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
-        observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
-        problem = Problem(
-            build_model=_timed(_builder(backbone, task, cell), clocks),
-            train=prepared.train,
-            collate=prepared.collate,
-            head=backbone.new_modules(task.head),
-            targets=tuple(config["targets"]) if config["targets"] else None,
-            strata=prepared.strata,
-            groups=prepared.groups if config["split_by"] == "input" else None,
-            seed=cell.seed,
-            ranks=needed_ranks(cell, store),
-            observe=observe,
-            score=partial(_score_of_examples, task, prepared, runtime),
-            runtime=runtime,
-        )
-        return cls(
-            cell=cell,
-            task=task,
-            method=build(kind, own, f"methods.{cell.method}"),
-            data=data,
-            backbone=backbone,
-            prepared=prepared,
-            problem=problem,
-            choice=choice,
-            notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
-        )
-
-    def predict(self, model: nn.Module) -> dict[str, Prediction]:
-        """Evaluation split -> what the model says, the chosen epoch's where one is chosen."""
-        if self.choice:
-            return self.choice.predictions()
-        return predict(self.task, model, self.prepared, self.problem.runtime)
-
-    def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
-        """Evaluation split -> metrics."""
-        return score(self.task, predictions)
-
-    def description(self) -> dict[str, Any]:
-        """The fields of a result that were settled before the training."""
-        cell = self.cell
-        return {
-            "task": cell.task,
-            "method": cell.method,
-            "seed": cell.seed,
-            "preset": cell.preset,
-            "protocol": cell.protocol,
-            "task_title": self.task.title,
-            "method_title": self.method.title,
-            "metric": self.task.metric,
-            "split": next(iter(self.prepared.evaluation)),
-            "config": cell.config,
-            "identity": cell.identity,
-            "configuration": cell.configuration,
-            "versions": cell.versions,
-            "model_title": self.backbone.title,
-            "model_parameters": self.backbone.parameters,
-            "data_source": self.data.source,
-            "partial": self.data.partial,
-            "rows": {split: len(rows) for split, rows in self.data.splits.items()},
-            "environment": cell.environment,
-        }
 
 
 def _train(bench: Bench, halved: Callable[[], Bench]) -> tuple[Bench, Outcome]:
@@ -291,68 +176,6 @@ def _train(bench: Bench, halved: Callable[[], Bench]) -> tuple[Bench, Outcome]:
     return smaller, smaller.method.train(smaller.problem)
 
 
-def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:
-    """The ranks that the cell starts from; None where it starts from none, or the cell that has them failed."""
-    result = cell.needs.folder(store).result() if cell.needs else None
-    return result.ranks if result and result.status == "done" else None
-
-
-def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) -> dict[str, Prediction]:
-    """Run the model over all evaluation splits."""
-    return {split: task.predict(model, examples, prepared, runtime) for split, examples in prepared.evaluation.items()}
-
-
-def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
-    """All metrics; None where one is not defined for these predictions."""
-    return {
-        split: {name: value if isfinite(value) else None for name, value in task.score(prediction).items()}
-        for split, prediction in predictions.items()
-    }
-
-
-def _builder(backbone: Backbone, task: Task, cell: Cell) -> Callable[[], nn.Module]:
-    return backbone.builder(
-        task.num_labels,
-        cell.seed,
-        cell.config["dropout"],
-        task.head,
-        label_smoothing=cell.config["label_smoothing"],
-        checkpointing=cell.config["gradient_checkpointing"],
-    )
-
-
-def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[], nn.Module]:
-    def build() -> nn.Module:
-        with clocks.measure("load"):
-            return build_model()
-
-    return build
-
-
-def _score_of_examples(
-    task: Task, prepared: Prepared, runtime: Runtime, model: nn.Module, examples: Sequence[Example]
-) -> float:
-    """The headline metric; where it is not defined, nothing is worse."""
-    value = task.score(task.predict(model, examples, prepared, runtime))[task.metric]
-    return value if isfinite(value) else -inf
-
-
-def _observer(
-    task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime, choice: EpochChoice | None
-) -> Callable[[nn.Module, int], None]:
-    """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
-
-    def observe(model: nn.Module, epoch: int) -> None:
-        with runtime.clocks.measure("evaluate"):
-            predictions = predict(task, model, prepared, runtime)
-            curve = folder.curve() | {epoch: score(task, predictions)}
-            if choice:
-                choice.consider(epoch, predictions, curve)
-            folder.write_curve(curve)
-
-    return observe
-
-
 def _of_outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "ranks": outcome.ranks,
@@ -364,12 +187,6 @@ def _of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 def _fingerprint(predictions: Mapping[str, Prediction]) -> dict[str, str]:
     return {"predictions": digest(plain_predictions(predictions))} if predictions else {}
-
-
-def _in_smaller_parts(kind: type, settings: Table) -> Table:
-    """A method's settings with twice as many parts of a batch, wherever it trains."""
-    parts = {int(value) for name, value in flat(settings).items() if name.endswith("training.micro_batches")}
-    return merge(settings, spread(kind, "training", {"micro_batches": 2 * max(parts, default=1)}))
 
 
 def _all_alike(predictions: Mapping[str, Prediction], method: str, seed: int) -> list[str]:
@@ -395,3 +212,7 @@ def _is_the_cells_own(error: BaseException) -> bool:
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,7 @@
 """The store of results: one folder per cell and environment, written whole or not at all."""
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -15,8 +16,15 @@ from benchmarks.spec import InputError, Prediction
 
 Record = TypeVar("Record")
 RESULT_FILE = "result.json"
+PREDICTIONS_FILE = "predictions.json.gz"
+SUMS_FILE = "SHA256SUMS"
+"""Of a cell's files as they were written, for `sha256sum --check` and for `read_result`."""
 IDENTITY_DIGITS = 12
 """Of an identity, in a folder's name."""
+
+
+class DamagedError(InputError):
+    """A file of ours is not what was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,7 @@ class Store:
 
     def answers(self, result: Result) -> dict[str, Any]:
         """Evaluation split -> what one of its results predicted."""
-        return read_predictions(self.folder_of(result).path / "predictions.json.gz")
+        return read_predictions(self.folder_of(result).path / PREDICTIONS_FILE)
 
     def results(self) -> Iterator[Result]:
         """All results, done and failed, in the order of their folders. Raises InputError: one cannot be read."""
@@ -123,9 +131,13 @@ class CellFolder:
 
     def write_result(self, result: Result, predictions: Mapping[str, Prediction]) -> None:
         """Keep a finished or failed cell; its checkpoints go once that stands."""
+        contents = {RESULT_FILE: _result_bytes(result)}
         if predictions:
-            write_predictions(self.path / "predictions.json.gz", plain_predictions(predictions))
-        write_result(self.path / RESULT_FILE, result)
+            contents = {PREDICTIONS_FILE: _packed(plain_predictions(predictions)), **contents}
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        write_atomically(self.path / SUMS_FILE, "".join(f"{sums[name]}  {name}\n" for name in sums).encode())
+        for name, content in contents.items():  # the result last: with it the cell is done
+            write_atomically(self.path / name, content)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
@@ -139,7 +151,7 @@ def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
 
 def write_predictions(path: Path, predictions: Mapping[str, Any]) -> None:
     """Write predictions, compressed; the same ones always give the same bytes."""
-    write_atomically(path, gzip.compress(json.dumps(predictions).encode(), mtime=0))
+    write_atomically(path, _packed(predictions))
 
 
 def read_predictions(path: Path) -> dict[str, Any]:
@@ -152,15 +164,20 @@ def read_predictions(path: Path) -> dict[str, Any]:
 
 def write_result(path: Path, result: Result) -> None:
     """Write a result as indented JSON."""
-    write_atomically(path, (json.dumps(plain(result), indent=1, allow_nan=False) + "\n").encode())
+    write_atomically(path, _result_bytes(result))
 
 
 def read_result(path: Path) -> Result:
     """Read a result file.
 
     Raises:
-        InputError: it is no JSON, of another schema version, or lacks something; the message names the file.
+        InputError: it is of another schema version; the message names the file.
+        DamagedError: it is no JSON, lacks something, or is not what the sums beside it are of.
     """
+    sums = path.with_name(SUMS_FILE)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sums.exists() and f"{digest}  {path.name}" not in sums.read_text("utf-8").splitlines():
+        raise DamagedError(f"{path} is not what {sums.name} beside it is of; {RESULT.remedy}")
     return read_record(path, RESULT)
 
 
@@ -168,7 +185,8 @@ def read_record(path: Path, form: Format[Record]) -> Record:
     """Read a JSON file as a dataclass; one of an older schema version is brought up to date.
 
     Raises:
-        InputError: it is no JSON, of an unknown version, or lacks something; the message names the file and the remedy.
+        InputError: it is of an unknown version; the message names the file and the remedy.
+        DamagedError: it is no JSON, or lacks something.
     """
     try:
         values = json.loads(path.read_bytes())
@@ -176,10 +194,18 @@ def read_record(path: Path, form: Format[Record]) -> Record:
             values = {**form.migrations[found](values), "schema": found + 1}
         record = build(form.kind, values, form.name) if found == form.schema else None
     except (ValueError, AttributeError, InputError) as error:
-        raise InputError(f"{path} is no {form.name}: {error}; {form.remedy}") from error
+        raise DamagedError(f"{path} is no {form.name}: {error}; {form.remedy}") from error
     if record is None:
         raise InputError(f"{path} has schema {found}, this version reads {form.schema}; {form.remedy}")
     return record
+
+
+def _result_bytes(result: Result) -> bytes:
+    return (json.dumps(plain(result), indent=1, allow_nan=False) + "\n").encode()
+
+
+def _packed(predictions: Mapping[str, Any]) -> bytes:
+    return gzip.compress(json.dumps(predictions).encode(), mtime=0)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -1,8 +1,9 @@
-"""Runs the cells of a plan in several processes of this machine, a new process for each cell."""
+"""Runs the cells of a plan in several processes of this machine."""
 
 import multiprocessing
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -12,11 +13,12 @@ from typing import Any, Self
 
 from autolora.runtime import Interrupted, Progress
 from benchmarks import registry
-from benchmarks.materials import open_materials
+from benchmarks.materials import Materials, open_materials
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
-from benchmarks.run import next_cell, run_cell
+from benchmarks.run import fail_cell, next_cell, run_cell
+from benchmarks.schedule import in_order, is_ready
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
@@ -25,6 +27,9 @@ START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_met
 """Workers are forked from a process that has imported everything and computed nothing."""
 POLL_SECONDS = 0.2
 """How soon a wish to stop is passed on while no worker says anything."""
+TRIES = 2
+"""So many processes may be killed over a cell before it is kept as failed."""
+KILLED = f"its process was killed {TRIES} times; where memory is short, fewer --workers need less"
 
 
 def run_in_workers(
@@ -51,49 +56,59 @@ def run_in_workers(
 
     Raises:
         Interrupted: stop answered True, or a worker was told to stop; the next run goes on from there.
-        InputError: the store cannot be written, data or backbone have gone, or a worker was killed.
+        InputError: the store cannot be written, data or backbone have gone, or workers are killed whatever they do.
     """
     store.check_writable()
     results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
     to_do = {planned.cell.identity: planned for planned in plan if not planned.done}
-    waiting = _in_order(to_do.values())
+    waiting = in_order(to_do.values())
     with _Crew(store, threads, progress, _modules(plan)) as crew:
         while crew.working or (waiting and not crew.stopped):
             while len(crew.working) < workers and not crew.stopped:
-                able = [planned for planned in waiting if _is_ready(planned, to_do, results)]
-                if not able:
+                ready = _take([planned for planned in waiting if is_ready(planned, to_do, results)], waiting, store)
+                if not ready:
                     break
-                ready = next_cell(able, store) or able[0]
-                waiting.remove(ready)
                 crew.start(ready)
             if not crew.working:
                 break  # what is left waits for a cell that was lost
-            for result in crew.listen():
-                results[result.identity] = result
+            for planned, result in crew.listen():
+                if result:
+                    results[planned.cell.identity] = result
+                else:
+                    waiting.append(planned)
             if stop():
                 crew.stop()
-    if crew.errors:
-        raise crew.errors[0]
-    if crew.lost:
-        raise InputError("\n".join([*crew.lost, "the other cells are kept; fewer --workers need less memory"]))
+    crew.raise_errors()
     if left := len(to_do.keys() - results.keys()):
         raise Interrupted(f"stopped with {left} of {len(plan)} cells to do")
     return [results[planned.cell.identity] for planned in plan]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Worker:
-    planned: PlannedCell
+    """A process that runs one cell after the other."""
+
     process: BaseProcess
     messages: "Connection[Any, Any]"
+    planned: PlannedCell | None = None
+    """What it runs now; None: it waits for an order."""
 
     def receive(self) -> Progress | Result | Exception | None:
         """What the worker says; None: it has ended."""
         try:
             message: Progress | Result | Exception = self.messages.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return None
         return message
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a worker is to do."""
+
+    cell: Cell
+    given_up: str | None = None
+    """Why the cell is only to be kept as failed; None: it is to be run."""
 
 
 class _Crew:
@@ -106,20 +121,26 @@ class _Crew:
         self._store = store
         self._threads = threads
         self._progress = progress
-        self.working: list[_Worker] = []
-        self.errors: list[Exception] = []
+        self._workers: list[_Worker] = []
+        self._deaths: Counter[str] = Counter()
+        self._errors: list[Exception] = []
         """Why the run cannot go on."""
-        self.lost: list[str] = []
-        """Workers that ended without a word."""
+        self._lost: list[str] = []
+        """Cells of which not even a failure could be kept."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        for worker in self.working:
+        for worker in self._workers:
             worker.process.kill()
             worker.process.join()
+
+    @property
+    def working(self) -> list[_Worker]:
+        """Those that run a cell."""
+        return [worker for worker in self._workers if worker.planned]
 
     @property
     def stopped(self) -> bool:
@@ -130,51 +151,69 @@ class _Crew:
         """Tell all workers to write a checkpoint and to end."""
         self._stop.set()
 
+    def raise_errors(self) -> None:
+        """Raise why the run could not go on, or which cells were lost."""
+        if self._errors:
+            raise self._errors[0]
+        if self._lost:
+            raise InputError("\n".join([*self._lost, "the other cells are kept; fewer --workers need less memory"]))
+
     def start(self, planned: PlannedCell) -> None:
-        """Give a cell to a new worker."""
-        ours, theirs = self._context.Pipe(duplex=False)
-        arguments = (planned.cell, self._store, self._threads, theirs, self._stop)
-        process = self._context.Process(target=_work, args=arguments, daemon=True)
-        process.start()
-        theirs.close()  # the worker's is the last one: the pipe ends with it
-        self.working.append(_Worker(planned, process, ours))
+        """Give a cell to a worker that has none, or to a new one."""
+        idle = (worker for worker in self._workers if not worker.planned and worker.process.is_alive())
+        worker = next(idle, None) or self._hire()
+        worker.planned = planned
+        deaths = self._deaths[planned.cell.identity]
+        worker.messages.send(_Order(planned.cell, KILLED if deaths >= TRIES else None))
         self._progress.begin(planned)
 
-    def listen(self) -> Iterator[Result]:
-        """Wait a little for what the workers say; yields the results among it."""
+    def listen(self) -> Iterator[tuple[PlannedCell, Result | None]]:
+        """Wait a little for what the workers say; yields cells and their results, None where one has to run again."""
         speaking = wait([worker.messages for worker in self.working], POLL_SECONDS)
         for worker in [worker for worker in self.working if worker.messages in speaking]:
-            message = worker.receive()
+            planned, message = worker.planned, worker.receive()
+            assert planned
             if isinstance(message, Progress):
-                self._progress.step(worker.planned, message)
-                continue
-            self.working.remove(worker)
-            worker.process.join()
-            if isinstance(message, Result):
-                self._progress.end(worker.planned, message)
-                yield message
-            elif message is None:
-                name, status = worker.planned.cell.name, worker.process.exitcode
-                self.lost.append(f"{name}: its process ended with exit status {status}")
-            else:
+                self._progress.step(planned, message)
+            elif isinstance(message, Result):
+                worker.planned = None
+                self._progress.end(planned, message)
+                yield planned, message
+            elif message is not None:
+                worker.planned = None
                 self.stop()
-                self.errors += [] if isinstance(message, Interrupted) else [message]
+                self._errors += [] if isinstance(message, Interrupted) else [message]
+            elif self._bury(worker, planned):
+                yield planned, None
+
+    def _hire(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_work, args=(self._store, self._threads, theirs, self._stop), daemon=True
+        )
+        process.start()
+        theirs.close()  # the worker's is the last one: the pipe ends with it
+        self._workers.append(_Worker(process, ours))
+        return self._workers[-1]
+
+    def _bury(self, worker: _Worker, planned: PlannedCell) -> bool:
+        """A worker was killed; returns whether its cell has another chance, from its checkpoint on or to be failed."""
+        self._workers.remove(worker)
+        worker.process.join()
+        self._progress.drop(planned)
+        self._deaths[planned.cell.identity] += 1
+        if self._deaths[planned.cell.identity] <= TRIES:
+            return True
+        self._lost.append(f"{planned.cell.name}: its process ended with exit status {worker.process.exitcode}")
+        return False
 
 
-def _in_order(cells: Iterable[PlannedCell]) -> list[PlannedCell]:
-    """The longest first, each with what has to wait for it."""
-    cells = list(cells)
-    waits: dict[str, float] = {}
-    for planned in cells:
-        if planned.cell.needs:
-            waits[planned.cell.needs.identity] = waits.get(planned.cell.needs.identity, 0.0) + planned.seconds
-    return sorted(cells, key=lambda planned: -planned.seconds - waits.get(planned.cell.identity, 0.0))
-
-
-def _is_ready(planned: PlannedCell, to_do: Collection[str], results: Collection[str]) -> bool:
-    """Whether nothing is left to do that the cell needs."""
-    needs = planned.cell.needs
-    return needs is None or needs.identity not in to_do or needs.identity in results
+def _take(able: Sequence[PlannedCell], waiting: list[PlannedCell], store: Store) -> PlannedCell | None:
+    """Take one of the cells that can run off those that wait; None: there is none."""
+    taken = next_cell(able, store) or next(iter(able), None)
+    if taken:
+        waiting.remove(taken)
+    return taken
 
 
 def _modules(plan: Iterable[PlannedCell]) -> set[str]:
@@ -186,8 +225,8 @@ def _modules(plan: Iterable[PlannedCell]) -> set[str]:
     }
 
 
-def _work(cell: Cell, store: Store, threads: int, messages: "Connection[Any, Any]", stopped: Event) -> None:
-    """Run one cell; tell its steps, then its result or why there is none. A worker ends with its parent."""
+def _work(store: Store, threads: int, messages: "Connection[Any, Any]", stopped: Event) -> None:
+    """Run cell after cell; tell each one's steps, then its result or why there is none. A worker ends with its parent."""
     parent = parent_process()
     with StopOnSignal() as signals:
 
@@ -198,11 +237,38 @@ def _work(cell: Cell, store: Store, threads: int, messages: "Connection[Any, Any
             with suppress(BrokenPipeError):  # nobody listens any more: the next question is whether to stop
                 messages.send(message)
 
-        try:
-            tell(run_cell(cell, store, open_materials(threads), progress=tell, stop=stop))
-        except (InputError, OSError, Interrupted) as error:
-            tell(error)
-        except Exception:  # noqa: BLE001  told, whatever it is
-            tell(RuntimeError(f"{cell.name}\n{traceback.format_exc()}"))
-        except KeyboardInterrupt:
-            pass  # a second Ctrl-C, which the parent gets too
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C, which the parent gets too
+            materials = open_materials(threads)
+            while order := _next_order(messages, stop):
+                tell(_carry_out(order, store, materials, progress=tell, stop=stop))
+
+
+def _next_order(messages: "Connection[Any, Any]", stop: Callable[[], bool]) -> _Order | None:
+    """Wait for it; None: there will be no other."""
+    while not messages.poll(POLL_SECONDS):
+        if stop():
+            return None
+    try:
+        order: _Order = messages.recv()
+    except EOFError:
+        return None
+    return order
+
+
+def _carry_out(
+    order: _Order,
+    store: Store,
+    materials: Materials,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Result | Exception:
+    """The cell's result, or why there is none."""
+    try:
+        if order.given_up:
+            return fail_cell(order.cell, store, materials, order.given_up, stop=stop)
+        return run_cell(order.cell, store, materials, progress=progress, stop=stop)
+    except (InputError, OSError, Interrupted) as error:
+        return error
+    except Exception:  # noqa: BLE001  told, whatever it is
+        return RuntimeError(f"{order.cell.name}\n{traceback.format_exc()}")

@@ -6,9 +6,9 @@ from peft import PeftModel
 
 from autolora.runtime import Runtime
 from benchmarks import registry
+from benchmarks.bench import predict
 from benchmarks.cli import main
 from benchmarks.materials import open_materials
-from benchmarks.run import predict
 from benchmarks.store import Store, plain_predictions
 
 

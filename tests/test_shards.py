@@ -80,6 +80,7 @@ def test_results_that_contradict_each_other_are_not_merged(
     path.write_text(
         json.dumps({**result, "fingerprints": {**result["fingerprints"], "predictions": "0" * 64}}), "utf-8"
     )
+    path.with_name("SHA256SUMS").unlink()  # as if it had been written so
     before = cells(tmp_path / "merged")
     assert main(["merge", *folders, "--runs", str(tmp_path / "merged")]) == 2
     assert "different predictions" in capsys.readouterr().err

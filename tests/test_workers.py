@@ -87,18 +87,66 @@ def test_a_failed_cell_is_kept_and_the_others_go_on(options: list[str], tmp_path
     assert [result.status for result in results(tmp_path)] == ["failed", "failed", "done", "done"]
 
 
-def test_a_killed_worker_is_named_and_the_others_go_on(
+def test_a_cell_whose_worker_was_killed_goes_on_in_another(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = fakes.Steady.train
+
+    def die_once(method: Any, problem: Any) -> Any:
+        mark = tmp_path / f"died-{problem.seed}"
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return train(method, problem)
+
+    monkeypatch.setattr(fakes.Steady, "train", die_once)
+    assert main([*options, "--methods=steady", "--seeds=2"]) == 0
+    assert "Steady" in capsys.readouterr().out
+    assert [result.status for result in results(tmp_path)] == ["done", "done"]
+
+
+def test_a_cell_that_kills_its_workers_is_kept_as_failed_and_the_others_go_on(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def die(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(fakes.Exploding, "train", die)
-    assert main([*options, "--methods=exploding,steady", "--seeds=2"]) == 2
+    assert main([*options, "--methods=exploding,steady", "--seeds=2"]) == 1
     message = capsys.readouterr().err
-    assert "coin exploding seed 1: its process ended with exit status -9" in message
-    assert "fewer --workers need less memory" in message
-    assert [(result.method, result.status) for result in results(tmp_path)] == [("steady", "done")] * 2
+    assert "coin exploding seed 1: FAILED: its process was killed 2 times" in message
+    assert "fewer --workers need less" in message
+    found = [(result.method, result.status) for result in results(tmp_path)]
+    assert found == [("exploding", "failed")] * 2 + [("steady", "done")] * 2
+
+
+def test_cells_that_kill_even_what_keeps_their_failure_are_named(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, parent = fakes.FakeTask.prepare, os.getpid()
+
+    def die(*arguments: Any) -> Any:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return prepare(*arguments)
+
+    monkeypatch.setattr(fakes.FakeTask, "prepare", die)
+    assert main([*options, "--methods=steady", "--seeds=2"]) == 2
+    assert "coin steady seed 1: its process ended with exit status -9" in capsys.readouterr().err
+    assert not results(tmp_path)
+
+
+def test_a_worker_runs_many_cells(options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = fakes.Steady.train
+
+    def noted(method: Any, problem: Any) -> Any:
+        (tmp_path / f"process-{os.getpid()}").touch()
+        return train(method, problem)
+
+    monkeypatch.setattr(fakes.Steady, "train", noted)
+    assert main([*options, "--methods=steady", "--seeds=9"]) == 0
+    assert len(results(tmp_path)) == 9
+    assert len(list(tmp_path.glob("process-*"))) == 2
 
 
 def test_a_bug_in_a_worker_ends_the_run_and_shows_where(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
 from benchmarks import determinism, launch, registry, tune, worth
 from benchmarks.arguments import COST_TASKS, RANK_METHODS, layout
+from benchmarks.bench import Bench
 from benchmarks.checking.comparison import check, exit_status
 from benchmarks.commands.printing import print_costs, print_ranks, print_tables, width
 from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
@@ -36,7 +37,6 @@ from benchmarks.repeat import as_before, repetition
 from benchmarks.report.check_report import render_check
 from benchmarks.report.speed_report import render_speed
 from benchmarks.result import Result
-from benchmarks.run import Bench
 from benchmarks.settings import load_settings, parse_assignment
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.growth import growth_json, measure_growth
@@ -234,6 +234,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         workers=arguments.workers,
         shard=arguments.shard,
         quiet=arguments.quiet,
+        ray=getattr(arguments, "ray", None),  # not all commands have it
     )
 
 

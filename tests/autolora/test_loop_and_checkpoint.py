@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,49 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatc
         save_checkpoint(path, {"step": 2})
     assert load_checkpoint(path) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit_of_a_tensor(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def change_the_outline(content: bytes) -> bytes:
+    assert b"done" in content
+    return content.replace(b"done", b"gone")
+
+
+DAMAGES = [cut, flip_a_bit_of_a_tensor, change_the_outline, lambda _: b"", lambda _: bytes(64)]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_stage_begins_anew(
+    damage: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Interrupted):
+        walk(stop_after(7, checkpoints=tmp_path))
+    path = tmp_path / "walk.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    steps: list[Progress] = []
+    end = walk(Runtime(checkpoints=tmp_path, progress=steps.append))
+    assert steps[0].step == 1
+    assert torch.equal(end, walk(Runtime()))
+    assert f"{path} is damaged" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == ["walk.damaged"]
+
+
+def test_a_checkpoint_keeps_every_kind_of_number(tmp_path: Path) -> None:
+    kinds = [torch.float64, torch.bfloat16, torch.int64, torch.bool, torch.uint8]
+    state = {str(kind): torch.ones(3, 2).to(kind) for kind in kinds} | {
+        "none": torch.zeros(0),
+        "one": torch.tensor(2.0),
+    }
+    save_checkpoint(tmp_path / "state.safetensors", state)
+    found = load_checkpoint(tmp_path / "state.safetensors")
+    assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in state.items())
 
 
 @pytest.mark.parametrize("interruption", [1, 7, 19])

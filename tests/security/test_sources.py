@@ -134,10 +134,15 @@ RULES: Mapping[str, tuple[Callable[[ast.Module], list[str]], tuple[str, ...]]] =
 }  # fmt: skip
 
 
+ASKED = {"opens no connections itself": "benchmarks/cluster.py"}
+"""Rule -> who may break it: `--ray HOST:PORT` asks for a connection."""
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_our_code(rule: str) -> None:
     find, _ = RULES[rule]
     sources = [path for path in SOURCES if rule != STRICTER or path.is_relative_to(ROOT / "benchmarks")]
+    sources = [path for path in sources if str(path.relative_to(ROOT)) != ASKED.get(rule)]
     assert len(sources) > 150
     found = {path.relative_to(ROOT): find(ast.parse(path.read_text("utf-8"))) for path in sources}
     assert not {path: names for path, names in found.items() if names}

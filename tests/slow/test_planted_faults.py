@@ -17,7 +17,7 @@ from scipy import stats
 from autolora import training
 from autolora.hypergradient import Hypergradient
 from autolora.rank_search import RankSearch
-from benchmarks import run as runner
+from benchmarks import bench as runner
 from benchmarks.checking.comparison import LEVEL, CellCheck, check
 from benchmarks.launch import Request, Scope, launch
 from benchmarks.published import RESULTS

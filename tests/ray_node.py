@@ -1,0 +1,28 @@
+"""What a Ray worker does before its first cell in tests: it gets the fakes, and tells what it opens and trains."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import benchmarks
+from benchmarks import models
+from tests import fakes
+
+FOLDER = "RAY_TEST_FOLDER"
+
+
+def install() -> None:
+    fakes.install()
+    models.open_backbone = _told("opened", models.open_backbone)  # type: ignore[assignment]
+    fakes.Steady.train = _told("trained", fakes.Steady.train)  # type: ignore[method-assign]
+
+
+def _told(name: str, function: Any) -> Any:
+    """The function, which writes at each call by which process, and from which code."""
+
+    def call(*arguments: Any) -> Any:
+        with Path(os.environ[FOLDER], name).open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {Path(benchmarks.__file__).parent}\n")
+        return function(*arguments)
+
+    return call
