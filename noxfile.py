@@ -1,10 +1,12 @@
 """What a person does here, as sessions: `nox -s glue`. All of them share one environment, installed once."""
 
 import hashlib
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nox
 from nox.command import CommandFailed
@@ -19,6 +21,11 @@ BETTY = "betty-ml==0.2.1"
 """Says that it needs an older Python, and runs on this one; it must not pull in an older torch either."""
 OFFICIAL_METRICS = "pycocoevalcap==1.2"
 """Carries METEOR and the tokeniser that E2E's and WebNLG's metrics need, 100 MB."""
+FUZZER = "atheris>=3"
+"""Has wheels for Linux alone."""
+AUDITOR = "pip-audit>=2.9"
+READERS = ("tsv", "scores", "csv", "bars", "xml", "json", "iob2", "result", "predictions")
+"""What is fuzzed (tests/fuzz/targets.py)."""
 PIP = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 CANNOT_COMPARE = 2
@@ -140,6 +147,32 @@ def slow_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of files, each for so many seconds (60): `nox -s fuzz -- 600 tsv xml`; docs/reliability.md."""
+    seconds, *readers = session.posargs or ("60",)
+    install(session)
+    session.run(*PIP, FUZZER, external=True)
+    for reader in readers or READERS:
+        shared(session, "-m", "tests.fuzz", reader, seconds)
+
+
+@nox.session
+def pip_audit(session: nox.Session) -> None:
+    """Look up all that is installed among known vulnerabilities; where their database is out of reach, nothing passes."""
+    install(session)
+    session.run(*PIP, "-c", "constraints.txt", AUDITOR, external=True)
+    report = SHARED / "audit.json"
+    report.unlink(missing_ok=True)
+    options = ("--skip-editable", "--progress-spinner", "off", "--format", "json", "--output", str(report))
+    shared(session, "-m", "pip_audit", *options, *session.posargs, success_codes=(0, 1))
+    packages = json.loads(report.read_text("utf-8"))["dependencies"] if report.is_file() else []
+    left_out = [package["name"] for package in packages if "skip_reason" in package]
+    session.log(f"{len(packages) - len(left_out)} packages looked up; not: {', '.join(left_out) or 'none'}")
+    if problem := audit_problem(packages):
+        session.error(problem)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The library's API reference, from its docstrings, into site/; docs/ are pages to be read as they are."""
     install(session)
@@ -178,6 +211,22 @@ def shared(
         interrupt_timeout=PATIENCE_SECONDS,
         success_codes=success_codes,
     )
+
+
+def audit_problem(packages: Sequence[Mapping[str, Any]]) -> str | None:
+    """What keeps an audit from being passed, from pip-audit's own report; None where nothing does.
+
+    Packages that it could not look up are no findings to pip-audit, even if they are all that there are.
+    """
+    looked_up = [package for package in packages if "skip_reason" not in package]
+    found = [
+        f"{package['name']}: {', '.join(each['id'] for each in package['vulns'])}"
+        for package in looked_up
+        if package["vulns"]
+    ]
+    if not looked_up:
+        return "nothing was audited: the database of vulnerabilities is out of reach"
+    return f"known vulnerabilities: {'; '.join(found)}" if found else None
 
 
 def install(session: nox.Session) -> None:

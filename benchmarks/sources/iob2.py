@@ -28,7 +28,7 @@ def read_iob2(path: Path, types: Sequence[str]) -> list[Row]:
     tokens: list[str] = []
     tags: list[str] = []
     for number, line in [*lines_of(path), (0, "")]:
-        if line.startswith(COMMENT):
+        if line.startswith(COMMENT) and "\t" not in line:  # with a tab it is a token
             continue
         if not line.strip():
             if tokens:

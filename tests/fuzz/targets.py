@@ -1,20 +1,21 @@
 """What is fuzzed: each reader of files, with well-formed files and words to start from."""
 
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.nested import plain
+from benchmarks.nested import build, plain
 from benchmarks.result import Environment, Result
 from benchmarks.sources.e2e import read_e2e
 from benchmarks.sources.iob2 import read_iob2
 from benchmarks.sources.rows import Columns, fingerprint
 from benchmarks.sources.tsv import TsvLayout, read_tsv
 from benchmarks.sources.webnlg import read_webnlg
-from benchmarks.spec import InputError, Row
-from benchmarks.store import Store, read_result, write_result
+from benchmarks.spec import InputError, Prediction, Row
+from benchmarks.store import Store, read_predictions, read_result, write_result
 
 LAYOUT = TsvLayout(folder="pairs", text=("question", "sentence"), label="label")
 COLUMNS = Columns(text=("question", "sentence"), labels=("yes", "no"))
@@ -129,6 +130,13 @@ def _result(path: Path) -> None:
     assert read_result(path) == result
 
 
+def _predictions(path: Path) -> None:
+    """As JSON: packed, hardly a changed byte would come to be read."""
+    path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    for split, values in read_predictions(path).items():
+        assert build(Prediction, values, split)
+
+
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "tsv": Target(file="train.tsv", read=_tsv(COLUMNS), seeds=[TSV], words=["label", "question", "no"]),
@@ -160,6 +168,12 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             read=_result,
             seeds=[json.dumps(plain(RESULT)).encode()],
             words=["null", "NaN", "1e999", "\\ud800", "../", "[[[[", "{}", "[]", "schema", "failed", "reason", "true"],
+        ),
+        "predictions": Target(
+            file="predictions.json",
+            read=_predictions,
+            seeds=[b'{"validation": {"labels": [1], "predictions": [0], "scores": [[0.5, -0.5]]}}'],
+            words=["null", "NaN", "parts"],
         ),
     }
 )

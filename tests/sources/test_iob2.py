@@ -42,6 +42,10 @@ def test_sentences_are_read_whatever_the_line_ends(text: str, tmp_path: Path) ->
     assert read_iob2(write(tmp_path / "f", text), TYPES) == ROWS
 
 
+def test_a_token_that_looks_like_a_comment_is_a_token(tmp_path: Path) -> None:
+    assert read_iob2(write(tmp_path / "f", "###MEDLINE:1\n\n###\tO\n"), TYPES) == [{"tokens": "###", "tags": ["O"]}]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
