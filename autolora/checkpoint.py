@@ -56,7 +56,10 @@ def load_checkpoint(path: Path) -> State:
     outline = described.get("outline", "")
     if described.get("sha256") != _digest(outline, tensors):
         raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its sha256 is not the one that it names")
-    return _unpack(json.loads(outline), tensors)
+    try:
+        return _unpack(json.loads(outline), tensors)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its outline is none: {error!r}") from error
 
 
 class TensorState:

@@ -1,7 +1,7 @@
 """Settings of a run: defaults -> a preset -> a protocol -> the command line; unknown keys are refused."""
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -177,9 +177,11 @@ def _path(preset: str) -> Path:
     return Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
 
 
-def _read(preset: str) -> list[Table]:
+def _read(preset: str, extending: Sequence[Path] = ()) -> list[Table]:
     """A preset's tables: those of the preset that it extends, and its own."""
     path = _path(preset)
+    if path in extending:
+        raise InputError(f"{extending[-1]} extends {preset}, which extends it: let one of them extend none")
     if not path.is_file():
         raise unknown_name("preset", preset, preset_names())
     try:
@@ -187,9 +189,7 @@ def _read(preset: str) -> list[Table]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
     extended = own.pop("extends", None)
-    if extended == preset:
-        raise InputError(f"{path} extends itself: let it extend another preset, or none")
-    return [*(_read(extended) if extended else []), own]
+    return [*(_read(extended, (*extending, path)) if extended else []), own]
 
 
 def _check_sections(layer: Table) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from benchmarks.nested import build, plain
 from benchmarks.result import MIGRATIONS, SCHEMA, Result, Scores
 from benchmarks.spec import InputError, Prediction
+from benchmarks.untrusted import read_json, unpack
 
 Record = TypeVar("Record")
 RESULT_FILE = "result.json"
@@ -117,10 +118,13 @@ class CellFolder:
         return read_result(path) if path.exists() else None
 
     def curve(self) -> dict[int, Mapping[str, Scores]]:
-        """Epochs done -> evaluation split -> metrics, as far as they are known."""
+        """Epochs done -> evaluation split -> metrics, as far as they are known. Raises DamagedError."""
         path = self.path / "epochs.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {record["epoch"]: record["metrics"] for record in map(json.loads, lines)}
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            return {record["epoch"]: record["metrics"] for record in map(json.loads, lines)}
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"{path} is damaged: {error!r}; remove {self.path} to begin the cell anew") from error
 
     def write_curve(self, curve: Mapping[int, Mapping[str, Scores]]) -> None:
         """Keep the metrics of the epochs done, one line each."""
@@ -164,8 +168,11 @@ def write_predictions(path: Path, predictions: Mapping[str, Any]) -> None:
 def read_predictions(path: Path) -> dict[str, Any]:
     """Read what `write_predictions` wrote. Raises InputError: the file is missing or damaged."""
     try:
-        return dict(json.loads(gzip.decompress(path.read_bytes())))
-    except (OSError, EOFError, ValueError) as error:
+        predictions = read_json(unpack(path.read_bytes()))
+        for split, values in predictions.items():
+            build(Prediction, values, split)
+        return dict(predictions)
+    except (OSError, ValueError, TypeError, AttributeError, InputError) as error:
         raise InputError(f"{path} cannot be read: {error}; without it, run the cell again") from error
 
 
@@ -182,8 +189,7 @@ def read_result(path: Path) -> Result:
         DamagedError: it is no JSON, lacks something, or is not what the sums beside it are of.
     """
     sums = path.with_name(SUMS_FILE)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if sums.exists() and f"{digest}  {path.name}" not in sums.read_text("utf-8").splitlines():
+    if sums.exists() and f"{_digest(path)}  {path.name}" not in sums.read_text("utf-8", "replace").splitlines():
         raise DamagedError(f"{path} is not what {sums.name} beside it is of; {RESULT.remedy}")
     return read_record(path, RESULT)
 
@@ -196,15 +202,24 @@ def read_record(path: Path, form: Format[Record]) -> Record:
         DamagedError: it is no JSON, or lacks something.
     """
     try:
-        values = json.loads(path.read_bytes())
-        while (found := values.get("schema")) in form.migrations:
+        values = read_json(path.read_bytes())
+        while isinstance(found := values.get("schema"), int) and found in form.migrations:
             values = {**form.migrations[found](values), "schema": found + 1}
         record = build(form.kind, values, form.name) if found == form.schema else None
     except (ValueError, AttributeError, InputError) as error:
         raise DamagedError(f"{path} is no {form.name}: {error}; {form.remedy}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; {form.remedy}") from error
     if record is None:
         raise InputError(f"{path} has schema {found}, this version reads {form.schema}; {form.remedy}")
     return record
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; {RESULT.remedy}") from error
 
 
 def _result_bytes(result: Result) -> bytes:

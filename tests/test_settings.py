@@ -142,3 +142,12 @@ def test_a_method_that_needs_another_shares_its_settings_where_both_have_them(pr
         "training": {"lr": 0.125, "epochs": 1.0, "steps": 3, "max_steps": None, "batch_size": 2, "micro_batches": 1},
         "factor": 1,
     }
+
+
+@pytest.mark.parametrize("ring", [["one"], ["one", "two"], ["one", "two", "three"]])
+def test_presets_that_extend_each_other_are_refused(ring: list[str], tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.toml" for name in ring]
+    for path, extended in zip(paths, [*paths[1:], paths[0]], strict=True):
+        path.write_text(f'extends = "{extended}"\n', "utf-8")
+    with pytest.raises(InputError, match="let one of them extend none"):
+        load_settings(str(paths[0]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.spec import InputError, Prediction
-from benchmarks.store import Store, read_predictions, read_result, write_atomically, write_result
+from benchmarks.store import DamagedError, Store, read_predictions, read_result, write_atomically, write_result
 from tests.fakes import make_result
 
 
@@ -53,6 +53,15 @@ def test_an_epoch_written_twice_is_kept_once(tmp_path: Path) -> None:
     for epoch, value in ((1, 10.0), (2, 20.0), (2, 21.0)):
         folder.write_curve(folder.curve() | {epoch: {"validation": {"matthews": value}}})
     assert folder.curve() == {1: {"validation": {"matthews": 10.0}}, 2: {"validation": {"matthews": 21.0}}}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"epoch": 1}', "3"])
+def test_damaged_scores_of_epochs_are_named_with_what_to_do(tmp_path: Path, content: str) -> None:
+    folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
+    folder.write_curve({1: {}})
+    (folder.path / "epochs.jsonl").write_text(content, "utf-8")
+    with pytest.raises(DamagedError, match="to begin the cell anew"):
+        folder.curve()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ function seedArticle(result) {
   const article = make("article");
   article.append(make("h5", `Seed ${result.seed}`));
   for (const [split, scores] of Object.entries(result.metrics)) article.append(make("div", split), pairs(numbers(scores, 2)));
-  if (Object.keys(result.curve).length > 1) article.append(curve(result.curve));
+  if (Object.values(result.curve).filter((score) => score !== null).length > 1) article.append(curve(result.curve));
   if (Object.keys(result.ranks).length) article.append(folding("Ranks", pairs(result.ranks)));
   article.append(folding("Seconds", pairs(numbers(result.seconds, 1))));
   article.append(folding("Where and from what", pairs(result.facts)));
