@@ -61,9 +61,8 @@ def joined(address: str, plan: Sequence[PlannedCell]) -> Iterator[Any]:
         _check_reachable(address)
     import ray  # noqa: PLC0415  an optional package, which reads the variables above
 
-    with ExitStack() as stack:
-        code = Path(stack.enter_context(TemporaryDirectory(prefix=SCRATCH)))
-        pack(code, (cell.config[name] for cell in cells for name in ("data", "model")))
+    with ExitStack() as stack, TemporaryDirectory(prefix=SCRATCH) as code:
+        pack(Path(code), (cell.config[name] for cell in cells for name in ("data", "model")))
         own: dict[str, Any] = {}
         if address == LOCAL:
             # Not where TMPDIR is: the path of a socket has at most 104 bytes.
@@ -71,19 +70,16 @@ def joined(address: str, plan: Sequence[PlannedCell]) -> Iterator[Any]:
             temporary = stack.enter_context(TemporaryDirectory(prefix=SCRATCH, dir=place, ignore_cleanup_errors=True))
             own = {"num_cpus": usable_cores(), "include_dashboard": False, "_temp_dir": temporary}
         stack.callback(ray.shutdown)
+        told = {"runtime_env": runtime_env(Path(code)), "log_to_driver": False, "logging_level": logging.ERROR}
         try:
-            ray.init(
-                address,
-                runtime_env=runtime_env(code),
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **own,
-            )
+            ray.init(address, **told, **own)
         except (ConnectionError, ray.exceptions.RayError, RuntimeError) as error:
             raise InputError(
                 f"--ray {address}: {error}. `ray start --head` begins a cluster, `ray start --address HOST:PORT` adds "
                 "this machine to one; --ray local needs neither"
             ) from error
+        connection = stack.pop_all()
+    with connection:  # the copy of the code has gone: the cluster has it
         yield ray
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ cluster.runtime_env = with_fakes
 sys.exit(cli.main())
 """
 LONG = ("--methods=steady", "--set=training.steps=300", "--set=methods.steady.step_seconds=0.05")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,7 @@ def cluster(temporary: Path) -> Iterator[Any]:
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("TMPDIR", str(temporary))
@@ -70,8 +70,17 @@ def cluster(temporary: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def start(cluster: Any, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    return partial(command, tmp_path, f"--ray={cluster.address}")
+def start(cluster: Any, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a run on the cluster, which does not outlive the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*options: str) -> subprocess.Popen[str]:
+        begun.append(command(tmp_path, f"--ray={cluster.address}", *options))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
 
 
 def command(folder: Path, *options: str) -> subprocess.Popen[str]:
@@ -105,7 +114,7 @@ def told(folder: Path, name: str) -> list[str]:
     return path.read_text("utf-8").splitlines() if path.exists() else []
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -154,11 +163,12 @@ def test_a_cell_of_a_killed_node_runs_again_on_another_one(start: Any, cluster: 
 def test_a_signal_cancels_all_cells_and_leaves_nothing_behind(
     start: Any, tmp_path: Path, temporary: Path, number: signal.Signals, status: int
 ) -> None:
+    left_before = set(temporary.glob("autolora-bench-*"))  # a killed node's
     process = start(*LONG, "--seeds=3")
     wait_until(lambda: len(told(tmp_path, "trained")) == 2)
     process.send_signal(number)
     assert "stopped with 3 of 3 cells to do; the same command goes on from there" in ended(process, status)
-    assert not list(temporary.glob("autolora-bench-*"))
+    assert set(temporary.glob("autolora-bench-*")) <= left_before
     assert not any(path.is_file() for path in (tmp_path / "runs").rglob("*"))
     assert [is_gone(line) for line in told(tmp_path, "trained")] == [True] * 2
 
@@ -196,7 +206,7 @@ def test_a_ray_of_its_own_is_reached_from_this_machine_alone_and_ends_with_the_r
         monkeypatch.setenv(name, value)
     left_before = set(Path("/tmp").glob("autolora-bench-*"))  # noqa: S108  where a private Ray has its sockets
     process = command(tmp_path, "--ray=local", *LONG)
-    wait_until(lambda: bool(told(tmp_path, "trained")), seconds=120)
+    wait_until(lambda: bool(told(tmp_path, "trained")))
     processes = psutil.Process(process.pid).children(recursive=True)
     ports = [found.laddr.ip for each in processes for found in each.net_connections("inet") if found.status == "LISTEN"]
     process.send_signal(signal.SIGINT)
