@@ -56,12 +56,12 @@ def at_the_start(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
 
 
 def between_two_steps(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
-    patch.setattr(loop, "Progress", at_call(rng.randrange(1, STEPS), loop.Progress))
+    patch.setattr(loop, "Progress", at_call(rng.randint(1, STEPS // 2), loop.Progress))
 
 
 def in_a_checkpoint(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """Once the bytes are in the temporary file, or as it is about to take the other's place."""
-    save = at_call(rng.randrange(1, STEPS - 1), checkpoint.os.fsync)
+    save = at_call(rng.randint(1, STEPS // 2), checkpoint.os.fsync)
     patch.setattr(checkpoint, "os", type("os", (), {"fsync": save, "getpid": os.getpid}))
 
 
