@@ -244,6 +244,7 @@ def _ranks(text: str) -> list[int]:
 
 def _add_format(parser: argparse.ArgumentParser, forms: Sequence[str] = FORMATS) -> None:
     parser.add_argument("--format", choices=forms, default="text", help="of what is printed")
+    parser.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
 
 
 def _add_figures(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.nested import plain
-from benchmarks.result import Environment
+from benchmarks.result import Environment, Result
 from benchmarks.store import Format, read_record, write_atomically
 from benchmarks.untrusted import check_folder_names
 
@@ -151,6 +151,12 @@ def write_cost_run(folder: Path, run: CostRun) -> Path:
     path = folder / FOLDER / f"{stamp}-{run.preset}-{run.environment.key[:8]}.json"
     write_atomically(path, (json.dumps(plain(run), indent=1, allow_nan=False) + "\n").encode())
     return path
+
+
+def cost_runs_like(folder: Path, result: Result) -> list[CostRun]:
+    """Those of a result's preset and backbone, the oldest first. Raises InputError: one cannot be read."""
+    like = (result.preset, result.model_title, result.model_parameters)
+    return [run for run in cost_runs(folder) if (run.preset, run.model_title, run.model_parameters) == like]
 
 
 def cost_runs(folder: Path) -> Sequence[CostRun]:

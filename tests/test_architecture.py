@@ -16,7 +16,7 @@ LAYERS = (
     {"nested"},
     {"protocols"},
     {"result", "settings"},
-    {"energy", "environment", "locks", "memory", "published", "stopping", "store"},
+    {"energy", "environment", "locks", "terminal", "memory", "published", "stopping", "store"},
     {
         "comparability",
         "cost_record",

@@ -13,7 +13,7 @@ from benchmarks.claims.claim import read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import examine_claims
 from benchmarks.commands.printing import width
-from benchmarks.cost_record import cost_runs
+from benchmarks.cost_record import cost_runs, cost_runs_like
 from benchmarks.published import RESULTS, published_table, score_tables
 from benchmarks.report.check_report import render_check, render_cost_check
 from benchmarks.report.claim_report import render_claims
@@ -45,7 +45,7 @@ def show_claims(arguments: argparse.Namespace) -> int:
             Evidence(
                 results=results,
                 store=store,
-                costs=[run for run in cost_runs(store.folder) if run.preset == results[0].preset],
+                costs=cost_runs_like(store.folder, results[0]),
                 speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
                 margin=claims.margin,
             ),

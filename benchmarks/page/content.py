@@ -13,7 +13,7 @@ from benchmarks.claims.claim import Claims, read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import ExaminedClaims, examine_claims
 from benchmarks.comparability import incomparable
-from benchmarks.cost_record import cost_runs
+from benchmarks.cost_record import cost_runs_like
 from benchmarks.page.figures import Drawings, Picture, draw_all, drawings
 from benchmarks.published import PublishedTable, published_figure, published_table, score_tables
 from benchmarks.report import score_table
@@ -100,8 +100,8 @@ def page_content(folder: Path) -> Page:
 
 
 def newest_costs(group: Sequence[Result], store: Store) -> list[CostReport]:
-    """What the newest cost run of the group's preset says; empty where there is none."""
-    runs = [run for run in cost_runs(store.folder) if run.preset == group[0].preset]
+    """What the newest cost run of the group's preset and backbone says; empty where there is none."""
+    runs = cost_runs_like(store.folder, group[0])
     return [cost_report(run, published_table(5)) for run in runs[-1:]]
 
 
@@ -114,11 +114,10 @@ def _section(
     name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable], claims: Claims
 ) -> Section:
     newest = max(group, key=lambda result: result.finished)
-    costs = [run for run in cost_runs(store.folder) if run.preset == newest.preset]
     evidence = Evidence(
         results=group,
         store=store,
-        costs=costs,
+        costs=cost_runs_like(store.folder, newest),
         speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
         margin=claims.margin,
     )
