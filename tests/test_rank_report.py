@@ -1,3 +1,5 @@
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +7,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.published import authors_ranks
+from benchmarks.report import figures
 from benchmarks.report.figures import rank_heatmap, search_course
 from benchmarks.report.rank_report import rank_report, render_ranks, role_of
 from benchmarks.result import Result
@@ -101,6 +104,18 @@ def test_figures_are_drawn_in_the_format_of_their_name(ending: str, tmp_path: Pa
     search_course(searches, tmp_path / f"course.{ending}")
     start = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending]
     assert all((tmp_path / f"{name}.{ending}").read_bytes().startswith(start) for name in ("ranks", "course"))
+
+
+def test_powers_on_an_axis_are_numbers_and_a_title_is_no_formula(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(figures.STYLE, "svg.fonttype", "none")  # texts that can be read back
+    odd = replace(searched(0, [1, 2, 3, 4, 5, 6]), task_title="$\\frac$")
+    search_course([odd], tmp_path / "course.svg")
+    drawn = (tmp_path / "course.svg").read_text("utf-8")
+    assert "mathdefault" not in drawn
+    assert re.search(r">0\.0*1<|>1e-0\d<", drawn)
+    assert "$\\frac$" in drawn
 
 
 def test_searches_of_older_results_without_every_field_are_drawn_too(tmp_path: Path) -> None:

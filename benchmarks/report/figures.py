@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from benchmarks.published import authors_ranks
 from benchmarks.report.cost_report import CostReport
@@ -89,8 +90,8 @@ def search_course(results: Sequence[Result], path: Path) -> None:
             axis.set_title(title)
             axis.set_xlabel("step")
         for title in ("norms of the terms", "eta's share"):
-            axes[title].set_yscale("log")
-        axes["norms of the terms"].legend(frameon=False)
+            _make_logarithmic(axes[title])
+        axes["norms of the terms"].set_title("norms: direct -, second-order ···")
         figure.suptitle(f"{results[0].task_title}, {results[0].method_title}: {len(results)} searches")
         _save(figure, path)
 
@@ -217,7 +218,7 @@ def growth_curves(growth: Mapping[str, Any], path: Path) -> None:
                 axis.plot(values, times, marker=marker, color=colour, markersize=4, linewidth=1, label=kind)
                 axis.plot(values, floors, ":", color=colour, linewidth=1, label=f"{kind}, floor")
             axis.set_xscale("log", base=2)
-            axis.set_yscale("log")
+            _make_logarithmic(axis)
             axis.set_xticks(values, [str(value) for value in values])
             axis.set_xlabel(title)
         figure.axes[0].set_ylabel("milliseconds per step")
@@ -253,6 +254,13 @@ def _look(method: str, summaries: Summaries) -> tuple[str, str, str]:
     return LOOKS[methods.index(method) % len(LOOKS)]
 
 
+def _make_logarithmic(axis: Axes) -> None:
+    """Scale upwards by powers, told as numbers: formulas are not parsed, so that no title can be one."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _legend(figure: Figure, summaries: Summaries) -> None:
     titles = {method: summary.results[0].method_title for (_, method), summary in summaries.items()}
     handles = [
@@ -270,10 +278,9 @@ def _after(result: Result, epoch: int) -> float | None:
 def _course(axes: dict[str, Axes], result: Result) -> None:
     history = result.details["history"]
     steps = [record["step"] for record in history]
-    first = result.seed == 0
     thin: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.8}
     axes["validation loss"].plot(steps, [record["valid_loss"] for record in history], **thin)
-    for name, label, style in (("direct_norm", "direct", "-"), ("second_order_norm", "second-order", ":")):
+    for name, style in (("direct_norm", "-"), ("second_order_norm", ":")):
         values = [record.get(name) for record in history]
         if all(values):
             axes["norms of the terms"].plot(
@@ -281,7 +288,6 @@ def _course(axes: dict[str, Axes], result: Result) -> None:
                 values,
                 style,
                 color="black" if style == "-" else "tab:orange",
-                label=label if first else None,
                 **thin,
             )
     shares = [record["second_order_share"] for record in history]
