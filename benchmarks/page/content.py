@@ -70,12 +70,16 @@ class Page:
 
 
 def page_content(folder: Path) -> Page:
-    """Everything from a folder of results, or of one store per preset. Raises InputError: it holds neither."""
+    """Everything from a folder of results, or of one store per preset: real data first, then what has most results.
+
+    Raises:
+        InputError: it holds neither.
+    """
     claims = read_claims()
     published = [published_table(number) for number in score_tables()]
     found = sorted(
         ((group, store) for store in stores_in(folder) for group in groups(store.results())),
-        key=lambda pair: pair[0][0].data_source.startswith("embedded"),
+        key=lambda pair: (pair[0][0].data_source.startswith("embedded"), -len(pair[0])),
     )
     named = [(f"s{place}", group, store) for place, (group, store) in enumerate(found)]
     judged = [judge(group, published, claims.margin).cells for group, _ in found]
