@@ -218,7 +218,8 @@ def train(
         )
     finally:
         restore()
-    if not all(bool(weight.isfinite().all()) for weight in optimization.weights):
+    finite = problem.runtime.projection or all(bool(weight.isfinite().all()) for weight in optimization.weights)
+    if not finite:  # what a projection has trained is worth nothing, whatever it is
         raise NonFiniteLossError(f"{stage}: a weight is NaN or infinite after step {steps}; try a lower lr")
     return seconds
 

@@ -20,9 +20,8 @@ from benchmarks.node import SCRATCH, Finished, Order, Refused, work
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
-from benchmarks.run import next_cell
 from benchmarks.saving import model_card
-from benchmarks.schedule import in_order, is_ready
+from benchmarks.schedule import in_order, is_ready, left_of, next_cell, results_at_hand, results_in_order
 from benchmarks.shipping import pack
 from benchmarks.spec import InputError
 from benchmarks.store import Store, write_atomically
@@ -119,8 +118,7 @@ def run_on_cluster(
         InputError: no node has room for a cell, one refuses it, or a cell's node was lost too often.
     """
     store.check_writable()
-    results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
-    to_do = {planned.cell.identity: planned for planned in plan if not planned.done}
+    results, to_do = results_at_hand(plan), left_of(plan)
     waiting = in_order(to_do.values())
     with _Crew(ray, store, threads, progress) as crew:
         for planned in waiting:
@@ -143,9 +141,7 @@ def run_on_cluster(
                 results[result.identity] = result
     if crew.lost:
         raise InputError("\n".join([*crew.lost, "the other cells are kept; fewer --workers need less memory"]))
-    if left := len(to_do.keys() - results.keys()):
-        raise Interrupted(f"stopped with {left} of {len(plan)} cells to do")
-    return [results[planned.cell.identity] for planned in plan]
+    return results_in_order(plan, results)
 
 
 def _resources(cell: Cell, threads: int) -> dict[str, int]:

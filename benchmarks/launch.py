@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import floor
 from typing import Any
 
@@ -124,7 +125,8 @@ def launch(request: Request) -> Launched:
         progress = RunProgress(planned.cells, quiet=request.quiet)
         with StopOnSignal() as stop:
             try:
-                results = _run(planned, request.store, materials, progress, stop.requested, ray)
+                run_cells = _launcher(planned, materials, ray)
+                results = run_cells(planned.cells, request.store, progress=progress, stop=stop.requested)
             except Interrupted as interruption:
                 return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
             finally:
@@ -139,15 +141,13 @@ def _cluster(request: Request, planned: Plan) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _run(  # noqa: PLR0917
-    planned: Plan, store: Store, materials: Materials, progress: RunProgress, stop: Callable[[], bool], ray: Any
-) -> list[Result]:
-    if planned.workers == 1 and not ray:
-        return run(planned.cells, store, materials, progress, stop)
-    several = {"workers": planned.workers, "threads": planned.threads}
+def _launcher(planned: Plan, materials: Materials, ray: Any) -> Callable[..., list[Result]]:
+    """What runs cells of a store, telling `progress` and asking `stop`."""
     if ray:
-        return run_on_cluster(planned.cells, store, ray, progress=progress, stop=stop, **several)
-    return run_in_workers(planned.cells, store, progress=progress, stop=stop, **several)
+        return partial(run_on_cluster, ray=ray, workers=planned.workers, threads=planned.threads)
+    if planned.workers == 1:
+        return partial(run, materials=materials)
+    return partial(run_in_workers, workers=planned.workers, threads=planned.threads)
 
 
 def _part(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:

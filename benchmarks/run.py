@@ -15,7 +15,7 @@ from autolora.clocks import Clocks
 from autolora.problem import Outcome
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, silent
 from benchmarks.bench import Bench
-from benchmarks.locks import held, is_held
+from benchmarks.locks import held
 from benchmarks.materials import Materials
 from benchmarks.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from benchmarks.nested import digest
@@ -23,6 +23,7 @@ from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
 from benchmarks.saving import save_adapter
+from benchmarks.schedule import next_cell, results_at_hand, results_in_order
 from benchmarks.spec import InputError, Prediction
 from benchmarks.store import Store, plain_predictions
 from benchmarks.tracking import open_tracking
@@ -41,7 +42,7 @@ def run(
         InputError: the store cannot be written, the data or the backbone have gone, or a package is missing.
     """
     store.check_writable()
-    results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
+    results = results_at_hand(plan)
     waiting = [planned for planned in plan if not planned.done]
     while waiting:
         planned = next_cell(waiting, store) or waiting[0]
@@ -52,21 +53,7 @@ def run(
         results[planned.cell.identity] = result
         if stop() and waiting:
             raise Interrupted(f"stopped after {planned.cell.name}")
-    return [results[planned.cell.identity] for planned in plan]
-
-
-def next_cell(waiting: Sequence[PlannedCell], store: Store) -> PlannedCell | None:
-    """The first cell that no other run on this store has, and that waits for none of the others; None: there is none."""
-    left = {planned.cell.identity for planned in waiting}
-    return next(
-        (
-            planned
-            for planned in waiting
-            if (planned.cell.needs is None or planned.cell.needs.identity not in left)
-            and not is_held(planned.cell.folder(store).path)
-        ),
-        None,
-    )
+    return results_in_order(plan, results)
 
 
 def run_cell(

@@ -17,8 +17,8 @@ from benchmarks.materials import Materials, open_materials
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
-from benchmarks.run import fail_cell, next_cell, run_cell
-from benchmarks.schedule import in_order, is_ready
+from benchmarks.run import fail_cell, run_cell
+from benchmarks.schedule import in_order, is_ready, left_of, next_cell, results_at_hand, results_in_order
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
@@ -59,8 +59,7 @@ def run_in_workers(
         InputError: the store cannot be written, data or backbone have gone, or workers are killed whatever they do.
     """
     store.check_writable()
-    results = {planned.cell.identity: planned.result for planned in plan if planned.done and planned.result}
-    to_do = {planned.cell.identity: planned for planned in plan if not planned.done}
+    results, to_do = results_at_hand(plan), left_of(plan)
     waiting = in_order(to_do.values())
     with _Crew(store, threads, progress, _modules(plan)) as crew:
         while crew.working or (waiting and not crew.stopped):
@@ -79,9 +78,7 @@ def run_in_workers(
             if stop():
                 crew.stop()
     crew.raise_errors()
-    if left := len(to_do.keys() - results.keys()):
-        raise Interrupted(f"stopped with {left} of {len(plan)} cells to do")
-    return [results[planned.cell.identity] for planned in plan]
+    return results_in_order(plan, results)
 
 
 @dataclass
@@ -164,7 +161,8 @@ class _Crew:
         worker = next(idle, None) or self._hire()
         worker.planned = planned
         deaths = self._deaths[planned.cell.identity]
-        worker.messages.send(_Order(planned.cell, KILLED if deaths >= TRIES else None))
+        with suppress(BrokenPipeError):  # it was killed just now: `listen` will hear of it
+            worker.messages.send(_Order(planned.cell, KILLED if deaths >= TRIES else None))
         self._progress.begin(planned)
 
     def listen(self) -> Iterator[tuple[PlannedCell, Result | None]]:
