@@ -14,10 +14,11 @@ from torch import Tensor
 from autolora.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from autolora.random_state import RandomState
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, never
+from autolora.team import Team
 
 LOG = logging.getLogger(__name__)
 _ACCELERATOR_FETCH_EVERY = 20
-"""On an accelerator the loss is fetched this rarely: fetching waits for everything queued before it."""
+"""On an accelerator the loss is fetched this rarely, and a team asked: that waits for everything queued before it."""
 
 
 class Stateful(Protocol):
@@ -67,25 +68,27 @@ def run_steps(
     """
     if runtime.projection:
         return _project(step, steps, runtime, stage=stage, typical=typical or range)
-    state = {**state, "random": _RandomState(runtime.device)}
+    team = runtime.team
+    state = {**state, "random": _RandomState(runtime.device, team)}
     path = runtime.checkpoints / f"{stage}.safetensors" if runtime.checkpoints else None
-    done, seconds = _resume(path, state) if path and path.exists() else (0, 0.0)
+    done, seconds = _resume(path, state, team) if path else (0, 0.0)
     last_checkpoint = time.monotonic()
 
     def checkpoint() -> None:
         if path:
             with runtime.clocks.measure("checkpoint"):
                 states = {name: item.state_dict() for name, item in state.items()}
-                save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
+                if team.leads:
+                    save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
 
     while done < steps and not finished():
         started = time.perf_counter()
         loss = step(done)
         done += 1
-        due = time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds
         last = done == steps or finished()
-        fetch = runtime.device == "cpu" or due or last or done % _ACCELERATOR_FETCH_EVERY == 0
-        value = loss.item() if fetch else None
+        together = runtime.device == "cpu" or last or done % _ACCELERATOR_FETCH_EVERY == 0
+        due = time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds and (together or team.size == 1)
+        value = loss.item() if together or due else None
         seconds += time.perf_counter() - started
         if value is not None and not math.isfinite(value):
             raise NonFiniteLossError(f"{stage}: the loss is {value} at step {done} of {steps}; try a lower lr")
@@ -93,6 +96,8 @@ def run_steps(
             after_step(done)
         runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=value))
         stop = runtime.stop()
+        if team.size > 1:
+            due, stop = team.any(due, stop) if together else (False, False)
         if stop or (due and not last) or (last and keep_last):
             checkpoint()
             last_checkpoint = time.monotonic()
@@ -124,28 +129,45 @@ def _project(
     return steps * statistics.mean(seconds[len(warmup) :])
 
 
-def _resume(path: Path, state: Mapping[str, Stateful]) -> tuple[int, float]:
-    """Steps done and seconds spent, as the checkpoint has them; a damaged one is set aside."""
-    try:
-        saved = load_checkpoint(path)
-    except DamagedCheckpointError as error:
-        aside = path.replace(path.with_suffix(".damaged"))
-        LOG.warning("%s; it is kept as %s, and the stage begins anew", error, aside.name)
+def _resume(path: Path, state: Mapping[str, Stateful], team: Team) -> tuple[int, float]:
+    """Steps done and seconds spent, as the checkpoint has them; none where there is none."""
+    saved = team.tell(_read(path) if team.leads else None)
+    if saved is None:
         return 0, 0.0
     for name, item in state.items():
         item.load_state_dict(saved["states"][name])
     return saved["done"], saved["seconds"]
 
 
+def _read(path: Path) -> Any:
+    """The checkpoint; None where there is none, or it is damaged and set aside."""
+    if not path.exists():
+        return None
+    try:
+        return load_checkpoint(path)
+    except DamagedCheckpointError as error:
+        aside = path.replace(path.with_suffix(".damaged"))
+        LOG.warning("%s; it is kept as %s, and the stage begins anew", error, aside.name)
+        return None
+
+
 class _RandomState:
-    """Torch's random states on the CPU and on the device."""
+    """Torch's random states on the CPU and on the device, of every member of the team."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, team: Team) -> None:
         self._device = torch.device(device)
+        self._team = team
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> list[dict[str, Tensor]]:
         now = RandomState.now(self._device)
-        return {"cpu": now.cpu} | ({} if now.cuda is None else {"cuda": now.cuda})
+        return self._team.gather({"cpu": now.cpu} | ({} if now.cuda is None else {"cuda": now.cuda}))
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        RandomState(self._device, state["cpu"], state.get("cuda")).restore()
+    def load_state_dict(self, state: Sequence[Mapping[str, Tensor]] | Mapping[str, Tensor]) -> None:
+        members = [state] if isinstance(state, Mapping) else state  # before there were teams, one stood by itself
+        if len(members) != self._team.size:
+            raise ValueError(
+                f"the checkpoint is of {len(members)} processes, and now there are {self._team.size}: begin as many, or "
+                "name another folder for checkpoints"
+            )
+        own = members[self._team.rank]
+        RandomState(self._device, own["cpu"], own.get("cuda")).restore()

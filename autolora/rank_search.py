@@ -51,7 +51,7 @@ class RankSearch:
 
         Raises:
             ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
-                shared projections, no head).
+                shared projections, no head); several processes, and the engine is betty's.
             ImportError: the engine is betty's, which is not installed.
         """
         self.config = config = config or SearchConfig()
@@ -87,8 +87,8 @@ class RankSearch:
 
         Args:
             index: steps done before this one.
-            train_batch: of D_tr, on the runtime's device.
-            valid_batch: of D_val.
+            train_batch: of D_tr, on the runtime's device; all of it, of which a team's members take their parts.
+            valid_batch: of D_val, likewise.
 
         Raises:
             NonFiniteLossError: a selection variable became NaN or infinite.
@@ -141,6 +141,10 @@ class RankSearch:
     def _begin_betty(self) -> "BettyEngine":
         from autolora.search_betty import BettyEngine  # noqa: PLC0415  optional
 
+        if self.model.runtime.team.size > 1:
+            raise ValueError(
+                "the engine 'betty' takes one process; 'finite-difference' is what it computes, in several"
+            )
         roll_back = self.config.order == "selection-first"
         return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
 
@@ -151,11 +155,12 @@ class RankSearch:
         return found
 
     def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
-        number = self.config.training.micro_batches
+        number, team = self.config.training.micro_batches, self.model.runtime.team
         return Bilevel(
             train_loss=self.model.parts(train_batch, number),
             valid_loss=self.model.parts(valid_batch, number),
-            recompute=number > 1 or self.model.forgetful,
+            recompute=number > 1 or team.size > 1 or self.model.forgetful,
+            add_up=team.add_up,
             weights=self.model.weights,
             logits=self.model.logits,
             advance=self._optimization.preview if self.config.look_ahead == "optimizer" else None,
@@ -185,7 +190,7 @@ class RankSearch:
         """Of the train loss at the model's own weights."""
         parts = self.model.parts(batch, self.config.training.micro_batches)
         gradients = [torch.autograd.grad(part(self.model.weights), tensors, materialize_grads=True) for part in parts]
-        return reduce(_sum, gradients)
+        return self.model.runtime.team.add_up(reduce(_sum, gradients))
 
 
 def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:

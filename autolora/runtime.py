@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from autolora.clocks import Clocks
+from autolora.team import Team
 
 Precision = Literal["fp32", "bf16"]
 
@@ -52,7 +53,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Nothing in here changes a result, but for `device`, `precision` and `projection`."""
+    """Nothing in here changes a result, but for `device`, `precision`, `projection`, and the `team` by rounding and masks."""
 
     device: str = "cpu"
     """A torch device: "cpu", "cuda", "cuda:1"."""
@@ -62,6 +63,8 @@ class Runtime:
     """Folder for checkpoints, one file per stage; None keeps none."""
     checkpoint_seconds: float = 60.0
     """At least this many seconds lie between two checkpoints of a stage."""
+    team: Team = field(default_factory=Team.of_this_process)
+    """The processes that compute a batch together; those of torch's default process group, where one was begun."""
     projection: Projection | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)

@@ -42,7 +42,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     def step(index: int) -> Tensor:
         return in_progress.step(index, *batches(index))
 
-    torch.manual_seed(problem.seed)
+    problem.runtime.team.seed(problem.seed)
     seconds = run_steps(
         step,
         steps,

@@ -16,7 +16,7 @@ from autolora.ranks import derive_ranks
 from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.search_config import SearchConfig
 from autolora.selection import PARAMETERISATIONS, parameterisation
-from autolora.training import batch_loss, micro_batches
+from autolora.training import batch_loss, own_parts
 
 
 class SearchModel(nn.Module):
@@ -99,13 +99,13 @@ class SearchModel(nn.Module):
             self.get_submodule(module)._parameters[own] = weight  # type: ignore[assignment]  # noqa: SLF001  functional_call ends too early
 
     def parts(self, batch: Batch, number: int) -> list[Callable[[Sequence[Tensor]], Tensor]]:
-        """Weights -> loss on a part of batch, for so many parts; the losses add up to that of the batch."""
+        """Weights -> loss on a part of batch, for so many parts; those of all members add up to that of the batch."""
 
         def scaled(part: Batch, share: float) -> Callable[[Sequence[Tensor]], Tensor]:
             loss = self.on(part)
             return lambda weights: share * loss(weights)
 
-        return [scaled(part, share) for part, share in micro_batches(batch, number)]
+        return [scaled(part, share) for part, share in own_parts(batch, number, self.runtime.team)]
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU."""

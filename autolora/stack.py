@@ -80,13 +80,18 @@ class LoRAStack(nn.Module):
             stack: how many members are computed in one pass.
 
         Raises:
-            ValueError: there is no member, or their dropouts differ: they would not see the same masks.
+            ValueError: there is no member, or their dropouts differ: they would not see the same masks; or the
+                problem's runtime is of several processes.
         """
         super().__init__()
         dropouts = {config.lora_dropout for config in configs}
         if len(dropouts) != 1:
             raise ValueError(
                 f"the members of a stack have one dropout, so that they see the same masks; got {dropouts}"
+            )
+        if problem.runtime.team.size > 1:
+            raise ValueError(
+                "a stack is trained by one process: stack.members = 1 trains one configuration after another"
             )
         self._problem = problem
         self._configs = configs

@@ -17,6 +17,7 @@ from autolora.loop import Stateful, run_steps
 from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.runtime import NonFiniteLossError, Runtime
+from autolora.team import Team
 
 IGNORED = -100
 """A label that counts for no loss, as in torch."""
@@ -89,6 +90,11 @@ class Optimization:
     def lr(self) -> float:
         """The step size of the coming step."""
         return float(self._optimizer.param_groups[0]["lr"])
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        """Of the weights that have one."""
+        return [weight.grad for weight in self.weights if weight.grad is not None]
 
     def step(self) -> None:
         """One update from the weights' `grad`, which stays as it is (clipped) until `zero_grad`."""
@@ -184,27 +190,30 @@ def train(
     model.to(problem.runtime.device).train()
     order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
     steps = config.total_steps(order.steps_per_epoch)
+    team = problem.runtime.team
     optimization = Optimization((weight for weight in model.parameters() if weight.requires_grad), config, steps)
 
     def step(index: int) -> Tensor:
         batch = gather(problem, problem.train, order.batch(index))
         losses = []
-        for part, share in micro_batches(batch, config.micro_batches):
+        for part, share in own_parts(batch, config.micro_batches, team):
             loss = share * batch_loss(model, part, loss=problem.loss, runtime=problem.runtime)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
+        total = torch.stack(losses).sum()
+        team.add_up([total, *optimization.gradients])
         optimization.step()
         if after_step:
             after_step(index + 1)
         optimization.zero_grad()
-        return torch.stack(losses).sum()
+        return total
 
     def observe(done: int) -> None:
-        if done % order.steps_per_epoch == 0 or done == steps:
+        if team.leads and (done % order.steps_per_epoch == 0 or done == steps):
             problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
     restore = cast_frozen(model, problem.runtime)
-    torch.manual_seed(problem.seed)
+    team.seed(problem.seed)
     try:
         seconds = run_steps(
             step,
@@ -250,6 +259,11 @@ def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:
     parts = [{name: tensor[slice(*pair)] for name, tensor in batch.items()} for pair in pairwise(ends)]
     counts = [int((part["labels"] != IGNORED).sum()) for part in parts]
     return [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
+
+
+def own_parts(batch: Batch, number: int, team: Team) -> list[tuple[Batch, float]]:
+    """Of a batch in so many parts for every member of a team, this member's, as `micro_batches`."""
+    return team.own(micro_batches(batch, number * team.size))
 
 
 def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:

@@ -70,7 +70,8 @@ class LoraGrid:
         for rank, (model, seconds) in zip(grid, candidates, strict=True):
             search_seconds += seconds
             with problem.runtime.clocks.measure("choose"):
-                scores[rank] = problem.score(model, problem.examples(valid_part)) if model else None
+                score = problem.score(model, problem.examples(valid_part)) if model else None
+                scores[rank] = problem.runtime.team.tell(score)
         sound = {rank: score for rank, score in scores.items() if score is not None}
         if not sound:
             raise NonFiniteLossError(f"none of the ranks {list(grid)} could be trained; try a lower lr")
