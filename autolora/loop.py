@@ -86,18 +86,17 @@ def run_steps(
         loss = step(done)
         done += 1
         last = done == steps or finished()
-        together = runtime.device == "cpu" or last or done % _ACCELERATOR_FETCH_EVERY == 0
-        due = time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds and (together or team.size == 1)
-        value = loss.item() if together or due else None
+        fetch = runtime.device == "cpu" or last or done % _ACCELERATOR_FETCH_EVERY == 0
+        asked = fetch or team.size == 1
+        due = asked and time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds
+        value = loss.item() if fetch or due else None
         seconds += time.perf_counter() - started
         if value is not None and not math.isfinite(value):
             raise NonFiniteLossError(f"{stage}: the loss is {value} at step {done} of {steps}; try a lower lr")
         if after_step:
             after_step(done)
         runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=value))
-        stop = runtime.stop()
-        if team.size > 1:
-            due, stop = team.any(due, stop) if together else (False, False)
+        due, stop = team.any(due, runtime.stop()) if asked else (False, False)
         if stop or (due and not last) or (last and keep_last):
             checkpoint()
             last_checkpoint = time.monotonic()

@@ -7,7 +7,7 @@ processes before anything is made of it (`autolora.hypergradient`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -56,7 +56,7 @@ class Team:
             values = [tensor.detach() for tensor in tensors]
             flat = torch.cat([value.reshape(-1) for value in values])
             distributed.all_reduce(flat)
-            sums = flat.split([value.numel() for value in values])
+            sums = torch.split(flat, [value.numel() for value in values])
             for value, total in zip(values, sums, strict=True):
                 value.copy_(total.view_as(value))
         return list(tensors)
@@ -69,9 +69,9 @@ class Team:
         """All members' values, in the order of their ranks."""
         if self.size == 1:
             return [value]
-        values: list[T | None] = [None] * self.size
+        values: list[Any] = [None] * self.size
         distributed.all_gather_object(values, value)
-        return values  # type: ignore[return-value]  all of them are there
+        return values
 
     def tell(self, value: T) -> T:
         """The leader's value, whatever the others bring."""

@@ -3,6 +3,7 @@
 # ruff: noqa: T201  a command line prints
 
 import errno
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         with redirect_stdout(Shown(sys.stdout)):
-            return _command(parsed.command)(parsed)
+            command = _command(parsed.command)
+            return _together(command, parsed) if _processes() > 1 else command(parsed)
     except InputError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
     except ModuleNotFoundError as error:
@@ -38,6 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     return 2
+
+
+def _processes() -> int:
+    """How many of this one a launcher has begun, such as `accelerate launch` or `torchrun`."""
+    said = os.environ.get("WORLD_SIZE", "")
+    return int(said) if said.isdigit() else 1
+
+
+def _together(command: Callable[[Namespace], int], parsed: Namespace) -> int:
+    from benchmarks.together import together  # noqa: PLC0415  what only reads never loads torch
+
+    return together(command, parsed)
 
 
 def _command(name: str) -> Callable[[Namespace], int]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.nested import plain
-from benchmarks.result import Environment, Result
+from benchmarks.result import Environment, Result, as_it_is
 from benchmarks.store import Format, read_record, write_atomically
 from benchmarks.untrusted import check_folder_names
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "costs"
 """Beside the results of a store."""
 
@@ -142,7 +142,7 @@ class CostRun:
         ]
 
 
-COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away")
+COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: as_it_is})
 
 
 def write_cost_run(folder: Path, run: CostRun) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from autolora.team import Team
 from benchmarks.result import Environment
 from benchmarks.spec import InputError
 
@@ -48,6 +49,7 @@ def describe(device: str, precision: str) -> Environment:
         device=torch.device(device).type,
         device_name=torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _cpu_name(),
         threads=torch.get_num_threads(),
+        processes=Team.of_this_process().size,
         precision=precision,
         commit=commit,
         clean=clean,

@@ -9,6 +9,7 @@ from math import floor
 from typing import Any
 
 from autolora.runtime import Interrupted
+from autolora.team import Team
 from benchmarks.cluster import joined, run_on_cluster
 from benchmarks.damage import set_damaged_aside
 from benchmarks.environment import resolve_device, usable_cores
@@ -92,7 +93,7 @@ class Launched:
 def plan(request: Request) -> tuple[Plan, Materials]:
     """The cells, which are done, and what the others will cost; and what they are made from."""
     cores = usable_cores()
-    alone = cores if _on_cpu(request.scopes) else 1
+    alone = cores if _on_cpu(request.scopes) and Team.of_this_process().size == 1 else 1
     wanted = request.workers or alone
     threads = max(1, cores // (alone if request.ray else wanted))  # a cluster's cells do not share this machine
     materials = open_materials(threads)

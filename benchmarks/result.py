@@ -8,7 +8,7 @@ from typing import Any, Literal
 from benchmarks.nested import digest
 from benchmarks.untrusted import check_folder_names
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised when a field changes its meaning, comes, or goes; MIGRATIONS says how older files are read."""
 
 Scores = Mapping[str, float | None]
@@ -27,6 +27,8 @@ class Environment:
     device_name: str
     """Model of the CPU or the GPU."""
     threads: int
+    processes: int = 1
+    """That trained the cell together."""
     precision: str
     commit: str | None
     """Git commit of this project; None where it is not known."""
@@ -40,7 +42,8 @@ class Environment:
     @property
     def key(self) -> str:
         """sha256 over what decides whether two runs of a cell can be expected to agree to the bit."""
-        return digest([self.packages["torch"], self.device_name, self.threads, self.precision])
+        several = [self.processes] if self.processes > 1 else []
+        return digest([self.packages["torch"], self.device_name, self.threads, self.precision, *several])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,5 +127,12 @@ def _name_the_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"protocol": "clean", **values}
 
 
-MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType({1: _name_the_protocol})
+def as_it_is(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What came has a default that says what was before."""
+    return values
+
+
+MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType(
+    {1: _name_the_protocol, 2: as_it_is}
+)
 """Schema version -> its values as the next version has them."""

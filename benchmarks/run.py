@@ -26,6 +26,7 @@ from benchmarks.saving import save_adapter
 from benchmarks.schedule import next_cell, results_at_hand, results_in_order
 from benchmarks.spec import InputError, Prediction
 from benchmarks.store import Store, plain_predictions
+from benchmarks.together import train_together
 from benchmarks.tracking import open_tracking
 
 
@@ -153,11 +154,16 @@ def _run_cell(
 
 def _train(bench: Bench, halved: Callable[[], Bench]) -> tuple[Bench, Outcome]:
     """Train; where memory runs out, once more with every batch in twice as many parts."""
+    train_together(bench)
     try:
         return bench, bench.method.train(bench.problem)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
+        if (processes := bench.problem.runtime.team.size) > 1:
+            raise InputError(
+                f"memory ran out in one of {processes} processes: say --set training.micro_batches=2, or begin more of them"
+            ) from error
     torch.cuda.empty_cache()  # only here: an error that is being handled holds on to what filled the memory
     with bench.problem.runtime.clocks.measure("load"):
         smaller = halved()

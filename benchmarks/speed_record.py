@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.nested import plain
-from benchmarks.result import Environment
+from benchmarks.result import Environment, as_it_is
 from benchmarks.store import Format, read_record, write_atomically
 from benchmarks.untrusted import check_folder_names
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "speed"
 """Beside the results of a store."""
 
@@ -64,7 +64,7 @@ class SpeedRun:
         }
 
 
-SPEED_RUN = Format(kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away")
+SPEED_RUN = Format(kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away", migrations={1: as_it_is})
 
 
 def write_speed_run(folder: Path, run: SpeedRun) -> Path:
