@@ -3,9 +3,12 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -14,6 +17,7 @@ from transformers import (
     DebertaV2ForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
 )
@@ -71,6 +75,14 @@ def collate(batch: list[Example]) -> Batch:
     ids = torch.tensor([[*example["input_ids"], *[0] * (length - len(example["input_ids"]))] for example in batch])
     labels = torch.tensor([example["labels"] for example in batch])
     return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
+
+
+def save_encoder(folder: Path) -> Path:
+    """A folder with the encoder and a tokenizer that knows no word, as `--model` takes it."""
+    build().base_model.save_pretrained(folder)
+    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(folder)  # noqa: S106
+    return folder
 
 
 def decoder(*, dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import PreTrainedTokenizerFast
 
 from autolora import checkpoint, loop
 from benchmarks import bench, registry, store
@@ -29,9 +26,7 @@ Kill = Callable[[pytest.MonkeyPatch, random.Random], None]
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A few steps of a tiny encoder on a generated task, with a checkpoint after each and a score after each epoch."""
     folder = tmp_path_factory.mktemp("model")
-    tiny.build().base_model.save_pretrained(folder)
-    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(folder)  # noqa: S106
+    tiny.save_encoder(folder)
     settings = ["run.checkpoint_seconds=0", "run.dropout=0.1", "run.curve=true"]
     sizes = ["--max-length", "32", "--max-steps", str(STEPS), "--grid", "1,3", "--workers", "1", "--quiet"]
     return ["--model", str(folder), *sizes, *(part for setting in settings for part in ("--set", setting))]

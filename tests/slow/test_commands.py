@@ -1,0 +1,74 @@
+"""The commands of README and docs that plan, train or measure, with everything made small but what they are about."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import environment
+from benchmarks.cli import main
+from tests.test_readme import COMMANDS, OF_RUNS, READING, ROOT
+from tests.tiny import save_encoder
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+COMPUTING = sorted({*COMMANDS} - {*READING} | {OF_RUNS})
+TRAINING = ("run", "ranks", "tune", "determinism", "engines", "check")
+COST = "--tasks sst2 --methods lora,full --steps 1 --warmup 0 --rounds 1 --batch-size 2 --max-length 16"
+NEW = 2
+"""Exit status of `check` where the reference lacks what was run."""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Options that make a training one of two steps on generated data, on a tiny encoder; the folder is an empty one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(environment, "code_version", lambda: ("c" * 40, True))  # what is promoted is committed
+    Path("results").symlink_to(ROOT / "results")
+    model = save_encoder(tmp_path / "model")
+    return f"--data embedded --model {model} --max-length 32 --max-steps 2 --batch-size 4 --seeds 1 --quiet"
+
+
+def test_there_are_commands_to_run() -> None:
+    assert {command.split()[0] for command in COMPUTING} >= {*TRAINING, "plan", "cost", "speed", "merge", "promote"}
+
+
+@pytest.mark.parametrize("command", COMPUTING)
+def test_a_command_that_computes_does_what_the_pages_say(
+    command: str, small: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = command.split(maxsplit=1)[0]
+    if "--ray" in command:
+        pytest.importorskip("ray")
+    prepare(name, command, small)
+    capsys.readouterr()
+    assert main(shrunk(name, command, small).split()) == (NEW if name == "check" else 0)
+    assert capsys.readouterr().out
+
+
+def prepare(name: str, command: str, small: str) -> None:
+    """Run what the command starts from."""
+    run = f"run {small} --tasks rte --methods lora"
+    if name in ("promote", "report", "repeat", "check"):
+        preset = re.search("--preset small", command)
+        assert main([*run.split(), *(preset.group().split() if preset else ())]) == 0
+    if name == "merge":
+        for shard in (1, 2):
+            options = f"--methods lora,full --shard {shard}/2 --runs runs/shard-{shard}"
+            assert main([*run.split(), *options.split()]) == 0
+
+
+def shrunk(name: str, command: str, small: str) -> str:
+    """The command with the options that make it small, those that name its own sizes left to it."""
+    if name in TRAINING:
+        tasks = "" if "--tasks" in command else "--tasks rte"
+        return f"{command.replace('--ray auto', '--ray local')} {small} {tasks}"
+    model = "decoder" if "--table 2" in command else "minilm"
+    changes = {
+        "cost": f"--data embedded {COST}",
+        "speed": "--steps 1 --rounds 1",
+        "plan": f"--data embedded --model {model}",
+        "repeat": "--runs again",
+        "promote": "--to promoted",
+    }
+    return f"{command.replace('results/reference/quick', 'runs')} {changes.get(name, '')}"
