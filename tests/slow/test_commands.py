@@ -1,6 +1,7 @@
 """The commands of README and docs that plan, train or measure, with everything made small but what they are about."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def test_a_command_that_computes_does_what_the_pages_say(
     command: str, small: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = command.split(maxsplit=1)[0]
-    if "--ray" in command:
-        pytest.importorskip("ray")
+    if "--ray" in command and not find_spec("ray"):
+        pytest.skip("Ray is not installed")
     prepare(name, command, small)
     capsys.readouterr()
     assert main(shrunk(name, command, small).split()) == (NEW if name == "check" else 0)
