@@ -9,6 +9,7 @@ from autolora.runtime import Runtime
 from autolora.search import search
 from autolora.search_config import Convergence, SearchConfig
 from autolora.search_result import SearchResult
+from autolora.team import Team
 from autolora.trainer import problem_from_trainer
 from autolora.training import TrainingConfig, train
 
@@ -22,6 +23,7 @@ __all__ = [
     "Runtime",
     "SearchConfig",
     "SearchResult",
+    "Team",
     "TrainingConfig",
     "export",
     "problem_from_trainer",
