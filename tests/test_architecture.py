@@ -35,6 +35,7 @@ LAYERS = (
     {"lookup", "progress", "report", "schedule"},
     {"page"},
     {"bench", "damage", "saving", "tracking"},
+    {"together"},
     {"run"},
     {"node"},
     {"cluster", "speed", "turn_progress", "workers"},
