@@ -14,7 +14,8 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  as `datasets` imports it
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -308,11 +309,14 @@ def _download(repository: str, revision: str | None) -> Path:
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HFValidationError, httpx.HTTPError, OSError) as error:
         known = ", ".join(["decoder", *_PINNED])
+        at = f" --revision {revision}" if revision else ""
         raise InputError(
-            f"--model {repository}: neither a local folder nor within reach on the Hub ({type(error).__name__}). "
-            f"Known short names: {known}; random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
+            f"--model {repository}: neither a local folder, nor in the cache, nor within reach on the Hub "
+            f"({type(error).__name__}). Where there is a network, run: hf download {repository}{at}; or bring its "
+            f"config.json, tokenizer.json and *.safetensors in a folder, and say --model FOLDER. Known short names: {known}; "
+            f"random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
         ) from error
 
 

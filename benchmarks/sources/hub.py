@@ -8,6 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from datasets.exceptions import DatasetsError
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  as `datasets` imports it
 
 from benchmarks.sources.rows import Columns, task_data
 from benchmarks.spec import InputError, Row, TaskData
@@ -38,7 +39,7 @@ def fetch(repository: str, configuration: str, splits: Sequence[str], *, revisio
     """
     try:
         return list(load_dataset(repository, configuration, revision=revision, split=list(splits)))
-    except (OSError, ValueError, DatasetsError) as error:
+    except (OSError, ValueError, DatasetsError, httpx.HTTPError) as error:
         raise InputError(
             f"{repository} ({configuration}) cannot be had from the Hub: {error}; "
             "use --data DIR with a copy of the data set, or --data embedded"

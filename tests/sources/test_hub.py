@@ -5,6 +5,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from benchmarks.sources import hub
+from benchmarks.sources.hub import httpx
 from benchmarks.sources.rows import Columns
 from benchmarks.spec import InputError
 
@@ -70,6 +71,15 @@ def test_the_hub_is_read_at_the_pinned_revision(monkeypatch: pytest.MonkeyPatch)
     data = hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train", "validation"])
     assert data.splits == {"train": ROWS[:1], "validation": ROWS}
     assert data.source == "hub nyu-mll/glue@bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+
+def test_a_download_that_is_cut_off_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(*_: Any, **__: Any) -> None:
+        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match=r"cannot be had from the Hub: peer closed .* --data DIR"):
+        hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train"])
 
 
 def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
