@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  as `datasets` imports it
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autolora import loop
+from benchmarks import run
 from benchmarks.cli import main
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
@@ -264,3 +267,21 @@ def test_a_cell_that_runs_out_of_memory_twice_fails(
 def test_a_model_that_says_the_same_to_everything_is_noted(options: list[str], tmp_path: Path) -> None:
     assert main([*options, "--methods", "steady"]) == 0  # the fake task's answers are all alike
     assert "Steady, seed 0: all 4 answers on validation are the same." in results(tmp_path)["steady"].notes
+
+
+def test_a_clock_that_is_set_back_moves_no_number_and_loses_no_checkpoint(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([*options, "--methods", "steady", "--runs", str(tmp_path / "steady-clock")]) == 0
+    hours = count()
+    monkeypatch.setattr(time, "time", lambda: 1e9 - 3600 * next(hours))
+    monkeypatch.setattr(run, "_now", lambda: "1970-01-01T00:00:00+00:00")
+    kept = []
+    monkeypatch.setattr(loop, "save_checkpoint", lambda path, _: kept.append(path.name))
+    assert main([*options, "--methods", "steady", "--set", "run.checkpoint_seconds=0"]) == 0
+    (expected,) = Store(folder=tmp_path / "steady-clock").results()
+    result = results(tmp_path)["steady"]
+    assert kept
+    assert result.fingerprints == expected.fingerprints
+    assert result.metrics == expected.metrics
+    assert all(seconds >= 0 for seconds in result.seconds.values())

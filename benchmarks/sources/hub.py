@@ -8,7 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from datasets.exceptions import DatasetsError
-from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  as `datasets` imports it
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
 
 from benchmarks.sources.rows import Columns, task_data
 from benchmarks.spec import InputError, Row, TaskData
