@@ -112,6 +112,8 @@ def _add_computing(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         _add_format(computing)
         if name in CELLS:
             _add_ray(computing)
+        if name == "plan":
+            _add_plan(computing)
         if name == "ranks":
             _add_figures(computing)
         if name == "cost":
@@ -180,6 +182,21 @@ def _add_ray(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--places", type=_counts, metavar="A,B", help="also how long it takes on A devices, and on B, one cell on each"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="FLOPS",
+        help="for a device whose training steps reach so many operations a second, as in 1e13",
+    )
+    parser.add_argument(
+        "--published-rows", action="store_true", help="count the paper's rows (Table 6), not those at hand"
+    )
+
+
 def _add_speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=_names, metavar="A,B", help="some of the comparisons")
     parser.add_argument("--model", default="minilm", help="as for run; random:ARCHITECTURE does as well")
@@ -239,6 +256,14 @@ def _ranks(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdigit() for part in parts):
         raise argparse.ArgumentTypeError(f"a grid is ranks, as in 1,2,4; got {text!r}")
+    return [int(part) for part in parts]
+
+
+def _counts(text: str) -> list[int]:
+    """Numbers of at least 1, as in 1,8,64."""
+    parts = text.split(",")
+    if not all(part.isdigit() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"places are numbers from 1 on, as in 1,8,64; got {text!r}")
     return [int(part) for part in parts]
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import floor
 from typing import Any
@@ -15,7 +15,7 @@ from benchmarks.damage import set_damaged_aside
 from benchmarks.environment import resolve_device, usable_cores
 from benchmarks.materials import Materials, open_materials
 from benchmarks.memory import memory_bytes
-from benchmarks.plan import PlannedCell, make_plan
+from benchmarks.plan import Assumptions, PlannedCell, make_plan
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
 from benchmarks.run import run
@@ -53,6 +53,8 @@ class Request:
     """Tell nothing but failures while it runs."""
     workers: int | None = None
     """Cells at the same time, which share the cores; None is one per core on a CPU, and one on an accelerator."""
+    assumed: Assumptions = field(default_factory=Assumptions)
+    """For estimates of another machine's time."""
     ray: str | None = None
     """The Ray cluster that the cells run on, as `cluster.joined` takes it; None is this machine."""
 
@@ -101,7 +103,9 @@ def plan(request: Request) -> tuple[Plan, Materials]:
         {
             planned.cell.identity: planned
             for scope in request.scopes
-            for planned in make_plan(scope.settings, scope.tasks, scope.methods, request.store, materials)
+            for planned in make_plan(
+                scope.settings, scope.tasks, scope.methods, request.store, materials, assumed=request.assumed
+            )
         }.values()
     )
     identities = [planned.cell.identity for planned in cells]

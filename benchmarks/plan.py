@@ -17,7 +17,7 @@ from benchmarks.nested import build, digest
 from benchmarks.registry import canonical
 from benchmarks.result import Environment, Result
 from benchmarks.settings import Settings, resolve
-from benchmarks.spec import Method, Row, Task, TaskData
+from benchmarks.spec import InputError, Method, Row, Task, TaskData
 from benchmarks.store import CellFolder, Store
 
 TOKENS_PER_WORD = 1.4
@@ -80,8 +80,29 @@ class PlannedCell:
         return self.result is not None and self.result.status == "done"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """What a plan for another machine takes as given; none of it reaches a cell."""
+
+    rate: float | None = None
+    """Floating-point operations per second that the device reaches in training steps; None: estimated from how fast
+    this one is."""
+    published_rows: bool = False
+    """Count the rows that the paper's data sets have (Table 6), not those at hand."""
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not self.rate > 0:
+            raise InputError(f"a rate is a number of operations per second, above 0; got {self.rate}")
+
+
 def make_plan(
-    settings: Settings, tasks: Sequence[str], methods: Sequence[str], store: Store, materials: Materials
+    settings: Settings,
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    store: Store,
+    materials: Materials,
+    *,
+    assumed: Assumptions | None = None,
 ) -> list[PlannedCell]:
     """All cells of tasks x methods x the settings' seeds, in the order they are run in.
 
@@ -89,7 +110,7 @@ def make_plan(
         InputError: a name or a setting is unknown, data or a backbone are not at hand.
     """
     known = [result for result in store.results() if result.status == "done"]
-    estimate = Estimate(known, materials)
+    estimate = Estimate(known, materials, assumed or Assumptions())
     cells = make_cells(settings, tasks, methods, materials)
     return [_look_up(cell, store, estimate) for cell in cells]
 
@@ -131,12 +152,13 @@ def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str],
 class Estimate:
     """Seconds that a cell takes: measured where the same configuration ran here before, else by arithmetic."""
 
-    def __init__(self, results: Sequence[Result], materials: Materials) -> None:
+    def __init__(self, results: Sequence[Result], materials: Materials, assumed: Assumptions) -> None:
         self._materials = materials
+        self._assumed = assumed
         self._rates: dict[tuple[str, str], float] = {}
         self._measured: dict[tuple[str, str], list[float]] = {}
         for result in results:
-            if not result.resumed:
+            if not result.resumed and not assumed.rate:  # what was measured, was measured here
                 key = (result.configuration, result.environment.key)
                 self._measured.setdefault(key, []).append(result.seconds["total"])
 
@@ -151,14 +173,17 @@ class Estimate:
         weights = self._materials.backbone(cell.config["model"]).multiplied
         tokens: float = min(mean_tokens(data), cell.config["max_length"])
         method: Method = build(registry.method(cell.method), cell.config["method"], f"methods.{cell.method}")
-        trained = method.work(sum(map(_texts, data.splits["train"])))
-        scored = evaluated_examples(task, data)
+        train = sum(map(_texts, data.splits["train"]))
+        trained, scored = method.work(train), evaluated_examples(task, data)
+        if self._assumed.published_rows and data.published_rows:
+            trained = method.work(data.published_rows["train"])
+            scored = sum(data.published_rows[split] for split in task.evaluation_splits)
         return weights * tokens * (4 * trained + 2 * scored)  # of the weights only LoRA's have gradients
 
     def _rate(self, config: Mapping[str, Any]) -> float:
         key = (config["device"], config["precision"])
         if key not in self._rates:
-            self._rates[key] = EFFICIENCY[config["precision"]] * matmul_rate(*key)
+            self._rates[key] = self._assumed.rate or EFFICIENCY[config["precision"]] * matmul_rate(*key)
         return self._rates[key]
 
 

@@ -7,7 +7,7 @@ raises the task's or the method's `version`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:  # result files are read without torch
@@ -43,6 +43,8 @@ class TaskData:
     """Splits of which only a sample is at hand."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know, in sentences: counts that differ from the paper's, and the like."""
+    published_rows: Mapping[str, int] = field(default_factory=dict)
+    """Split -> rows that the paper says it has (Table 6); empty where it says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

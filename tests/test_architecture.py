@@ -33,7 +33,7 @@ LAYERS = (
     {"verdicts"},
     {"checking", "claims"},
     {"lookup", "progress", "report", "schedule"},
-    {"page"},
+    {"forecast", "page"},
     {"bench", "damage", "saving", "tracking"},
     {"together"},
     {"run"},

@@ -25,13 +25,14 @@ from benchmarks.cost import TABLE_5, CostRequest, measure_costs, turns
 from benchmarks.cost_record import write_cost_run
 from benchmarks.engines import measure_engines, render_engines
 from benchmarks.environment import describe, resolve_device, resolve_precision, usable_cores
+from benchmarks.forecast import forecast, render_forecasts
 from benchmarks.launch import Request, Scope
 from benchmarks.lookup import find_result
 from benchmarks.materials import open_materials
 from benchmarks.metrics import java
 from benchmarks.models import open_backbone
 from benchmarks.nested import Table, build, merge
-from benchmarks.plan import make_cells
+from benchmarks.plan import Assumptions, make_cells
 from benchmarks.published import PublishedTable
 from benchmarks.repeat import as_before, repetition
 from benchmarks.report.check_report import render_check
@@ -48,7 +49,8 @@ from benchmarks.turn_progress import turns_told
 
 def show_plan(arguments: argparse.Namespace) -> int:
     """Print the cells, which are done, and the time that the others will take."""
-    plan, _ = launch.plan(_request(arguments))
+    assumed = Assumptions(rate=arguments.rate, published_rows=arguments.published_rows)
+    plan, _ = launch.plan(replace(_request(arguments), assumed=assumed))
     rows = [
         (planned.cell.task, planned.cell.method, planned.cell.seed, _state(planned.result), _duration(planned.seconds))
         for planned in plan.cells
@@ -57,6 +59,8 @@ def show_plan(arguments: argparse.Namespace) -> int:
     print(tabulate(rows, headers=("task", "method", "seed", "state", "seconds")))
     print(f"\n{left} of {len(plan.cells)} cells to do, about {timedelta(seconds=round(plan.seconds))}, ", end="")
     print(f"{plan.workers} at a time, threads of each: {plan.threads}")
+    if arguments.places:
+        print("\n" + render_forecasts([forecast(plan.cells, places) for places in arguments.places]))
     return 0
 
 

@@ -1,7 +1,7 @@
 """One data set in all the forms that it can be had in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.sources.hub import has_parquet, read_hub, read_parquet
@@ -51,7 +51,7 @@ class DataSet:
             fingerprints=self.fingerprints,
             checked=lambda row: self.columns.row([row[name] for name in self.columns.text], row["label"]),
         )
-        return origin.load(data, partial=partial)
+        return replace(origin.load(data, partial=partial), published_rows=self.paper_rows)
 
     def _read_folder(self, root: Path, *, partial: bool) -> TaskData:
         for folder in self._places(root, self.hub[1]):
