@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+import benchmarks.commands.computing  # noqa: F401  whatever takes names from `models` has the real ones
 from autolora.loop import run_steps
 from autolora.problem import Outcome, Problem
 from autolora.runtime import NonFiniteLossError
