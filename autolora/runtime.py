@@ -65,6 +65,8 @@ class Runtime:
     """At least this many seconds lie between two checkpoints of a stage."""
     team: Team = field(default_factory=Team.of_this_process)
     """The processes that compute a batch together; those of torch's default process group, where one was begun."""
+    sharded: bool = False
+    """Split frozen weights over the team, for a model that does not fit into one device; moves no number."""
     projection: Projection | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)
@@ -77,6 +79,10 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision is fp32 or bf16; got {self.precision!r}")
+        if self.sharded and self.team.size == 1:
+            raise ValueError(
+                "there is one process: frozen weights are split over several, begun by torchrun or accelerate"
+            )
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context that forward passes run in."""

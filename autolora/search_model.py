@@ -16,6 +16,7 @@ from autolora.ranks import derive_ranks
 from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.search_config import SearchConfig
 from autolora.selection import PARAMETERISATIONS, parameterisation
+from autolora.sharding import shard_frozen
 from autolora.training import batch_loss, own_parts
 
 
@@ -53,9 +54,11 @@ class SearchModel(nn.Module):
         if config.initial_logit is not None:
             for logits in self.logits:
                 nn.init.constant_(logits, config.initial_logit)
-        self.model = model.to(runtime.device).train()
+        self.model = model.train() if runtime.sharded else model.to(runtime.device).train()
         cast_frozen(self.model, runtime)
         _use_eager_attention(model)
+        if runtime.sharded:
+            shard_frozen(self.model, runtime)
         self.forgetful: bool = getattr(model, "is_gradient_checkpointing", False)
         """Whether activations are not kept, but computed anew in the backward pass."""
         self._parameterisation = kind

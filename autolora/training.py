@@ -17,6 +17,7 @@ from autolora.loop import Stateful, run_steps
 from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.runtime import NonFiniteLossError, Runtime
+from autolora.sharding import shard_frozen
 from autolora.team import Team
 
 IGNORED = -100
@@ -187,7 +188,9 @@ def train(
         NonFiniteLossError: the last step has made a weight NaN or infinite; a step before it shows in the next loss.
         Interrupted, NonFiniteLossError: as `run_steps`.
     """
-    model.to(problem.runtime.device).train()
+    if not problem.runtime.sharded:
+        model.to(problem.runtime.device)
+    model.train()
     order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
     steps = config.total_steps(order.steps_per_epoch)
     team = problem.runtime.team
@@ -209,10 +212,13 @@ def train(
         return total
 
     def observe(done: int) -> None:
-        if team.leads and (done % order.steps_per_epoch == 0 or done == steps):
+        if (team.leads or problem.runtime.sharded) and (done % order.steps_per_epoch == 0 or done == steps):
             problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
     restore = cast_frozen(model, problem.runtime)
+    if problem.runtime.sharded:
+        restore = _keep_as_it_is  # whole weights would find no room
+        shard_frozen(model, problem.runtime)
     team.seed(problem.seed)
     try:
         seconds = run_steps(
@@ -231,6 +237,10 @@ def train(
     if not finite:  # what a projection has trained is worth nothing, whatever it is
         raise NonFiniteLossError(f"{stage}: a weight is NaN or infinite after step {steps}; try a lower lr")
     return seconds
+
+
+def _keep_as_it_is() -> None:
+    """Put no weights back."""
 
 
 def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:

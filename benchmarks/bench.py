@@ -19,7 +19,7 @@ from benchmarks.nested import Table, build, flat, merge, spread
 from benchmarks.plan import Cell
 from benchmarks.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.result import Scores
-from benchmarks.spec import Method, Prediction, Prepared, Task, TaskData
+from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store
 
 OUT_OF_MEMORY = (
@@ -77,15 +77,19 @@ class Bench:
         )
         prepared = apply_procedure(prepared, config)
         transformers.set_seed(cell.seed)
-        runtime = Runtime(
-            device=config["device"],
-            precision=config["precision"],
-            checkpoints=folder.checkpoints,
-            checkpoint_seconds=config["checkpoint_seconds"],
-            clocks=clocks,
-            progress=progress,
-            stop=stop,
-        )
+        try:
+            runtime = Runtime(
+                device=config["device"],
+                precision=config["precision"],
+                sharded=config["sharded"],
+                checkpoints=folder.checkpoints,
+                checkpoint_seconds=config["checkpoint_seconds"],
+                clocks=clocks,
+                progress=progress,
+                stop=stop,
+            )
+        except ValueError as error:
+            raise InputError(f"run: {error}") from error
         split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
         choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
         observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
@@ -205,6 +209,8 @@ def _observer(
     def observe(model: nn.Module, epoch: int) -> None:
         with runtime.clocks.measure("evaluate"):
             predictions = predict(task, model, prepared, runtime)
+            if not runtime.team.leads:
+                return
             curve = folder.curve() | {epoch: score(task, predictions)}
             if choice:
                 choice.consider(epoch, predictions, curve)

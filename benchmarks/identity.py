@@ -14,6 +14,7 @@ STANDS_ELSEWHERE = (
     "save_adapter",
     "track",
     "checkpoint_seconds",
+    "sharded",
 )
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""

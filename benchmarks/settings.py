@@ -33,6 +33,8 @@ class Conditions:
     """Share of the backbone's activations dropped in training; None leaves what it was pretrained with."""
     gradient_checkpointing: bool = False
     """Keep no activations for the backward pass, but compute them anew: less memory, more time, the same numbers."""
+    sharded: bool = False
+    """Split frozen weights over the processes of a launcher, where a model does not fit into one device."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"

@@ -26,7 +26,8 @@ from benchmarks.store import Store
 COMMANDS = ("run", "ranks", "tune")
 """Those that train cells and measure no costs."""
 PATIENCE = timedelta(days=1)
-"""The others wait so long for the leader, which evaluates by itself; where it dies, the launcher ends them."""
+"""The others wait so long for the leader, which evaluates by itself (but for split weights, which need all); where it
+dies, the launcher ends them."""
 
 
 def together(command: Callable[[Namespace], int], arguments: Namespace) -> int:
@@ -41,7 +42,14 @@ def together(command: Callable[[Namespace], int], arguments: Namespace) -> int:
         raise InputError("processes that train together have one cell at a time: leave out --ray and --workers")
     if ":" in (arguments.device or ""):
         raise InputError(f"each process has a GPU of its own: say --device cuda; got {arguments.device}")
-    PartialState(cpu=arguments.device == "cpu", timeout=PATIENCE)
+    group = PartialState(cpu=arguments.device == "cpu", timeout=PATIENCE)
+    try:
+        return _take_part(command, arguments)
+    finally:
+        group.destroy_process_group()
+
+
+def _take_part(command: Callable[[Namespace], int], arguments: Namespace) -> int:
     team = Team.of_this_process()
     if not team.leads:
         _train_along(team, arguments.runs)
@@ -63,7 +71,9 @@ def _train_along(team: Team, runs: Path) -> None:
         while cell := _next_cell(team):
             bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
             with suppress(Interrupted, NonFiniteLossError, ValueError):  # all members meet them at the same step
-                bench.method.train(bench.problem)
+                model = bench.method.train(bench.problem).model
+                if bench.problem.runtime.sharded:
+                    bench.predict(model)
 
 
 def _next_cell(team: Team) -> Cell | None:

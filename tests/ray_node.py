@@ -7,14 +7,29 @@ from typing import Any
 import benchmarks
 from benchmarks import models
 from tests import fakes
+from tests.faults import fate, misbehave
 
 FOLDER = "RAY_TEST_FOLDER"
+FAULTS = "RAY_TEST_FAULTS"
+"""Set where one cell in twenty is to fail."""
 
 
 def install() -> None:
     fakes.install()
     models.open_backbone = _told("opened", models.open_backbone)  # type: ignore[assignment]
     fakes.Steady.train = _told("trained", fakes.Steady.train)  # type: ignore[method-assign]
+    if os.environ.get(FAULTS):
+        fakes.Steady.train = _faulty(fakes.Steady.train)  # type: ignore[method-assign]
+
+
+def _faulty(function: Any) -> Any:
+    """Training to which happens what the cell's seed says."""
+
+    def train(method: Any, problem: Any) -> Any:
+        misbehave(fate(problem.seed, may_be_killed=True), Path(os.environ[FOLDER], f"killed-{problem.seed}"))
+        return function(method, problem)
+
+    return train
 
 
 def _told(name: str, function: Any) -> Any:

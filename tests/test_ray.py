@@ -20,7 +20,8 @@ from benchmarks.locks import is_held
 from benchmarks.result import Result
 from benchmarks.store import Store
 from tests import fakes
-from tests.ray_node import FOLDER
+from tests.faults import CELLS, fate
+from tests.ray_node import FAULTS, FOLDER
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = f"""
@@ -32,7 +33,7 @@ plain = cluster.runtime_env
 
 def with_fakes(code):
     told = plain(code)
-    told["env_vars"]["{FOLDER}"] = os.environ["{FOLDER}"]
+    told["env_vars"] |= {{name: os.environ[name] for name in ("{FOLDER}", "{FAULTS}") if name in os.environ}}
     return told | {{"worker_process_setup_hook": "tests.ray_node.install"}}
 
 cluster.runtime_env = with_fakes
@@ -217,3 +218,22 @@ def test_a_ray_of_its_own_is_reached_from_this_machine_alone_and_ends_with_the_r
     assert not [each for each in processes if each.is_running()]
     assert set(Path("/tmp").glob("autolora-bench-*")) == left_before  # noqa: S108
     assert not (tmp_path / ".ray").exists()
+
+
+@pytest.mark.timeout(1800)
+def test_of_two_thousand_cells_none_is_lost(start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FAULTS, "1")
+    began = time.monotonic()
+    process = start("--methods=steady", f"--seeds={CELLS}", "--quiet")
+    _, errors = process.communicate(timeout=1700)
+    seconds = time.monotonic() - began
+    assert process.returncode == 1, errors
+    found = results(tmp_path / "runs")
+    assert [result.seed for result in found] == list(range(CELLS))
+    for result in found:
+        expected = "done" if fate(result.seed, may_be_killed=True) in ("", "is killed once") else "failed"
+        assert result.status == expected
+        assert expected == "done" or result.reason
+    assert not list((tmp_path / "runs").rglob("*.partial"))
+    assert not list((tmp_path / "runs").rglob(".lock"))
+    print(f"Ray: {seconds / CELLS:.3f} s a cell")  # noqa: T201  a figure for the docs

@@ -1,7 +1,6 @@
 """Two thousand cells, one in twenty of which fails: none is lost, and a process that runs many does not grow."""
 
 import os
-import signal
 import statistics
 import time
 from collections import Counter
@@ -11,43 +10,16 @@ from typing import Any
 import pytest
 
 from autolora.problem import Outcome, Problem
-from autolora.runtime import NonFiniteLossError
 from benchmarks import workers
 from benchmarks.cli import main
 from benchmarks.store import Store
 from tests import fakes
+from tests.faults import CELLS, fate, misbehave
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-CELLS = 2000
-FAILING = {3: "diverges", 23: "runs out of memory", 43: "raises", 63: "is killed once", 83: "is killed always"}
-"""Seed modulo 100 -> what happens to the cell: one in twenty."""
-LAST_KILL = 1000
-"""From this seed on cells that would be killed raise instead: a process has to live to be seen to grow."""
 BYTES, HANDLES = 20e6, 2
 """So much a process may grow between its first hundred cells and its last hundred."""
 CELL_SECONDS = 0.3
-
-
-def fate(seed: int, workers_asked: int) -> str:
-    """What happens to the cell; nothing in most. A run in one process cannot be killed and go on."""
-    what = FAILING.get(seed % 100, "")
-    spared = workers_asked == 1 or seed >= LAST_KILL
-    return "raises" if "killed" in what and spared else what
-
-
-def misbehave(what: str, mark: Path) -> None:
-    match what:
-        case "diverges":
-            raise NonFiniteLossError("train: the loss is nan at step 2 of 3; try a lower lr")
-        case "runs out of memory":
-            raise MemoryError("cannot allocate memory")
-        case "raises":
-            raise ValueError("the search needs a component")
-        case "is killed always":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "is killed once" if not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def resident_bytes() -> int:
@@ -63,7 +35,7 @@ def test_every_cell_ends_and_no_process_grows(
     def watched(method: Any, problem: Problem) -> Outcome:
         with (tmp_path / f"process-{os.getpid()}").open("a", encoding="ascii") as file:
             file.write(f"{resident_bytes()} {len(list(Path('/proc/self/fd').iterdir()))}\n")
-        misbehave(fate(problem.seed, workers_asked), tmp_path / f"killed-{problem.seed}")
+        misbehave(fate(problem.seed, may_be_killed=workers_asked > 1), tmp_path / f"killed-{problem.seed}")
         return train(method, problem)
 
     fakes.install(monkeypatch.setattr)
@@ -79,7 +51,7 @@ def test_every_cell_ends_and_no_process_grows(
 
     results = list(Store(folder=runs).results())
     assert sorted(result.seed for result in results) == list(range(CELLS))
-    fates = [fate(seed, workers_asked) for seed in range(CELLS)]
+    fates = [fate(seed, may_be_killed=workers_asked > 1) for seed in range(CELLS)]
     failing = sum(what not in ("", "is killed once") for what in fates)
     counts = Counter(result.status for result in results)
     assert counts == {"failed": failing, "done": CELLS - failing}
