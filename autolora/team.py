@@ -47,8 +47,10 @@ class Team:
         torch.manual_seed(seed + self.rank * _BETWEEN_STREAMS)
 
     def own(self, parts: Sequence[tuple[T, float]]) -> list[tuple[T, float]]:
-        """Of a batch's parts and their shares, this member's; where there are too few, one that counts nothing."""
-        return list(parts[self.rank :: self.size]) or [(parts[0][0], 0.0)]
+        """Of a batch's parts and their shares, this member's; as many for all members, since some count nothing."""
+        own = list(parts[self.rank :: self.size])
+        idle = -(-len(parts) // self.size) - len(own)
+        return own + idle * [(parts[0][0], 0.0)]
 
     def add_up(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Replace the tensors' values by their sums over all members, and return them."""

@@ -16,10 +16,12 @@ from typing import Any, Self
 from autolora.runtime import Interrupted, Progress
 from benchmarks.environment import COMMIT_VARIABLE, code_version, usable_cores
 from benchmarks.locks import held
+from benchmarks.materials import Materials
 from benchmarks.node import SCRATCH, Finished, Order, Refused, work
 from benchmarks.plan import Cell, PlannedCell
 from benchmarks.progress import RunProgress
 from benchmarks.result import Result
+from benchmarks.run import fail_cell
 from benchmarks.saving import model_card
 from benchmarks.schedule import in_order, is_ready, left_of, next_cell, results_at_hand, results_in_order
 from benchmarks.shipping import pack
@@ -96,6 +98,7 @@ def run_on_cluster(
     *,
     workers: int,
     threads: int,
+    materials: Materials,
     progress: RunProgress,
     stop: Callable[[], bool],
 ) -> list[Result]:
@@ -107,6 +110,7 @@ def run_on_cluster(
         ray: as `joined` gives it.
         workers: cells at the same time, at most; the cluster may have room for fewer.
         threads: of each cell, and the processors that it asks for.
+        materials: for cells that can only be kept as failed.
         progress: told of every cell's steps.
         stop: once it answers True, all cells are cancelled.
 
@@ -115,12 +119,12 @@ def run_on_cluster(
 
     Raises:
         Interrupted: stop answered True; the next run begins the unfinished cells anew.
-        InputError: no node has room for a cell, one refuses it, or a cell's node was lost too often.
+        InputError: no node has room for a cell, or one refuses it.
     """
     store.check_writable()
     results, to_do = results_at_hand(plan), left_of(plan)
     waiting = in_order(to_do.values())
-    with _Crew(ray, store, threads, progress) as crew:
+    with _Crew(ray, store, threads, materials, progress) as crew:
         for planned in waiting:
             if not crew.room(planned.cell):
                 raise InputError(
@@ -130,7 +134,7 @@ def run_on_cluster(
         while not stop():
             able = [planned for planned in waiting if is_ready(planned, to_do, results)]
             if not able and not crew.working:
-                break  # all is done, or what is left waits for a cell that was lost
+                break
             free = next_cell(able, store) if len(crew.working) < workers else None
             if free and len(crew.working) < crew.room(free.cell):
                 with suppress(Interrupted):  # another run was faster
@@ -139,8 +143,6 @@ def run_on_cluster(
                     continue
             for result in crew.listen():
                 results[result.identity] = result
-    if crew.lost:
-        raise InputError("\n".join([*crew.lost, "the other cells are kept; fewer --workers need less memory"]))
     return results_in_order(plan, results)
 
 
@@ -162,15 +164,14 @@ class _Running:
 class _Crew:
     """The tasks of a run; none of them outlives the `with` block."""
 
-    def __init__(self, ray: Any, store: Store, threads: int, progress: RunProgress) -> None:
+    def __init__(self, ray: Any, store: Store, threads: int, materials: Materials, progress: RunProgress) -> None:
         self._ray = ray
         self._store = store
         self._threads = threads
+        self._materials = materials
         self._progress = progress
         self._known: list[Result] = []
         self.working: list[_Running] = []
-        self.lost: list[str] = []
-        """Cells whose nodes were lost too often."""
 
     def __enter__(self) -> Self:
         return self
@@ -219,7 +220,8 @@ class _Crew:
             try:
                 message = self._receive(running)
             except _LostError as error:
-                self._begin_again(running, str(error))
+                if failed := self._begin_again(running, str(error)):
+                    yield failed
                 continue
             if isinstance(message, Progress):
                 self._progress.step(running.planned, message)
@@ -227,8 +229,7 @@ class _Crew:
             if isinstance(message, Refused):
                 raise InputError(f"{cell.name}, {message.reason}")
             self._keep(cell, message)
-            self.working.remove(running)
-            running.lock.close()
+            self._let_go(running)
             self._progress.end(running.planned, message.result)
             yield message.result
 
@@ -255,16 +256,25 @@ class _Crew:
         except exceptions.RuntimeEnvSetupError as error:
             raise InputError(f"{name}: a node cannot set up the code: {error}") from error
         except exceptions.RayError as error:
-            raise _LostError(f"{name}: {type(error).__name__}, {ATTEMPTS} times") from error
+            raise _LostError(type(error).__name__) from error
         return message
 
-    def _begin_again(self, running: _Running, reason: str) -> None:
+    def _begin_again(self, running: _Running, loss: str) -> Result | None:
+        """Begin a cell again that was lost; its result as a failed one where that has been done too often."""
         running.losses += 1
         if running.losses < ATTEMPTS:
             self._progress.begin(running.planned)
             running.messages = self._submit(running.planned.cell)
-            return
-        self.lost.append(reason)
+            return None
+        self._let_go(running)
+        reason = (
+            f"its process or node was lost {ATTEMPTS} times ({loss}); where memory is short, fewer --workers need less"
+        )
+        result = fail_cell(running.planned.cell, self._store, self._materials, reason, stop=lambda: True)
+        self._progress.end(running.planned, result)
+        return result
+
+    def _let_go(self, running: _Running) -> None:
         self.working.remove(running)
         running.lock.close()
 

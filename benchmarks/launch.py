@@ -149,7 +149,7 @@ def _cluster(request: Request, planned: Plan) -> AbstractContextManager[Any]:
 def _launcher(planned: Plan, materials: Materials, ray: Any) -> Callable[..., list[Result]]:
     """What runs cells of a store, telling `progress` and asking `stop`."""
     if ray:
-        return partial(run_on_cluster, ray=ray, workers=planned.workers, threads=planned.threads)
+        return partial(run_on_cluster, ray=ray, workers=planned.workers, threads=planned.threads, materials=materials)
     if planned.workers == 1:
         return partial(run, materials=materials)
     return partial(run_in_workers, workers=planned.workers, threads=planned.threads)

@@ -44,7 +44,7 @@ LORA = LoraConfig(r=2, target_modules=["query", "value"])
 
 
 def task(**changes: Any) -> Problem:
-    """Of 41 examples: an epoch's last batch has one alone, so that a member has nothing to compute."""
+    """Of 41 examples in batches of 8: an epoch has a batch of one, so that a member has nothing to compute."""
     return problem(**{"build_model": steady, "train": examples(41)} | changes)
 
 
@@ -98,6 +98,8 @@ def sharded() -> dict[str, Any]:
     parts = [weight.to_local() if isinstance(weight, DTensor) else weight for weight in model.parameters()]
     method = AdaLora(initial_rank=3, target_rank=2, training=TRAINING)
     found = search(split, SEARCHES["one-sided"])
+    three = replace(split, train=examples(43))  # in four parts, of which a batch of three fills three
+    search(three, replace(SEARCHES["one-sided"], training=replace(TRAINING, micro_batches=2)))
     refusals = []
     for attempt in (partial(search, split, CONFIG), partial(train, steady(), split, TRAINING)):
         with pytest.raises(ValueError, match="weights") as told:
@@ -291,6 +293,14 @@ def test_a_checkpoint_of_other_processes_is_refused(members: list[dict[str, Any]
 
 def _begin_anew(folder: Path) -> None:
     train(steady(), task(runtime=Runtime(checkpoints=folder)), TRAINING)
+
+
+@pytest.mark.parametrize(("number", "each"), [(1, 1), (3, 2), (4, 2)])
+def test_members_have_equally_many_parts_and_together_all_of_them(number: int, each: int) -> None:
+    parts = [(f"part {index}", 1 / number) for index in range(number)]
+    owned = [Team(rank=rank, size=2).own(parts) for rank in (0, 1)]
+    assert [len(own) for own in owned] == [each, each]
+    assert sorted(part for own in owned for part in own if part[1]) == parts
 
 
 @pytest.mark.parametrize("rank", [-1, 2])
