@@ -98,7 +98,7 @@ def sharded() -> dict[str, Any]:
     parts = [weight.to_local() if isinstance(weight, DTensor) else weight for weight in model.parameters()]
     method = AdaLora(initial_rank=3, target_rank=2, training=TRAINING)
     found = search(split, SEARCHES["one-sided"])
-    three = replace(split, train=examples(43))  # in four parts, of which a batch of three fills three
+    three = task(runtime=runtime, train=examples(43))  # in four parts, of which a batch of three fills three
     search(three, replace(SEARCHES["one-sided"], training=replace(TRAINING, micro_batches=2)))
     refusals = []
     for attempt in (partial(search, split, CONFIG), partial(train, steady(), split, TRAINING)):
