@@ -224,6 +224,7 @@ def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path) -> N
     assert not list(tmp_path.glob("**/checkpoints/*"))
 
 
+@pytest.mark.slow
 def test_all_steps_can_be_run(tmp_path: Path) -> None:
     found = measure_costs(request(tmp_path, None, full={}), lambda _: None)
     assert found.timed_steps is None

@@ -62,6 +62,7 @@ def test_an_installed_command_reads_its_own_published_numbers_and_results(instal
     assert str(installed / "autolora_bench" / "results" / "reference") in shown.stderr
 
 
+@pytest.mark.slow
 def test_an_installed_command_trains_with_its_own_code(installed: Path, tmp_path: Path) -> None:
     arguments = ("--tasks", "rte", "--methods", "lora", "--max-steps", "2", "--workers", "1", "--runs", str(tmp_path))
     done = run(installed, "run", *arguments)

@@ -166,6 +166,7 @@ def test_a_full_disk_in_a_worker_is_one_line(
     assert "cannot write runs/train.safetensors: No space left on device" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "kill", "status"),
     [(signal.SIGTERM, os.kill, 75), (signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.killpg, 75)],

@@ -39,6 +39,7 @@ SEARCHES = {
     "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
     "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
 }
+pytestmark = pytest.mark.xdist_group("team")  # the two processes are begun once
 ETA = 1.0
 LORA = LoraConfig(r=2, target_modules=["query", "value"])
 
@@ -283,6 +284,7 @@ def test_what_takes_one_process_says_so(members: list[dict[str, Any]]) -> None:
         assert "stack.members = 1" in stack
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_processes_is_refused(members: list[dict[str, Any]], tmp_path: Path) -> None:
     assert members
     with pytest.raises(Interrupted):
