@@ -135,7 +135,9 @@ def determinism(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The fast tests, without network, as many at a time as there are cores."""
-    shared(session, "-m", "pytest", "-m", "not slow", "-n", "auto", "--dist", "loadgroup", *session.posargs, env=OFFLINE)
+    shared(
+        session, "-m", "pytest", "-m", "not slow", "-n", "auto", "--dist", "loadgroup", *session.posargs, env=OFFLINE
+    )
 
 
 @nox.session
