@@ -1,7 +1,11 @@
 """What README and docs show is run."""
 
 import re
+import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -74,6 +78,36 @@ def test_every_command_of_the_pages_names_a_session_or_a_subcommand_that_exists(
     assert len(COMMANDS) > 10
     for command in COMMANDS:
         parser().parse_args(command.split())
+
+
+SESSIONS = sorted(
+    {" ".join(found) for found in re.findall(r"nox -s (\w+)(?: -- ([^`#|\n]*[^`#|\n\s]))?", PAGES)} - {"pip_audit "}
+)
+"""Sessions with their arguments; one of them reads what a program says that asks a server."""
+
+
+@pytest.mark.parametrize("command", SESSIONS)
+def test_a_session_of_the_pages_asks_the_benchmark_for_what_it_understands(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, *arguments = command.split()
+    asked: list[tuple[str, ...]] = []
+    session = SimpleNamespace(posargs=arguments, log=print, run=lambda *words, **_: asked.append(words))
+    getattr(noxfile(monkeypatch), name)(session)
+    assert asked
+    for words in asked:
+        if "benchmarks" in words:
+            parser().parse_args(words[words.index("benchmarks") + 1 :])
+
+
+def noxfile(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The sessions, by a nox that only hands them back, and installs nothing."""
+    nox = SimpleNamespace(options=SimpleNamespace(), session=lambda function: function, Session=Any)
+    monkeypatch.setitem(sys.modules, "nox", nox)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "nox.command", SimpleNamespace(CommandFailed=RuntimeError))  # type: ignore[arg-type]
+    names = runpy.run_path(str(ROOT / "noxfile.py"))
+    names["install"].__globals__["install"] = lambda _: None
+    return SimpleNamespace(**names)
 
 
 OF_RUNS = "report --format markdown"
