@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _processes() -> int:
     """How many of this one a launcher has begun, such as `accelerate launch` or `torchrun`."""
     said = os.environ.get("WORLD_SIZE", "")
-    return int(said) if said.isdigit() else 1
+    launched = "LOCAL_RANK" in os.environ  # some clusters set the other variable for every program
+    return int(said) if launched and said.isdigit() else 1
 
 
 def _together(command: Callable[[Namespace], int], parsed: Namespace) -> int:
