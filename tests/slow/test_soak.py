@@ -14,12 +14,11 @@ from benchmarks import workers
 from benchmarks.cli import main
 from benchmarks.store import Store
 from tests import fakes
-from tests.faults import CELLS, fate, misbehave
+from tests.faults import CELL_SECONDS, CELLS, fate, misbehave
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 BYTES, HANDLES = 20e6, 2
 """So much a process may grow between its first hundred cells and its last hundred."""
-CELL_SECONDS = 0.3
 
 
 def resident_bytes() -> int:
