@@ -87,9 +87,10 @@ def layer_effect(ranks: Sequence[Sequence[float]], spread: float, max_rank: int,
         Share of as many searches of pure noise whose mean ranks differ at least as much between projections.
     """
     matrix = np.asarray(ranks, dtype=float)
-    observed = matrix.mean(axis=0).var()
-    noise = (noise_ranks(spread, max_rank, matrix.shape, seed=draw).mean(axis=0).var() for draw in range(draws))
-    return (sum(bool(variance >= observed - 1e-12) for variance in noise) + 1) / (draws + 1)
+    searches, projections = matrix.shape
+    noise = noise_ranks(spread, max_rank, (draws * searches, projections)).reshape(draws, searches, projections)
+    reached = noise.mean(axis=1).var(axis=1) >= matrix.mean(axis=0).var() - 1e-12
+    return (int(reached.sum()) + 1) / (draws + 1)
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:

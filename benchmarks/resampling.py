@@ -6,50 +6,47 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from benchmarks.spec import InputError
 
 Values = NDArray[np.float64]
-Draws = NDArray[np.int64]
-"""Positions of examples, draws x examples."""
-Score = Callable[[Values, Values], Values]
-"""Labels and predictions, both draws x examples -> one score per draw, from -100 to 100."""
+Score = Callable[[Values, Values, Values], Values]
+"""Labels and predictions, and how often each draw has each example (draws x examples): one score per draw, from -100
+to 100."""
 CHUNK = 200
 """Draws scored at a time, which bounds the memory."""
 
 
-def accuracy(labels: Values, predictions: Values) -> Values:
+def accuracy(labels: Values, predictions: Values, counts: Values) -> Values:
     """Share of predictions that are right."""
-    return _ratio((labels == predictions).sum(axis=1), np.full(len(labels), labels.shape[1]))
+    return _ratio(counts @ (labels == predictions), counts.sum(axis=1))
 
 
-def matthews(labels: Values, predictions: Values) -> Values:
+def matthews(labels: Values, predictions: Values, counts: Values) -> Values:
     """Matthews correlation of two classes; 0 where a prediction or a label never varies."""
-    truth, said = labels == 1, predictions == 1
-    both = (truth & said).mean(axis=1) - truth.mean(axis=1) * said.mean(axis=1)
-    scale = np.sqrt(truth.var(axis=1) * said.var(axis=1))
-    return _ratio(both, scale)
+    return pearson(labels == 1, predictions == 1, counts)
 
 
-def f1(labels: Values, predictions: Values) -> Values:
+def f1(labels: Values, predictions: Values, counts: Values) -> Values:
     """F1 of class 1; 0 where it is never right."""
-    right = ((labels == 1) & (predictions == 1)).sum(axis=1)
-    named = (labels == 1).sum(axis=1) + (predictions == 1).sum(axis=1)
-    return _ratio(2 * right, named)
+    truth, said = labels == 1, predictions == 1
+    return _ratio(2 * counts @ (truth & said), counts @ truth + counts @ said)
 
 
-def pearson(labels: Values, predictions: Values) -> Values:
-    """Pearson correlation; 0 where a side is constant."""
-    first = labels - labels.mean(axis=1, keepdims=True)
-    second = predictions - predictions.mean(axis=1, keepdims=True)
-    return _ratio((first * second).sum(axis=1), np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1)))
+def pearson(labels: Values, predictions: Values, counts: Values) -> Values:
+    """Pearson correlation; 0 where a side is constant. Either side may be other values in each draw."""
+    first, second = (_centred(side, counts) for side in (labels, predictions))
+    covariance, *variances = (
+        np.einsum("de,de,de->d", counts, one, other)
+        for one, other in ((first, second), (first, first), (second, second))
+    )
+    return _ratio(covariance, np.sqrt(variances[0] * variances[1]))
 
 
-def spearman(labels: Values, predictions: Values) -> Values:
+def spearman(labels: Values, predictions: Values, counts: Values) -> Values:
     """Spearman correlation; 0 where a side is constant."""
-    return pearson(stats.rankdata(labels, axis=1), stats.rankdata(predictions, axis=1))
+    return pearson(_ranks(labels, counts), _ranks(predictions, counts), counts)
 
 
 SCORES: Mapping[str, Score] = MappingProxyType(
@@ -67,21 +64,20 @@ def score_of(metric: str) -> Score:
 
 def one_score(metric: str, prediction: Mapping[str, Any]) -> float:
     """The metric of a split's kept predictions."""
-    labels, predictions = (np.asarray([prediction[side]], dtype=float) for side in ("labels", "predictions"))
-    return float(score_of(metric)(labels, predictions)[0])
+    labels, predictions = _sides(prediction)
+    return float(score_of(metric)(labels, predictions, np.ones((1, len(labels))))[0])
 
 
-def draws_of(examples: int, draws: int, *, seed: int = 0) -> Draws:
-    """Positions of examples drawn with replacement, draws x examples."""
-    return np.random.default_rng(seed).integers(examples, size=(draws, examples))
+def resampled(metric: str, prediction: Mapping[str, Any], draws: int, *, seed: int = 0) -> Values:
+    """The metric of examples drawn with replacement, once per draw.
 
-
-def resampled(metric: str, prediction: Mapping[str, Any], drawn: Draws) -> Values:
-    """The metric of each draw of examples; methods and seeds that share the draws are compared example by example."""
-    labels, predictions = (np.asarray(prediction[side], dtype=float) for side in ("labels", "predictions"))
-    compute = score_of(metric)
-    chunks = [drawn[start : start + CHUNK] for start in range(0, len(drawn), CHUNK)]
-    return np.concatenate([compute(labels[chunk], predictions[chunk]) for chunk in chunks])
+    The draws depend on the seed and the number of examples alone: methods and seeds of one task are compared example
+    by example.
+    """
+    labels, predictions = _sides(prediction)
+    compute, rng = score_of(metric), np.random.default_rng(seed)
+    sizes = [min(CHUNK, draws - start) for start in range(0, draws, CHUNK)]
+    return np.concatenate([compute(labels, predictions, _counts(rng, size, len(labels))) for size in sizes])
 
 
 def example_variance(first: Sequence[Values], second: Sequence[Values] | None = None) -> float:
@@ -114,3 +110,32 @@ def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
     """In percent; 0 where there is nothing below."""
     shares: Values = np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
     return 100 * shares
+
+
+def _sides(prediction: Mapping[str, Any]) -> tuple[Values, Values]:
+    labels, predictions = (np.asarray(prediction[side], dtype=float) for side in ("labels", "predictions"))
+    return labels, predictions
+
+
+def _counts(rng: np.random.Generator, draws: int, examples: int) -> Values:
+    """How often each example is drawn, draws x examples."""
+    places = rng.integers(examples, size=(draws, examples)) + examples * np.arange(draws)[:, None]
+    return np.bincount(places.ravel(), minlength=draws * examples).reshape(draws, examples).astype(float)
+
+
+def _centred(values: Values, counts: Values) -> Values:
+    """Less each draw's mean, draws x examples; exactly 0 where a draw is constant."""
+    means = (counts * values).sum(axis=1, keepdims=True) / counts.sum(axis=1, keepdims=True)
+    centred: Values = values - means
+    centred[np.abs(centred) < 1e-12 * np.abs(means)] = 0
+    return centred
+
+
+def _ranks(values: Values, counts: Values) -> Values:
+    """Each example's mid-rank in each draw, draws x examples."""
+    _, places = np.unique(values, return_inverse=True)
+    order = np.argsort(places, kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    alike = np.add.reduceat(counts[:, order], starts, axis=1)
+    ranks: Values = alike.cumsum(axis=1) - (alike - 1) / 2
+    return ranks[:, places]

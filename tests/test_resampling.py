@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from benchmarks.difference import paired
-from benchmarks.resampling import SCORES, draws_of, example_variance, mcnemar_p, one_score, resampled
+from benchmarks.resampling import SCORES, example_variance, mcnemar_p, one_score, resampled
 from benchmarks.spec import InputError
 
 RNG = np.random.default_rng(0)
@@ -26,8 +26,8 @@ EXPECTED = {
 @pytest.mark.parametrize("metric", SCORES)
 def test_a_vectorised_score_is_the_metrics_on_every_draw(metric: str) -> None:
     data = GRADES if metric in ("pearson", "spearman") else CLASSES
-    drawn = draws_of(200, 250)
-    found = resampled(metric, data, drawn)
+    found = resampled(metric, data, 250)
+    drawn = np.random.default_rng(0).integers(200, size=(250, 200))
     labels, said = np.array(data["labels"]), np.array(data["predictions"])
     expected = [100 * EXPECTED[metric](labels[draw], said[draw]) for draw in drawn]
     assert found == pytest.approx(expected)
@@ -42,6 +42,16 @@ def test_constant_predictions_count_as_the_metrics_have_it(metric: str) -> None:
     )
 
 
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_a_draw_of_equal_predictions_scores_0(metric: str) -> None:
+    """One of 200 predictions differs: about a third of the draws leave it out."""
+    nearly = {"labels": GRADES["labels"], "predictions": [0.1] * 199 + [0.7]}
+    drawn = np.random.default_rng(0).integers(200, size=(100, 200))
+    constant = (drawn < 199).all(axis=1)
+    assert 20 < constant.sum() < 60
+    assert ((resampled(metric, nearly, 100) == 0) == constant).all()
+
+
 def test_a_metric_without_a_vectorised_form_is_refused() -> None:
     with pytest.raises(InputError, match="bleu cannot be computed for resampled examples; known are accuracy"):
         one_score("bleu", CLASSES)
@@ -49,15 +59,12 @@ def test_a_metric_without_a_vectorised_form_is_refused() -> None:
 
 def test_the_variance_over_examples_is_the_binomial_one_for_accuracy() -> None:
     right = np.mean(np.array(CLASSES["labels"]) == np.array(CLASSES["predictions"]))
-    found = example_variance([resampled("accuracy", CLASSES, draws_of(200, 4000))])
+    found = example_variance([resampled("accuracy", CLASSES, 4000)])
     assert found == pytest.approx(100**2 * right * (1 - right) / 200, rel=0.1)
 
 
 def test_what_two_methods_get_right_alike_does_not_add_to_their_differences_variance() -> None:
-    drawn = draws_of(200, 100)
-    mine, perfect = (
-        resampled("accuracy", run, drawn) for run in (CLASSES, CLASSES | {"predictions": CLASSES["labels"]})
-    )
+    mine, perfect = (resampled("accuracy", run, 100) for run in (CLASSES, CLASSES | {"predictions": CLASSES["labels"]}))
     assert example_variance([mine], [mine]) == 0
     assert example_variance([mine], [perfect]) > 0
 
@@ -80,8 +87,9 @@ def test_intervals_over_seeds_and_examples_hold_the_true_difference_as_often_as_
         scores = [[one_score("accuracy", run) for run in runs] for runs in (first, second)]
         found = paired(*scores)
         assert found is not None
-        drawn = draws_of(examples, 60, seed=draw)
-        variance = example_variance(*([resampled("accuracy", run, drawn) for run in runs] for runs in (first, second)))
+        variance = example_variance(
+            *([resampled("accuracy", run, 60, seed=draw) for run in runs] for runs in (first, second))
+        )
         low, high = found.with_examples(variance).interval(0.95)
         held += low <= _TRUTH <= high
     assert held / draws == pytest.approx(0.95, abs=0.02)

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.cost_record import CostRun
 from benchmarks.published import PublishedTable
-from benchmarks.resampling import Values, draws_of, example_variance, resampled
+from benchmarks.resampling import Values, example_variance, resampled
 from benchmarks.result import Result
 from benchmarks.speed_record import SpeedRun
 from benchmarks.stats import Summary, by_column, summarise
@@ -72,9 +72,7 @@ class Evidence:
     def _resampled(self, result: Result) -> Values:
         """The result's score on draws of its examples, which are the same for all results of a task."""
         if result.identity not in self._known:
-            prediction = self.answers(result)
-            drawn = draws_of(len(prediction["labels"]), DRAWS)
-            self._known[result.identity] = resampled(result.metric, prediction, drawn)
+            self._known[result.identity] = resampled(result.metric, self.answers(result), DRAWS)
         return self._known[result.identity]
 
     @cached_property

@@ -123,7 +123,7 @@ def merge_shards(arguments: argparse.Namespace) -> int:
 
 def draw_figures(arguments: argparse.Namespace) -> int:
     """Draw all figures, one folder per preset, protocol, backbone and kind of data."""
-    from benchmarks.page.content import figures_of  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.page.content import Part  # noqa: PLC0415  scipy and matplotlib are slow to load
     from benchmarks.page.figures import write_figures  # noqa: PLC0415  likewise
 
     for store in stores_in(arguments.runs):
@@ -131,7 +131,7 @@ def draw_figures(arguments: argparse.Namespace) -> int:
             first = group[0]
             name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
             folder = arguments.to / "".join(sign if sign.isalnum() else "-" for sign in name.lower())
-            for path in write_figures(figures_of(group, store), folder, arguments.endings):
+            for path in write_figures(Part(results=group, store=store).drawings, folder, arguments.endings):
                 print(path)
     return 0
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import ExaminedClaims, examine_claims
 from benchmarks.comparability import incomparable
 from benchmarks.cost_record import cost_runs_like
-from benchmarks.page.figures import Drawings, Picture, draw_all, drawings
+from benchmarks.page.figures import Drawings, Picture, begun, drawings
 from benchmarks.published import PublishedTable, published_figure, published_table, score_tables
 from benchmarks.report import score_table
 from benchmarks.report.cell_report import cell_report
 from benchmarks.report.cost_report import CostReport, cost_grids, cost_report
 from benchmarks.report.grid import Grid
 from benchmarks.report.protocol_report import protocol_grid, protocol_rows
-from benchmarks.report.rank_report import rank_grids, rank_report
+from benchmarks.report.rank_report import RankReport, rank_grids, rank_report
 from benchmarks.report.score_table import ScoreTable
 from benchmarks.report.speed_report import speed_grid
 from benchmarks.report.verdict_report import judge, verdict_grid
@@ -32,6 +33,30 @@ from benchmarks.store import Store, stores_in
 from benchmarks.verdicts import VERDICTS, CellVerdict, Verdict
 
 RANK = {verdict: place for place, verdict in enumerate(VERDICTS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The results of one backbone, preset, protocol and kind of data."""
+
+    results: Sequence[Result]
+    store: Store
+
+    @cached_property
+    def ranks(self) -> RankReport:
+        """What its searches say."""
+        return rank_report(self.results)
+
+    @cached_property
+    def costs(self) -> list[CostReport]:
+        """What the newest cost run of its preset and backbone says; empty where there is none."""
+        runs = cost_runs_like(self.store.folder, self.results[0])
+        return [cost_report(run, published_table(5)) for run in runs[-1:]]
+
+    @property
+    def drawings(self) -> Drawings:
+        """All that there is to draw of it."""
+        return drawings(self.results, self.ranks, self.costs, _tables(self.results, published_figure(2)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +71,6 @@ class Section:
     """Costs and ranks."""
     verdicts: Grid
     claims: ExaminedClaims
-    drawings: Drawings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,25 +101,26 @@ def page_content(folder: Path) -> Page:
     """
     claims = read_claims()
     published = [published_table(number) for number in score_tables()]
-    found = sorted(
-        ((group, store) for store in stores_in(folder) for group in groups(store.results())),
-        key=lambda pair: (pair[0][0].data_source.startswith("embedded"), -len(pair[0])),
+    parts = sorted(
+        (Part(results=group, store=store) for store in stores_in(folder) for group in groups(store.results())),
+        key=lambda part: (part.results[0].data_source.startswith("embedded"), -len(part.results)),
     )
-    named = [(f"s{place}", group, store) for place, (group, store) in enumerate(found)]
-    judged = [judge(group, published, claims.margin).cells for group, _ in found]
-    results = [result for group, _ in found for result in group]
-    sections = [_section(name, group, store, published, claims) for name, group, store in named]
-    drawn = draw_all([section.drawings for section in sections])
+    named = {f"s{place}": part for place, part in enumerate(parts)}
+    judged = [judge(part.results, published, claims.margin).cells for part in parts]
+    results = [result for part in parts for result in part.results]
+    with begun([part.drawings for part in parts]) as drawn:  # what takes longest; all else goes on beside it
+        sections = [_section(name, part, published, claims) for name, part in named.items()]
+        pictures = dict(zip(named, drawn(), strict=True))
     return Page(
         verdicts=_best(judged),
         results=len(results),
         sections=sections,
-        pictures={section.name: pictures for section, pictures in zip(sections, drawn, strict=True)},
+        pictures=pictures,
         speeds=[speed_grid(run) for run in speed_runs(folder)],
-        protocols=_protocols(found),
+        protocols=_protocols(parts),
         audit=audit(),
         environments=_environments(results),
-        cells=dict(chain.from_iterable(_cells(name, group, store, published) for name, group, store in named)),
+        cells=dict(chain.from_iterable(_cells(name, part, published) for name, part in named.items())),
         settings={
             result.configuration: cell_report(result, Path()).settings
             for result in sorted(results, key=lambda result: -result.seed)
@@ -103,42 +128,25 @@ def page_content(folder: Path) -> Page:
     )
 
 
-def newest_costs(group: Sequence[Result], store: Store) -> list[CostReport]:
-    """What the newest cost run of the group's preset and backbone says; empty where there is none."""
-    runs = cost_runs_like(store.folder, group[0])
-    return [cost_report(run, published_table(5)) for run in runs[-1:]]
-
-
-def figures_of(group: Sequence[Result], store: Store) -> Drawings:
-    """All that there is to draw of results that belong together."""
-    return drawings(group, newest_costs(group, store), _tables(group, published_figure(2)))
-
-
-def _section(
-    name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable], claims: Claims
-) -> Section:
-    newest = max(group, key=lambda result: result.finished)
+def _section(name: str, part: Part, published: Sequence[PublishedTable], claims: Claims) -> Section:
+    newest = max(part.results, key=lambda result: result.finished)
+    folder = part.store.folder
     evidence = Evidence(
-        results=group,
-        store=store,
-        costs=cost_runs_like(store.folder, newest),
-        speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
+        results=part.results,
+        store=part.store,
+        costs=cost_runs_like(folder, newest),
+        speeds=[*speed_runs(folder), *speed_runs(folder.parent)],
         margin=claims.margin,
     )
-    searches = any(result.method == "autolora" and result.status == "done" for result in group)
-    grids = [
-        *chain.from_iterable(map(cost_grids, newest_costs(group, store))),
-        *(rank_grids(rank_report(group)) if searches else []),
-    ]
+    grids = [*chain.from_iterable(map(cost_grids, part.costs)), *(rank_grids(part.ranks) if part.ranks.tasks else [])]
     return Section(
         name=name,
         title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
         f"data {newest.data_source.split()[0]}",
-        tables=[table for each in (*published, published_figure(2)) for table in _tables(group, each)],
+        tables=[table for each in (*published, published_figure(2)) for table in _tables(part.results, each)],
         grids=[grid for grid in grids if grid.rows],
-        verdicts=verdict_grid(judge(group, published, claims.margin), claims.margin),
+        verdicts=verdict_grid(judge(part.results, published, claims.margin), claims.margin),
         claims=examine_claims(claims, evidence),
-        drawings=figures_of(group, store),
     )
 
 
@@ -151,13 +159,11 @@ def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTab
     return score_table.score_tables(mine, published) if own_model else []
 
 
-def _cells(
-    name: str, group: Sequence[Result], store: Store, published: Sequence[PublishedTable]
-) -> list[tuple[str, list[dict[str, Any]]]]:
+def _cells(name: str, part: Part, published: Sequence[PublishedTable]) -> list[tuple[str, list[dict[str, Any]]]]:
     cells = {}
     for table in published:
-        for (column, method), summary in summarise(by_column(group, table)).items():
-            cells[f"{name}/{method}/{column}"] = [_unfolded(result, store) for result in summary.results]
+        for (column, method), summary in summarise(by_column(part.results, table)).items():
+            cells[f"{name}/{method}/{column}"] = [_unfolded(result, part.store) for result in summary.results]
     return list(cells.items())
 
 
@@ -184,10 +190,10 @@ def _best(judged: Sequence[Sequence[CellVerdict]]) -> dict[Verdict, int]:
     return {verdict: best[verdict] for verdict in VERDICTS}
 
 
-def _protocols(found: Sequence[tuple[Sequence[Result], Store]]) -> Grid:
+def _protocols(parts: Sequence[Part]) -> Grid:
     by_store: dict[Path, list[Result]] = {}
-    for group, store in found:
-        by_store.setdefault(store.folder, []).extend(group)
+    for part in parts:
+        by_store.setdefault(part.store.folder, []).extend(part.results)
     rows = [row for folder, results in by_store.items() for row in protocol_rows(results, Store(folder=folder).answers)]
     return protocol_grid(rows)
 

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.report import figures
 from benchmarks.report.cost_report import CostReport
-from benchmarks.report.rank_report import rank_report
+from benchmarks.report.rank_report import RankReport
 from benchmarks.report.score_table import ScoreTable
 from benchmarks.result import Result
 
@@ -29,13 +30,14 @@ class Picture:
     """In base64, as a page holds it."""
 
 
-def drawings(results: Sequence[Result], costs: Sequence[CostReport], bars: Sequence[ScoreTable]) -> Drawings:
+def drawings(
+    results: Sequence[Result], ranks: RankReport, costs: Sequence[CostReport], bars: Sequence[ScoreTable]
+) -> Drawings:
     """All that there is to draw of results that belong together."""
     done = [result for result in results if result.status == "done"]
     searches = [result for result in done if result.method == "autolora"]
     wanted: dict[str, Callable[[Path], None]] = {}
-    if searches:
-        ranks = rank_report(done)
+    if ranks.tasks:
         wanted["Learned ranks (Figure 3)"] = partial(figures.rank_heatmap, ranks)
         wanted["How far seeds agree in their ranks; dashed: thresholded noise"] = partial(figures.rank_stability, ranks)
         for task in ranks.tasks:
@@ -61,11 +63,16 @@ def write_figures(drawings: Drawings, folder: Path, endings: Iterable[str]) -> I
             yield path
 
 
-def draw_all(drawings: Sequence[Drawings]) -> list[list[Picture]]:
-    """All pictures of all parts, as many at a time as there are processors: drawing is what a page waits for."""
+@contextmanager
+def begun(drawings: Sequence[Drawings]) -> Iterator[Callable[[], list[list[Picture]]]]:
+    """Draw all pictures of all parts, as many at a time as there are processors, while the caller works on.
+
+    Yields:
+        What waits for the pictures, part by part.
+    """
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        begun = [{says: pool.submit(_svg, draw) for says, draw in part.items()} for part in drawings]
-        return [[Picture(says=says, svg=svg.result()) for says, svg in part.items()] for part in begun]
+        parts = [{says: pool.submit(_svg, draw) for says, draw in part.items()} for part in drawings]
+        yield lambda: [[Picture(says=says, svg=svg.result()) for says, svg in part.items()] for part in parts]
 
 
 def _svg(draw: Callable[[Path], None]) -> str:
