@@ -123,7 +123,6 @@ READING = sorted(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("command", READING)
 def test_a_command_that_only_reads_does_what_the_pages_say(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -126,13 +126,15 @@ def draw_figures(arguments: argparse.Namespace) -> int:
     from benchmarks.page.content import Part  # noqa: PLC0415  scipy and matplotlib are slow to load
     from benchmarks.page.figures import write_figures  # noqa: PLC0415  likewise
 
+    parts = {}
     for store in stores_in(arguments.runs):
         for group in groups(store.results()):
             first = group[0]
             name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
-            folder = arguments.to / "".join(sign if sign.isalnum() else "-" for sign in name.lower())
-            for path in write_figures(Part(results=group, store=store).drawings, folder, arguments.endings):
-                print(path)
+            folder = "".join(sign if sign.isalnum() else "-" for sign in name.lower())
+            parts[arguments.to / folder] = Part(results=group, store=store).drawings
+    for path in write_figures(parts, arguments.endings):
+        print(path)
     return 0
 
 

@@ -2,11 +2,12 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,13 +54,24 @@ def drawings(
     return wanted
 
 
-def write_figures(drawings: Drawings, folder: Path, endings: Iterable[str]) -> Iterator[Path]:
-    """Draw into files that are named by their words; fonts are embedded in PDF, and drawn as outlines in SVG."""
-    for says, draw in drawings.items():
-        name = re.sub(r"[^a-z0-9]+", "_", says.partition(";")[0].lower()).strip("_")
-        for ending in endings:
-            path = folder / f"{name}.{ending}"
-            draw(path)
+def write_figures(parts: Mapping[Path, Drawings], endings: Sequence[str]) -> Iterator[Path]:
+    """Draw into files that are named by their words; fonts are embedded in PDF, and drawn as outlines in SVG.
+
+    Args:
+        parts: folder -> what is drawn into it.
+        endings: of the files, such as pdf and svg.
+
+    Yields:
+        Every file as soon as it and those before it are there.
+    """
+    with _pool() as pool:
+        begun = []
+        for folder, drawings in parts.items():
+            for (says, draw), ending in product(drawings.items(), endings):
+                path = folder / f"{_file_name(says)}.{ending}"
+                begun.append((path, pool.submit(draw, path)))
+        for path, drawn in begun:
+            drawn.result()
             yield path
 
 
@@ -70,9 +82,17 @@ def begun(drawings: Sequence[Drawings]) -> Iterator[Callable[[], list[list[Pictu
     Yields:
         What waits for the pictures, part by part.
     """
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with _pool() as pool:
         parts = [{says: pool.submit(_svg, draw) for says, draw in part.items()} for part in drawings]
         yield lambda: [[Picture(says=says, svg=svg.result()) for says, svg in part.items()] for part in parts]
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(mp_context=get_context("spawn"))
+
+
+def _file_name(says: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", says.partition(";")[0].lower()).strip("_")
 
 
 def _svg(draw: Callable[[Path], None]) -> str:
