@@ -217,6 +217,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="only results that started from this preset")
     parser.add_argument("--ranks", action="store_true", help="the learned ranks (Figure 3) instead of a table")
     parser.add_argument("--costs", action="store_true", help="what methods cost (Table 5) instead of a table")
+    parser.add_argument("--speed", action="store_true", help="speed against other implementations, instead")
     parser.add_argument("--protocols", action="store_true", help="how much of the scores is the protocol, instead")
     parser.add_argument("--reach", type=float, metavar="SCORE", help="training time until that score, instead")
     _add_figures(parser)

@@ -20,7 +20,7 @@ from benchmarks.speed.comparison import Comparison, Contender, Reach, compare
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.problems import LENGTHS, problem_of_lengths
 from benchmarks.speed.run import measure_speed
-from benchmarks.speed_record import SpeedRun, speed_runs, write_speed_run
+from benchmarks.speed_record import SpeedRun, Timing, speed_runs, write_speed_run
 from tests.fakes import make_result
 
 
@@ -111,10 +111,24 @@ def test_every_contender_does_its_work(name: str, tmp_path: Path) -> None:
         environment=make_result().environment,
         finished="2026-01-01",
     )
-    assert all(timing.name in render_speed(found, "text", 200) for timing in timings)
-    assert json.loads(render_speed(found, "json", 200))[1]["name"] == timings[1].name
+    assert all(timing.name in render_speed([found], "text", 200) for timing in timings)
+    assert json.loads(render_speed([found], "json", 200))[1]["name"] == timings[1].name
     write_speed_run(tmp_path, found)
     assert speed_runs(tmp_path) == [found]
+
+
+def test_of_each_work_the_newest_run_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for day, works in (("2026-01-02", {"search": 3.0, "grid": 5.0}), ("2026-01-03", {"search": 4.0})):
+        timings = [
+            Timing(work=work, name="ours", seconds=(seconds,), over=None, ratios=(), reach=None, met=None)
+            for work, seconds in works.items()
+        ]
+        environment = make_result().environment
+        run = SpeedRun(model_title="Tiny", steps=2, timings=tuple(timings), environment=environment, finished=day)
+        write_speed_run(tmp_path, run)
+    assert main(["report", "--speed", "--runs", str(tmp_path), "--json"]) == 0
+    shown = {timing["work"]: timing["seconds"] for timing in json.loads(capsys.readouterr().out)}
+    assert shown == {"search": [4.0], "grid": [5.0]}
 
 
 def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

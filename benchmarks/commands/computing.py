@@ -38,7 +38,7 @@ from benchmarks.repeat import as_before, repetition
 from benchmarks.report.check_report import render_check
 from benchmarks.report.speed_report import render_speed
 from benchmarks.result import Result
-from benchmarks.settings import load_settings, parse_assignment
+from benchmarks.settings import load_settings, parse_assignment, resolve
 from benchmarks.speed.comparisons import COMPARISONS, Setting
 from benchmarks.speed.growth import growth_json, measure_growth
 from benchmarks.speed.run import measure_speed
@@ -184,7 +184,7 @@ def show_speed(arguments: argparse.Namespace) -> int:
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     path = write_speed_run(arguments.runs, found)
-    print(render_speed(found, arguments.format, width()))
+    print(render_speed([found], arguments.format, width()))
     print(f"\n{path}", file=sys.stderr)
     return 0
 
@@ -219,10 +219,10 @@ def show_engines(arguments: argparse.Namespace) -> int:
 def show_worth(arguments: argparse.Namespace) -> int:
     """Print what can be scored without fine-tuning, beside the results of full fine-tuning at hand."""
     request = _request(arguments)
-    run = request.scopes[0].settings.section("run")
+    scope = request.scopes[0]
+    conditions = {task: resolve(scope.settings, task, "full") for task in scope.tasks}
     results = [result for result in request.store.results() if result.preset == arguments.preset]
-    materials = open_materials(usable_cores())
-    print(worth.render(request.scopes[0].tasks, results, materials, data=run["data"], model=run["model"]))
+    print(worth.render(conditions, results, open_materials(usable_cores())))
     return 0
 
 

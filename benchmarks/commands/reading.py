@@ -19,10 +19,12 @@ from benchmarks.protocols import NO_SWITCH, switch_rows
 from benchmarks.published import PublishedTable, published_table, published_tables, score_tables
 from benchmarks.report.cell_report import cell_report, render_cell
 from benchmarks.report.reach import reached, render_reached
+from benchmarks.report.speed_report import render_speed
 from benchmarks.result import Result
 from benchmarks.settings import preset_names
 from benchmarks.shards import merge
 from benchmarks.spec import InputError
+from benchmarks.speed_record import speed_runs
 from benchmarks.stats import groups
 from benchmarks.store import Store, stores_in
 from benchmarks.untrusted import printable
@@ -63,6 +65,8 @@ def report(arguments: argparse.Namespace) -> int:
     """Print the table of the results at hand."""
     if arguments.costs:
         return _report_costs(arguments)
+    if arguments.speed:
+        return _report_speed(arguments)
     results = [result for result in Store(folder=arguments.runs).results() if _wanted(result, arguments)]
     methods = () if arguments.ranks or arguments.methods else _methods_elsewhere(layout(arguments))
     tasks = () if arguments.ranks or arguments.tasks else _tasks_elsewhere(layout(arguments))
@@ -85,6 +89,14 @@ def _report_costs(arguments: argparse.Namespace) -> int:
     if not runs:
         raise InputError(f"{arguments.runs} has no cost run; `cost` makes one, --runs names another folder")
     print_costs(runs, arguments.format)
+    return 0
+
+
+def _report_speed(arguments: argparse.Namespace) -> int:
+    runs = speed_runs(arguments.runs)
+    if not runs:
+        raise InputError(f"{arguments.runs} has no speed run; `speed` makes one, --runs names another folder")
+    print(render_speed(runs, arguments.format, width()))
     return 0
 
 

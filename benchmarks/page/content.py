@@ -83,7 +83,7 @@ class Page:
     sections: Sequence[Section]
     pictures: Mapping[str, Sequence[Picture]]
     """Section's name -> its pictures."""
-    speeds: Sequence[Grid]
+    speed: Grid
     protocols: Grid
     audit: Sequence[Finding]
     environments: Grid
@@ -116,7 +116,7 @@ def page_content(folder: Path) -> Page:
         results=len(results),
         sections=sections,
         pictures=pictures,
-        speeds=[speed_grid(run) for run in speed_runs(folder)],
+        speed=speed_grid(speed_runs(folder)),
         protocols=_protocols(parts),
         audit=audit(),
         environments=_environments(results),

@@ -2,22 +2,34 @@
 
 import json
 import statistics
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
 
 from benchmarks.report.grid import Grid, write
 from benchmarks.speed_record import SpeedRun
 
 
-def render_speed(run: SpeedRun, form: str, width: int) -> str:
+def render_speed(runs: Sequence[SpeedRun], form: str, width: int) -> str:
     """In one of `grid.FORMATS`."""
     if form == "json":
-        return json.dumps([asdict(timing) | {"ratio": timing.ratio} for timing in run.timings], indent=1)
-    return write([speed_grid(run)], form, width)
+        timings = [timing for run in newest(runs).values() for timing in run.timings]
+        return json.dumps([asdict(timing) | {"ratio": timing.ratio} for timing in timings], indent=1)
+    return write([speed_grid(runs)], form, width)
 
 
-def speed_grid(run: SpeedRun) -> Grid:
-    """One line per contender."""
-    where = run.environment
+def newest(runs: Sequence[SpeedRun]) -> dict[str, SpeedRun]:
+    """Work -> the newest run that did it, with the timings of that work alone."""
+    found: dict[str, SpeedRun] = {}
+    for run in sorted(runs, key=lambda run: run.finished):
+        for work, timings in groupby(run.timings, key=lambda timing: timing.work):
+            found[work] = replace(run, timings=tuple(timings))
+    return found
+
+
+def speed_grid(runs: Sequence[SpeedRun]) -> Grid:
+    """One line per contender; of each work the newest run."""
+    found = newest(runs).values()
     rows = [
         {
             "Work": timing.work,
@@ -29,12 +41,17 @@ def speed_grid(run: SpeedRun) -> Grid:
             "Reach": timing.reach or "-",
             "Met": {True: "yes", False: "no", None: "-"}[timing.met],
         }
+        for run in found
         for timing in run.timings
     ]
-    rounds = max((len(timing.ratios) for timing in run.timings), default=0)
-    note = (
+    return Grid.of("", rows, list(dict.fromkeys(map(_where, found))))
+
+
+def _where(run: SpeedRun) -> str:
+    where = run.environment
+    rounds = {len(timing.seconds) for timing in run.timings}
+    return (
         f"{run.model_title}, {where.device_name}, threads: {where.threads}, {where.precision}, torch "
-        f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}; {run.steps} steps per turn; medians over "
-        f"{rounds} rounds in turns, in one process."
+        f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}; medians over {max(rounds)} rounds in "
+        "turns, in one process."
     )
-    return Grid.of("", rows, [note])

@@ -260,7 +260,7 @@ def writing(setting: Setting) -> Iterator[Comparison]:
 
     alone = "one by one without a cache"
     yield Comparison(
-        work=f"texts of at most {WRITTEN} tokens from {len(prompts)} records, {Beam().width} beams",
+        work=f"texts of at most {WRITTEN} tokens from {len(prompts)} records, {Beam().width} beams, small GPT-2",
         contenders=[
             Contender(name=alone, run=run(at_once=1, cached=False)),
             Contender(name="one by one", run=run(at_once=1, cached=True), over=alone),
