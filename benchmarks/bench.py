@@ -26,6 +26,9 @@ OUT_OF_MEMORY = (
     "Memory ran out: every batch was computed in twice as many parts, which moves numbers by rounding alone."
 )
 
+REPEATED = 16
+"""Examples that are evaluated twice."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
@@ -124,6 +127,12 @@ class Bench:
         if self.choice:
             return self.choice.predictions()
         return predict(self.task, model, self.prepared, self.problem.runtime)
+
+    def repeats(self, model: nn.Module) -> bool:
+        """Whether the model says the same twice, to the bit: nothing random is left on in evaluation."""
+        examples = next(iter(self.prepared.evaluation.values()))[:REPEATED]
+        first, again = (self.task.predict(model, examples, self.prepared, self.problem.runtime) for _ in range(2))
+        return first == again
 
     def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
         """Evaluation split -> metrics."""

@@ -127,7 +127,8 @@ def _run_cell(
         with clocks.measure("evaluate"):
             predictions = bench.predict(outcome.model)
             metrics = bench.score(predictions)
-        known = _of_outcome(outcome) | {"status": "done", "metrics": metrics}
+            details = {**outcome.details, "evaluation_repeats": bench.repeats(outcome.model)}
+        known = _of_outcome(outcome) | {"status": "done", "metrics": metrics, "details": details}
     except ImportError as error:  # an optional package; its message says how to install it
         raise InputError(str(error)) from error
     except (NonFiniteLossError, ValueError, RuntimeError, MemoryError) as error:

@@ -72,8 +72,10 @@ def _train_along(team: Team, runs: Path) -> None:
             bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
             with suppress(Interrupted, NonFiniteLossError, ValueError):  # all members meet them at the same step
                 model = bench.method.train(bench.problem).model
-                if bench.problem.runtime.sharded and not bench.choice:  # what was chosen has been predicted
-                    bench.predict(model)
+                if bench.problem.runtime.sharded:  # evaluation is of all members
+                    if not bench.choice:  # what was chosen has been predicted
+                        bench.predict(model)
+                    bench.repeats(model)
 
 
 def _next_cell(team: Team) -> Cell | None:

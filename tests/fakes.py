@@ -3,7 +3,8 @@
 # ruff: noqa: ARG001, ARG002, ARG005  a fake has the signature of what it stands for
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -250,3 +251,10 @@ def _zero() -> nn.Module:
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     return model
+
+
+@contextmanager
+def in_training_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation as it must not be: with dropout."""
+    model.train()
+    yield

@@ -15,10 +15,12 @@ import pytest
 from autolora import loop
 from benchmarks import run
 from benchmarks.cli import main
+from benchmarks.families import evaluation
 from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
 from tests import fakes
+from tests.tiny import save_encoder
 
 TESTS = Path(__file__).parent
 
@@ -267,6 +269,19 @@ def test_a_cell_that_runs_out_of_memory_twice_fails(
 def test_a_model_that_says_the_same_to_everything_is_noted(options: list[str], tmp_path: Path) -> None:
     assert main([*options, "--methods", "steady"]) == 0  # the fake task's answers are all alike
     assert "Steady, seed 0: all 4 answers on validation are the same." in results(tmp_path)["steady"].notes
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_result_says_whether_its_evaluation_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, training: bool
+) -> None:
+    if training:
+        monkeypatch.setattr(evaluation, "evaluation_mode", fakes.in_training_mode)
+    model = str(save_encoder(tmp_path / "model"))
+    run = ["run", "--tasks", "rte", "--methods", "lora", "--seeds", "1", "--model", model, "--runs", str(tmp_path)]
+    assert main([*run, "--max-steps", "1", "--max-length", "32", "--set", "run.dropout=0.3", "--quiet"]) == 0
+    (result,) = Store(folder=tmp_path).results()
+    assert result.details["evaluation_repeats"] is not training
 
 
 def test_a_clock_that_is_set_back_moves_no_number_and_loses_no_checkpoint(

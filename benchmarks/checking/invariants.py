@@ -10,7 +10,13 @@ SIZES = (0.5, 2.0)
 
 def violations(result: Result) -> list[str]:
     """Which invariants the result's own record breaks, as clauses; what it does not record is not tested."""
-    return [*_probe(result), *_movement(result), *_active_ranks(result)]
+    return [*_repetition(result), *_probe(result), *_movement(result), *_active_ranks(result)]
+
+
+def _repetition(result: Result) -> list[str]:
+    if result.details.get("evaluation_repeats", True):
+        return []
+    return ["the same examples got other answers when they were evaluated again"]
 
 
 def _probe(result: Result) -> list[str]:

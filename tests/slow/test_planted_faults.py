@@ -19,6 +19,7 @@ from autolora.hypergradient import Hypergradient
 from autolora.rank_search import RankSearch
 from benchmarks import bench as runner
 from benchmarks.checking.comparison import LEVEL, CellCheck, check
+from benchmarks.families import evaluation
 from benchmarks.launch import Request, Scope, launch
 from benchmarks.published import RESULTS
 from benchmarks.resampling import SCORES, one_score
@@ -27,6 +28,7 @@ from benchmarks.settings import load_settings
 from benchmarks.spec import Prepared
 from benchmarks.stats import summarise
 from benchmarks.store import Store
+from tests.fakes import in_training_mode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TASK = "rte"
@@ -42,6 +44,8 @@ class Fault:
     plant: Patch
     caught_by: str
     """Part of the check's reason."""
+    dropout: float = 0.0
+    """The preset has none."""
 
 
 def learning_rate(patch: pytest.MonkeyPatch) -> None:
@@ -66,6 +70,10 @@ def frozen_selection(patch: pytest.MonkeyPatch) -> None:
 
 def no_pruning(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AdaLoraModel, "update_and_allocate", lambda *_: None)
+
+
+def training_mode(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evaluation, "evaluation_mode", in_training_mode)
 
 
 def shifted_labels(share: float) -> Patch:
@@ -93,13 +101,20 @@ FAULTS = (
     Fault(name="learning rate x 10", method="lora", plant=learning_rate, caught_by=" instead of "),
     Fault(name="sign of the second-order term", method="autolora", plant=sign, caught_by="a cosine of -"),
     Fault(name="selection frozen", method="autolora", plant=frozen_selection, caught_by="no selection variable"),
+    Fault(
+        name="evaluation in training mode",
+        method="lora",
+        plant=training_mode,
+        caught_by="other answers when they were evaluated again",
+        dropout=0.1,
+    ),
     Fault(name="AdaLoRA not pruning", method="adalora", plant=no_pruning, caught_by="ever pruned"),
 )
 
 
-def checked(folder: Path, method: str, seeds: Sequence[int]) -> CellCheck:
+def checked(folder: Path, method: str, seeds: Sequence[int], *, dropout: float = 0.0) -> CellCheck:
     """The check of newly run cells against the reference. The code differs by the fault, whatever the commits say."""
-    settings = load_settings("quick", {"run": {"seeds": [*seeds]}})
+    settings = load_settings("quick", {"run": {"seeds": [*seeds], "dropout": dropout}})
     scope = Scope(settings=settings, tasks=[TASK], methods=[method])
     new = launch(Request(scopes=[scope], store=Store(folder=folder), workers=1)).results
     reference = [
@@ -118,7 +133,7 @@ def reference_seeds(method: str) -> list[Result]:
 def test_a_planted_fault_is_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(reference_seeds(fault.method)) >= 3
     fault.plant(monkeypatch)
-    found = checked(tmp_path, fault.method, [0, 1])
+    found = checked(tmp_path, fault.method, [0, 1], dropout=fault.dropout)
     tell(fault.name, found)
     assert found.outcome == "moved"
     assert fault.caught_by in found.reasons[0]
