@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import mean
 
 from nltk.tokenize import NLTKWordTokenizer
@@ -56,7 +57,7 @@ def webnlg_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]
     columns = [[group[place] for group in known] for place in range(WEBNLG_REFERENCES)]
     bleu = BLEU(tokenize="13a", lowercase=False).corpus_score(said, columns).score
     said_words, known_words = _words(said), [_words(group) for group in known]
-    ter = mean(_ter(text, group) for text, group in zip(said_words, known_words, strict=True))
+    ter = mean(_ter(text, tuple(dict.fromkeys(group))) for text, group in zip(said_words, known_words, strict=True))
     found = {"bleu": float(bleu), "ter": ter}
     if missing():
         return found
@@ -80,6 +81,7 @@ def _words(texts: Sequence[str]) -> list[str]:
     return [" ".join(NLTKWordTokenizer().tokenize(text)) for text in texts]
 
 
-def _ter(text: str, references: Sequence[str]) -> float:
+@lru_cache(maxsize=10_000)  # what takes longest; the parts of a split are scored once more
+def _ter(text: str, references: tuple[str, ...]) -> float:
     """Translation edit rate against the nearest reference; 1 where it is not defined."""
     return min(float(ter(text.split(), reference.split())) if reference.split() else 1.0 for reference in references)
