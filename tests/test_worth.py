@@ -77,6 +77,7 @@ def test_a_word_has_its_most_frequent_tag_and_its_place_a_better_one() -> None:
     assert found["word between neighbours"] == 100
 
 
+@pytest.mark.slow
 def test_a_decoder_says_more_of_a_record_than_the_record_itself() -> None:
     found = floors("e2e", FewRows(8), ON_DECODER)
     assert 0 < found["record"] < found["frozen decoder"] < 100

@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from autolora.runtime import Runtime
 from benchmarks.families.generation import IGNORED, Beam, TextGeneration, write
+from benchmarks.metrics import generation as metrics
 from benchmarks.models import Backbone, _next_token_loss
 from benchmarks.procedure import hold_out
 from benchmarks.sources.described import DescribedDataSet, Form, HubForm
@@ -197,7 +198,8 @@ def test_prediction_leaves_the_models_mode_and_the_random_numbers_alone() -> Non
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_parts_are_scored_apart_too() -> None:
+def test_parts_are_scored_apart_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "missing", lambda: "no METEOR, which takes seconds to start")
     perfect = Prediction(
         labels=[["c d e f g"], ["a b c d e"]], predictions=["c d e f g", "h"], scores=[], parts=["seen", "unseen"]
     )

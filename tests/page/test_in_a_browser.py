@@ -25,7 +25,10 @@ QUIET = (
     "--disable-sync",
 )
 playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; Debian's package is `chromium`")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; Debian's package is `chromium`"),
+    pytest.mark.xdist_group("browser"),  # the pages are made once
+]
 
 
 @pytest.fixture(scope="module")
