@@ -126,8 +126,8 @@ def _run_cell(
         clocks.seconds.update(outcome.seconds)
         with clocks.measure("evaluate"):
             predictions = bench.predict(outcome.model)
-            metrics = bench.score(predictions)
             details = {**outcome.details, "evaluation_repeats": bench.repeats(outcome.model)}
+            metrics = bench.score(predictions)  # last, as an error of it would leave other members waiting
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics, "details": details}
     except ImportError as error:  # an optional package; its message says how to install it
         raise InputError(str(error)) from error

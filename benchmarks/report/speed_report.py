@@ -49,9 +49,9 @@ def speed_grid(runs: Sequence[SpeedRun]) -> Grid:
 
 def _where(run: SpeedRun) -> str:
     where = run.environment
-    rounds = {len(timing.seconds) for timing in run.timings}
+    rounds = len(run.timings[0].seconds)
     return (
         f"{run.model_title}, {where.device_name}, threads: {where.threads}, {where.precision}, torch "
-        f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}; medians over {max(rounds)} rounds in "
+        f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}; medians over {rounds} rounds in "
         "turns, in one process."
     )
