@@ -87,10 +87,12 @@ def speed(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """What only a GPU can show, in one call: every method for a few steps, speed, and costs at RoBERTa-base's size."""
+    """What only a GPU can show, in one call: every method for a few steps, recorded steps, speed, RoBERTa-base's costs."""
     device = ("--device", "cuda")
     few = ("--tasks", "rte", "--max-steps", "30", "--precision", "bf16", "--runs", str(Path("runs", "gpu")))
     benchmark(session, "run", *device, *few)
+    benchmark(session, "run", *device, *few, "--set", "run.graphs=true")
+    shared(session, "-m", "pytest", "-k", "cuda", str(Path("tests", "autolora", "test_replay.py")), env=OFFLINE)
     benchmark(session, "run", "--table", "4", *device, *few)
     benchmark(session, "speed", *device, "--steps", "50")
     benchmark(session, "cost", *device, "--model", "random:roberta-base", "--precision", "bf16", *session.posargs)

@@ -23,6 +23,7 @@ class BatchOrder:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}")
         self.steps_per_epoch = -(-len(lengths) // batch_size)
         self._lengths = lengths
+        self._longest = max(lengths)
         self._batch_size = batch_size
         self._seed = f"{stream}/{seed}"
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
@@ -31,6 +32,15 @@ class BatchOrder:
         """Indices of the examples of step (0, 1, ...); epochs follow one another without end."""
         epoch, position = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[position]
+
+    def length(self, step: int) -> int:
+        """Tokens that the batch of step is padded to where few lengths are wanted: 8, 16, ... 64, 80, ... 128, 160, ...
+
+        Of two lengths the larger is by a quarter longer at most, from 32 on; none is longer than the longest example.
+        """
+        own = max(self._lengths[index] for index in self.batch(step))
+        unit = 1 << max(3, (own - 1).bit_length() - 3)
+        return min(-(-own // unit) * unit, self._longest)
 
     def typical(self, number: int) -> list[int]:
         """So many steps of the first epoch, whose batches have all lengths as often as the epoch has, in its order."""

@@ -14,6 +14,7 @@ Every pass over the train batch sees the same dropout masks: they are passes of 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 
 import torch
@@ -23,6 +24,9 @@ from autolora.random_state import RandomState
 
 Loss = Callable[[Sequence[Tensor]], Tensor]
 """Inner weights w -> a scalar loss, at the current selection logits."""
+
+Eta = float | Tensor
+"""A number; or a scalar tensor, which is not looked into: for passes that are recorded once and replayed with others."""
 
 RADIUS = 0.01
 """Finite differences move the weights by this distance along v, as DARTS and betty's `darts` do."""
@@ -60,7 +64,7 @@ class Hypergradient:
     """Direct term, shapes of the logits."""
     second_order: list[Tensor] | None
     """Mixed derivative times v, without eta; None where it was not computed (eta = 0)."""
-    eta: float
+    eta: Eta
     train_gradient: list[Tensor]
     """grad_w L_tr(w, beta), shapes of the weights."""
     valid_gradient: list[Tensor]
@@ -92,14 +96,35 @@ class Hypergradient:
         """||eta * second-order term|| / ||direct term||; 0 at eta = 0, infinite without a direct term."""
         if self.second_order is None:
             return 0.0
-        return self.eta * self.second_order_norm / self.direct_norm if self.direct_norm else float("inf")
+        return float(self.eta) * self.second_order_norm / self.direct_norm if self.direct_norm else float("inf")
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of it but eta in one list, for `of_tensors`."""
+        second_order = self.second_order or []
+        losses = [self.train_loss, self.valid_loss]
+        return [*losses, *self.train_gradient, *self.valid_gradient, *self.direct, *second_order]
+
+    @classmethod
+    def of_tensors(cls, tensors: Sequence[Tensor], eta: Eta, *, weights: int, layers: int) -> "Hypergradient":
+        """What gave these `tensors`. Args: weights, layers: how many there are."""
+        left = iter(tensors)
+        return cls(
+            train_loss=next(left),
+            valid_loss=next(left),
+            train_gradient=list(islice(left, weights)),
+            valid_gradient=list(islice(left, weights)),
+            direct=list(islice(left, layers)),
+            second_order=list(left) or None,
+            eta=eta,
+        )
 
 
-Engine = Callable[[Bilevel, float], Hypergradient]
+Engine = Callable[[Bilevel, Eta], Hypergradient]
 """Problem and eta -> hypergradient."""
 
 
-def exact(problem: Bilevel, eta: float) -> Hypergradient:
+def exact(problem: Bilevel, eta: Eta) -> Hypergradient:
     """Both terms, the second one by backward through the train gradient.
 
     At eta = 0 ("AutoLoRA (eta = 0)" of Table 4) the look-ahead stays at w and the second-order term is left out,
@@ -109,19 +134,17 @@ def exact(problem: Bilevel, eta: float) -> Hypergradient:
         problem: losses, weights and logits. The train loss must be twice differentiable: eager attention.
         eta: weight of the second-order term, and step size of the look-ahead unless the problem has one of its own.
     """
-    kept = eta != 0 and not problem.advance and not problem.recompute
-    train = _TrainPass.start(problem, differentiable=kept)
+    kept = not _zero(eta) and not problem.advance and not problem.recompute
+    train = _TrainPass.start(problem, differentiable=kept, repeatable=not kept and not _zero(eta))
     terms = _Terms.ahead(problem, train, eta)
-    if eta == 0:
+    if _zero(eta):
         return terms.hypergradient(eta, None)
     if kept:
         return terms.hypergradient(eta, _mixed_product(train.gradient, terms.valid_gradient, problem.logits))
     return terms.hypergradient(eta, train.mixed_product_at(terms.point, terms.valid_gradient))
 
 
-def finite_difference(
-    problem: Bilevel, eta: float, *, one_sided: bool = False, radius: float = RADIUS
-) -> Hypergradient:
+def finite_difference(problem: Bilevel, eta: Eta, *, one_sided: bool = False, radius: float = RADIUS) -> Hypergradient:
     """Both terms, the second one from train gradients by the logits at weights moved along v.
 
     Args:
@@ -131,10 +154,10 @@ def finite_difference(
             instead of the central one (two passes more, error of order `radius` squared).
         radius: Euclidean distance that the weights are moved by.
     """
-    start_counts = one_sided and eta != 0 and not problem.advance
+    start_counts = one_sided and not _zero(eta) and not problem.advance
     train = _TrainPass.start(problem, by_logits=start_counts)
     terms = _Terms.ahead(problem, train, eta)
-    if eta == 0:
+    if _zero(eta):
         return terms.hypergradient(eta, None)
     norm = global_norm(terms.valid_gradient)
     step = radius / norm if norm else 0.0
@@ -148,9 +171,9 @@ def finite_difference(
     return terms.hypergradient(eta, [(high - low) / width for high, low in zip(above, below, strict=True)])
 
 
-def first_order(problem: Bilevel, eta: float) -> Hypergradient:
+def first_order(problem: Bilevel, eta: Eta) -> Hypergradient:
     """The direct term alone, at the look-ahead of step size eta."""
-    return _Terms.ahead(problem, _TrainPass.start(problem), eta).hypergradient(eta, None)
+    return _Terms.ahead(problem, _TrainPass.start(problem, repeatable=False), eta).hypergradient(eta, None)
 
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
@@ -174,15 +197,18 @@ class _TrainPass:
     slope: Sequence[Tensor]
     """Gradient by the logits; empty where it was not asked for."""
     parts: Sequence[tuple[Loss, RandomState]]
-    """Of the loss, each with the random state that its pass began with."""
+    """Of the loss, each with the random state that its pass began with; none where it is not to be repeated."""
 
     @classmethod
-    def start(cls, problem: Bilevel, *, differentiable: bool = False, by_logits: bool = False) -> "_TrainPass":
+    def start(
+        cls, problem: Bilevel, *, differentiable: bool = False, by_logits: bool = False, repeatable: bool = True
+    ) -> "_TrainPass":
         """One pass at the problem's weights."""
         inputs = [*problem.weights, *(problem.logits if by_logits else ())]
         parts, losses, gradients = [], [], []
         for part in _parts(problem.train_loss):
-            parts.append((part, RandomState.now(problem.weights[0].device)))
+            if repeatable:
+                parts.append((part, RandomState.now(problem.weights[0].device)))
             losses.append(part(problem.weights))
             gradients.append(_gradient(losses[-1], inputs, create_graph=differentiable))
         loss, *summed = problem.add_up([torch.stack(losses).sum(), *_sum(gradients)])
@@ -221,9 +247,9 @@ class _Terms:
     valid_loss: Tensor
 
     @classmethod
-    def ahead(cls, problem: Bilevel, train: _TrainPass, eta: float) -> "_Terms":
+    def ahead(cls, problem: Bilevel, train: _TrainPass, eta: Eta) -> "_Terms":
         """Look ahead by a step of size eta, or by the problem's own step."""
-        if problem.advance and eta:
+        if problem.advance and not _zero(eta):
             ahead = [weight.detach().requires_grad_() for weight in problem.advance(train.gradient)]
         else:
             ahead = [weight.requires_grad_() for weight in _moved(problem.weights, train.gradient, -eta)]
@@ -240,7 +266,7 @@ class _Terms:
             valid_loss=valid_loss,
         )
 
-    def hypergradient(self, eta: float, second_order: list[Tensor] | None) -> Hypergradient:
+    def hypergradient(self, eta: Eta, second_order: list[Tensor] | None) -> Hypergradient:
         return Hypergradient(
             direct=list(self.direct),
             second_order=second_order,
@@ -266,7 +292,12 @@ def _sum(lists: Sequence[Sequence[Tensor]]) -> list[Tensor]:
     return [sum(same, start) for start, *same in zip(first, *others, strict=True)] if others else list(first)
 
 
-def _moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: float) -> list[Tensor]:
+def _zero(eta: Eta) -> bool:
+    """Whether eta is known to be 0."""
+    return not isinstance(eta, Tensor) and eta == 0
+
+
+def _moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: Eta) -> list[Tensor]:
     """The weights, each moved along its direction; without a graph."""
     return [(weight + distance * along).detach() for weight, along in zip(weights, direction, strict=True)]
 

@@ -2,9 +2,9 @@
 
 import logging
 import math
-import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,19 +113,26 @@ def _project(
     stage: str,
     typical: Callable[[int], Sequence[int]],
 ) -> float:
-    """All steps at the mean time of some of them."""
+    """All steps at the mean time of some of them; an accelerator is waited for before the first and after the last."""
     assert runtime.projection
     timed = list(typical(min(runtime.projection.steps, steps)))
-    warmup = timed[: runtime.projection.warmup]
-    seconds = []
-    for done, index in enumerate([*warmup, *timed]):
+    done, loss = 0, torch.zeros(())
+
+    def run(indices: Iterable[int]) -> float:
+        nonlocal done, loss
+        loss.item()
         started = time.perf_counter()
-        step(index).item()
-        seconds.append(time.perf_counter() - started)
-        runtime.progress(Progress(stage=stage, step=done + 1, steps=steps, loss=None))
-        if runtime.stop():
-            raise Interrupted(f"stopped while {stage} was projected")
-    return steps * statistics.mean(seconds[len(warmup) :])
+        for index in indices:
+            loss = step(index)
+            done += 1
+            runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=None))
+            if runtime.stop():
+                raise Interrupted(f"stopped while {stage} was projected")
+        loss.item()
+        return time.perf_counter() - started
+
+    run(islice(cycle(timed), runtime.projection.warmup))
+    return steps * run(timed) / len(timed)
 
 
 def _resume(path: Path, state: Mapping[str, Stateful], team: Team) -> tuple[int, float]:

@@ -13,6 +13,7 @@ from autolora.hypergradient import ENGINES, Bilevel, Hypergradient
 from autolora.loop import Stateful
 from autolora.probe import Probe, probe
 from autolora.problem import Batch, TrainingLoss, model_loss
+from autolora.replay import Pass, replayed
 from autolora.runtime import Runtime
 from autolora.search_config import SearchConfig
 from autolora.search_history import converged_at
@@ -69,6 +70,10 @@ class RankSearch:
         self._recorder = Recorder(self.model)
         self._leftover = _Leftover()
         self._betty = self._begin_betty() if config.engine == "betty" else None
+        weight = self.model.weights[0]
+        self._eta = torch.zeros((), dtype=weight.dtype, device=weight.device)
+        """Where a recorded pass reads the step's eta."""
+        self._replay = self._begin_replay()
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -155,9 +160,32 @@ class RankSearch:
 
     def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         eta = self._optimization.lr if self.config.eta is None else self.config.eta
-        found = ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
+        if self._replay:
+            self._eta.fill_(eta)
+            tensors = [tensor for tensor in self._replay(train_batch, valid_batch) if tensor is not None]
+            weights, layers = len(self.model.weights), len(self.model.logits)
+            found = Hypergradient.of_tensors(tensors, eta, weights=weights, layers=layers)
+        else:
+            found = ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
         self.model.put_back()
         return found
+
+    def _begin_replay(self) -> Pass | None:
+        """Batches -> the hypergradient's tensors, recorded; None where that is not asked for, or not possible.
+
+        Finite differences ask for random states, an optimizer's look-ahead steps it for a try, and mixed gradients
+        outlive the step.
+        """
+        config, runtime = self.config, self.model.runtime
+        once = config.engine in ("exact", "first-order") and config.look_ahead == "gradient"
+        if not runtime.graphs or not once or config.mixed_gradients:
+            return None
+        eta = self._eta if config.eta is None else config.eta
+
+        def compute(train_batch: Batch, valid_batch: Batch) -> list[Tensor]:
+            return ENGINES[config.engine](self._bilevel(train_batch, valid_batch), eta).tensors
+
+        return replayed(compute, self.model.model, runtime, parts=config.training.micro_batches)
 
     def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
         number, team = self.config.training.micro_batches, self.model.runtime.team
@@ -177,8 +205,7 @@ class RankSearch:
     def _update_weights(self, gradient: Sequence[Tensor]) -> None:
         if self._leftover.gradient:
             gradient = _sum(gradient, self._leftover.gradient)
-        for weight, value in zip(self.model.weights, gradient, strict=True):
-            weight.grad = value
+        self._optimization.take(gradient)
         self._optimization.step()
         self._optimization.zero_grad()
 

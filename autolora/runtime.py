@@ -53,7 +53,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Nothing in here changes a result, but for `device`, `precision`, `projection`, and the `team` by rounding and masks."""
+    """Where and how; no result changes but by `device`, `precision`, `projection`, and a little by `graphs` and `team`."""
 
     device: str = "cpu"
     """A torch device: "cpu", "cuda", "cuda:1"."""
@@ -67,6 +67,9 @@ class Runtime:
     """The processes that compute a batch together; those of torch's default process group, where one was begun."""
     sharded: bool = False
     """Split frozen weights over the team, for a model that does not fit into one device; moves no number."""
+    graphs: bool = False
+    """Pad batches to one of few lengths, and record the kernels of a step as a CUDA graph for each, where the device has
+    those and a batch is computed in one part: launching them at once is faster than one by one."""
     projection: Projection | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)

@@ -37,7 +37,11 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     in_progress = begin(problem, config, steps)
 
     def batches(index: int) -> tuple[Batch, Batch]:
-        return gather(problem, train, train_order.batch(index)), gather(problem, valid, valid_order.batch(index))
+        """Padded alike where few lengths are wanted: pairs of lengths are many."""
+        length = max(train_order.length(index), valid_order.length(index)) if problem.runtime.graphs else 0
+        parts = ((train, train_order), (valid, valid_order))
+        train_batch, valid_batch = (gather(problem, part, order.batch(index), length) for part, order in parts)
+        return train_batch, valid_batch
 
     def step(index: int) -> Tensor:
         return in_progress.step(index, *batches(index))

@@ -16,6 +16,7 @@ from autolora.batching import BatchOrder
 from autolora.loop import Stateful, run_steps
 from autolora.precision import cast_frozen
 from autolora.problem import Batch, Example, Problem, TrainingLoss
+from autolora.replay import replayed
 from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.sharding import shard_frozen
 from autolora.team import Team
@@ -97,6 +98,11 @@ class Optimization:
         """Of the weights that have one."""
         return [weight.grad for weight in self.weights if weight.grad is not None]
 
+    def take(self, gradients: Iterable[Tensor | None]) -> None:
+        """Put gradients at the weights, one for each; None leaves a weight as it is."""
+        for weight, gradient in zip(self.weights, gradients, strict=True):
+            weight.grad = gradient
+
     def step(self) -> None:
         """One update from the weights' `grad`, which stays as it is (clipped) until `zero_grad`."""
         if self._clip_norm is not None:
@@ -108,8 +114,7 @@ class Optimization:
     def preview(self, gradient: Sequence[Tensor]) -> list[Tensor]:
         """The weights after a step from that gradient; they and the optimizer stay as they are."""
         before = copy.deepcopy(self.state_dict())
-        for weight, value in zip(self.weights, gradient, strict=True):
-            weight.grad = value.detach().clone()
+        self.take(value.detach().clone() for value in gradient)
         self.step()
         ahead = [weight.clone() for weight in self.weights]
         self.zero_grad()
@@ -193,17 +198,25 @@ def train(
     model.train()
     order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
     steps = config.total_steps(order.steps_per_epoch)
-    team = problem.runtime.team
+    runtime, team = problem.runtime, problem.runtime.team
     optimization = Optimization((weight for weight in model.parameters() if weight.requires_grad), config, steps)
 
-    def step(index: int) -> Tensor:
-        batch = gather(problem, problem.train, order.batch(index))
+    def forward_and_backward(batch: Batch) -> list[Tensor | None]:
+        """The loss of this member's parts, and each weight's gradient."""
         losses = []
         for part, share in own_parts(batch, config.micro_batches, team):
-            loss = share * batch_loss(model, part, loss=problem.loss, runtime=problem.runtime)
+            loss = share * batch_loss(model, part, loss=problem.loss, runtime=runtime)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
-        total = torch.stack(losses).sum()
+        return [torch.stack(losses).sum(), *(weight.grad for weight in optimization.weights)]
+
+    compute = replayed(forward_and_backward, model, runtime, parts=config.micro_batches)
+
+    def step(index: int) -> Tensor:
+        length = order.length(index) if runtime.graphs else 0
+        total, *gradients = compute(gather(problem, problem.train, order.batch(index), length))
+        assert total is not None
+        optimization.take(gradients)
         team.add_up([total, *optimization.gradients])
         optimization.step()
         if after_step:
@@ -248,10 +261,25 @@ def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stre
     return BatchOrder([len(example["input_ids"]) for example in examples], batch_size, seed=seed, stream=stream)
 
 
-def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int]) -> Batch:
-    """Collate examples and move them to the device."""
-    batch = problem.collate([examples[index] for index in indices])
+def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int], length: int = 0) -> Batch:
+    """Collate examples, pad them to so many tokens at least, and move them to the device."""
+    batch = lengthened(problem.collate([examples[index] for index in indices]), length)
     return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def lengthened(batch: Batch, length: int) -> Batch:
+    """The batch with its token dimension, the second of all tensors that have two, padded to length.
+
+    What is added is hidden by the attention mask, and labelled IGNORED where tokens have labels.
+    """
+
+    def padded(name: str, tensor: Tensor) -> Tensor:
+        missing = length - tensor.shape[1] if tensor.ndim > 1 else 0
+        return (
+            nn.functional.pad(tensor, (0, missing), value=IGNORED if name == "labels" else 0) if missing > 0 else tensor
+        )
+
+    return {name: padded(name, tensor) for name, tensor in batch.items()}
 
 
 def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:

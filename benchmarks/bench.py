@@ -85,6 +85,7 @@ class Bench:
                 device=config["device"],
                 precision=config["precision"],
                 sharded=config["sharded"],
+                graphs=config["graphs"],
                 checkpoints=folder.checkpoints,
                 checkpoint_seconds=config["checkpoint_seconds"],
                 clocks=clocks,

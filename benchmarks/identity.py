@@ -26,6 +26,7 @@ ADDED: Mapping[str, Any] = MappingProxyType(
         "engine": "exact",
         "epoch": "last",
         "gradient_checkpointing": False,
+        "graphs": False,
         "initial_logit": None,
         "label_smoothing": 0.0,
         "look_ahead": "gradient",

@@ -35,6 +35,9 @@ class Conditions:
     """Keep no activations for the backward pass, but compute them anew: less memory, more time, the same numbers."""
     sharded: bool = False
     """Split frozen weights over the processes of a launcher, where a model does not fit into one device."""
+    graphs: bool = False
+    """Pad batches to one of few lengths, and on a GPU launch all kernels of a step at once, recorded as a CUDA graph:
+    faster, other dropout masks."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"

@@ -19,7 +19,7 @@ from autolora.runtime import Projection, Runtime
 from autolora.search import begin, search, split
 from autolora.search_config import SearchConfig
 from autolora.stack import StackConfig
-from autolora.training import TrainingConfig, batch_order, gather, train
+from autolora.training import TrainingConfig, batch_order, gather, lengthened, train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
 from baselines.lora_grid import one_after_another, stacked
@@ -61,6 +61,12 @@ class Setting:
     def training(self) -> TrainingConfig:
         """The same for all contenders."""
         return TrainingConfig(lr=1e-4, steps=self.steps, batch_size=BATCH)
+
+
+def _timed(problem: Problem, steps: int) -> Problem:
+    """The problem, of which so many steps are timed; recordings are made before."""
+    warmup = 2 * steps if problem.runtime.graphs else 0
+    return replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=warmup)))
 
 
 def lora(setting: Setting) -> Iterator[Comparison]:
@@ -124,7 +130,7 @@ def adalora(setting: Setting) -> Iterator[Comparison]:
 def searching(setting: Setting) -> Iterator[Comparison]:
     """A search's engines against LoRA's step and against betty-ml's engine."""
     problem = setting.problem("cola")
-    quicker = replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=setting.steps, warmup=0)))
+    quicker = _timed(problem, setting.steps)
 
     def run(config: SearchConfig) -> Callable[[], float]:
         own = replace(config, training=setting.training, valid_share=0.5)
@@ -167,7 +173,7 @@ def released(setting: Setting) -> Iterator[Comparison]:
     steps = max(5, setting.steps // 4)
     few = replace(setting, steps=steps)
     problem = few.problem("cola")
-    quicker = replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=0)))
+    quicker = _timed(problem, steps)
     yield Comparison(
         work=f"search, {steps} steps, cola's lengths, and padded to {setting.released_length}",
         contenders=[
@@ -296,7 +302,8 @@ def _adapted(problem: Problem, rank: int = peers.RANK) -> PeftModel:
 
 def _our_lora(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
     model = _adapted(problem)
-    return lambda: train(model, problem, config)
+    timed = _timed(problem, config.total_steps(1)) if problem.runtime.graphs else problem
+    return lambda: train(model, timed, config)
 
 
 def _grid_search(problem: Problem, config: TrainingConfig, stack: StackConfig | None) -> float:
@@ -311,12 +318,7 @@ def _released_search(problem: Problem, config: SearchConfig, length: int) -> flo
     """With betty, everything padded to that length, the validation batches each from a loader of its own."""
 
     def collate(examples: Sequence[Example]) -> Batch:
-        padded = problem.collate(examples)
-        missing = length - padded["input_ids"].shape[1]
-        return {
-            name: nn.functional.pad(tensor, (0, missing)) if tensor.ndim > 1 else tensor
-            for name, tensor in padded.items()
-        }
+        return lengthened(problem.collate(examples), length)
 
     long = replace(problem, collate=collate)
     train_part, valid_part = (list(part) for part in split(long, config.valid_share))

@@ -49,6 +49,19 @@ def test_long_and_short_batches_come_in_random_order() -> None:
     assert longest != sorted(longest)
 
 
+def test_few_lengths_hold_every_batch_and_cost_little() -> None:
+    lengths = list(range(1, 513))
+    singles = BatchOrder(lengths, 1, seed=0, stream="train")
+    padded = {lengths[singles.batch(step)[0]]: singles.length(step) for step in range(512)}
+    assert len(set(padded.values())) == 20
+    assert all(length <= padded[length] < length + 8 for length in range(1, 65))
+    assert all(length <= padded[length] < 1.25 * length for length in range(32, 513))
+
+
+def test_no_batch_is_padded_beyond_the_longest_example() -> None:
+    assert {order().length(step) for step in range(126)} == {8, 16, 24, 32, 40, 48, 56, 59}
+
+
 @pytest.mark.parametrize("number", [1, 7, 20, 126, 500])
 def test_typical_steps_have_the_mean_length_of_an_epoch(number: int) -> None:
     batches = order()

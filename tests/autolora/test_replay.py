@@ -1,0 +1,175 @@
+"""Passes recorded as CUDA graphs: on a CUDA device for real, elsewhere with graphs that a test can do without one."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig
+from torch import Tensor, nn
+
+from autolora.adapt import adapt
+from autolora.problem import Example, Problem
+from autolora.replay import Replay, replayed
+from autolora.runtime import Interrupted, Progress, Runtime
+from autolora.search import search
+from autolora.search_config import SearchConfig
+from autolora.training import TrainingConfig, lengthened, train
+from baselines.adalora import AdaLora
+from baselines.adapter import Adapter
+from baselines.full import Full
+from tests import tiny
+from tests.emulated_graph import EmulatedGraph, emulate
+from tests.tiny import VOCABULARY, build, collate, problem, texts, weights
+
+STEPS = 55
+TRAINING = TrainingConfig(lr=1e-2, steps=STEPS, batch_size=8)
+CONFIG = SearchConfig(max_rank=4, training=TRAINING, selection_lr=1e-2, record_every=5)
+SEARCHES = {
+    "exact": CONFIG,
+    "eta = 1": replace(CONFIG, eta=1.0),
+    "eta = 0": replace(CONFIG, eta=0.0),
+    "weights-first": replace(CONFIG, order="weights-first"),
+    "first-order": replace(CONFIG, engine="first-order"),
+    "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
+    "finite-difference": replace(CONFIG, engine="finite-difference"),
+    "mixed gradients": replace(CONFIG, mixed_gradients=True),
+    "optimizer's look-ahead": replace(CONFIG, look_ahead="optimizer"),
+    "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
+}
+RECORDED_SEARCHES = {"exact", "eta = 1", "eta = 0", "weights-first", "first-order", "sigmoid"}
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.skipif("not torch.cuda.is_available()"))])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where passes can be recorded."""
+    if request.param == "cuda":
+        yield "cuda"
+        return
+    emulate(monkeypatch)
+    yield "cpu"
+
+
+def long_and_short(number: int = 64) -> list[Example]:
+    """Of 3 to 36 tokens, so that the batches have five lengths."""
+    rng = random.Random(0)
+    drawn = [[rng.randrange(2, VOCABULARY) for _ in range(rng.randrange(3, 37))] for _ in range(number)]
+    return [{"input_ids": tokens, "labels": tokens[0] % 2} for tokens in drawn]
+
+
+def task(runtime: Runtime, **changes: Any) -> Problem:
+    return problem(**{"train": long_and_short(), "runtime": runtime} | changes)
+
+
+def lora(given: Problem) -> dict[str, Tensor]:
+    model = adapt(given, LoraConfig(r=2, target_modules=["query", "value"]))
+    train(model, given, TRAINING)
+    return weights(model)
+
+
+def method(kind: Any, given: Problem) -> dict[str, Tensor]:
+    return weights(kind.train(given).model)
+
+
+def full_of_another(kind: str, given: Problem) -> dict[str, Tensor]:
+    return method(Full(training=TRAINING), replace(given, build_model=partial(build, kind)))
+
+
+def decoder(given: Problem) -> dict[str, Tensor]:
+    return method(Full(training=TRAINING), replace(given, build_model=tiny.decoder, collate=texts, head=()))
+
+
+TRAININGS: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
+    "lora": lora,
+    "full": partial(full_of_another, "bert"),
+    "roberta": partial(full_of_another, "roberta"),
+    "decoder": decoder,
+    "adapter": partial(method, Adapter(width=4, training=TRAINING)),
+    "adalora": partial(method, AdaLora(initial_rank=3, target_rank=2, training=TRAINING)),
+}
+
+
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Launch every kernel by itself, on batches of the same lengths."""
+    monkeypatch.setattr("autolora.replay.has_graphs", lambda device: False)  # noqa: ARG005
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_training_ends_with_the_same_bits(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(device=device, graphs=True)
+    recorded = TRAININGS[kind](task(runtime))
+    assert device == "cuda" or EmulatedGraph.recorded > 1
+    one_by_one(monkeypatch)
+    expected = TRAININGS[kind](task(runtime))
+    assert all(torch.equal(recorded[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_search_ends_with_the_same_bits(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(device=device, graphs=True)
+    recorded = search(task(runtime), SEARCHES[kind])
+    assert device == "cuda" or (EmulatedGraph.recorded > 1) == (kind in RECORDED_SEARCHES)
+    one_by_one(monkeypatch)
+    expected = search(task(runtime), SEARCHES[kind])
+    assert recorded.selection == expected.selection
+    assert recorded.history == expected.history
+
+
+def test_a_resumed_training_ends_with_the_same_bits(device: str, tmp_path: Any) -> None:
+    runtime = Runtime(device=device, graphs=True)
+    undisturbed = lora(task(runtime))
+    done: list[Progress] = []
+    stopped = replace(runtime, progress=done.append, stop=lambda: len(done) == 30, checkpoints=tmp_path)
+    with pytest.raises(Interrupted):
+        lora(task(stopped))
+    resumed = lora(task(replace(stopped, stop=lambda: False)))
+    assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
+
+
+def test_a_model_that_asks_the_device_on_its_way_is_refused(device: str) -> None:
+    with pytest.raises(RuntimeError, match=r"cannot be recorded as a CUDA graph .* leave graphs off"):
+        full_of_another("deberta-v3", task(Runtime(device=device, graphs=True)))
+
+
+def test_a_shape_is_computed_when_first_seen_recorded_then_and_replayed_from_then_on(device: str) -> None:
+    calls = []
+
+    def compute(batch: dict[str, Tensor]) -> list[Tensor | None]:
+        calls.append(batch["x"].shape[0])
+        return [batch["x"].sum() + 1, None]
+
+    replay = Replay(compute, device)
+    sums = [float(replay({"x": torch.full((size,), 2.0, device=device)})[0]) for size in (3, 4, 3, 3, 4, 3)]  # type: ignore[arg-type]
+    assert sums == [7, 9, 7, 7, 9, 7]
+    assert calls == [3, 4, 3, 4]
+
+
+def test_without_graphs_or_with_batches_in_parts_or_forgotten_activations_nothing_is_recorded() -> None:
+    model: Any = build()
+
+    def compute() -> list[Tensor | None]:
+        return []
+
+    assert replayed(compute, model, Runtime()) is compute
+    assert replayed(compute, model, Runtime(graphs=True), parts=2) is compute
+    assert isinstance(replayed(compute, model, Runtime(graphs=True)), Replay)
+    model.gradient_checkpointing_enable()
+    assert replayed(compute, model, Runtime(graphs=True)) is compute
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "deberta-v3", "decoder"])
+def test_longer_padding_moves_a_loss_by_rounding_only(kind: str) -> None:
+    model, batch = _without_dropout(kind), (texts if kind == "decoder" else collate)(long_and_short(8))
+    longer = lengthened(batch, 38)
+    assert longer["input_ids"].shape == longer["attention_mask"].shape == (8, 38)
+    with torch.no_grad():
+        assert float(model(**longer).loss) == pytest.approx(float(model(**batch).loss), rel=1e-12)
+
+
+def _without_dropout(kind: str) -> nn.Module:
+    if kind == "decoder":
+        return tiny.decoder(dtype=torch.float64).eval()
+    return build(kind, dtype=torch.float64).eval()
