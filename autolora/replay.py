@@ -83,9 +83,13 @@ def replayed(compute: Pass, model: nn.Module, runtime: Runtime, *, parts: int = 
         runtime: alone, since processes talk between kernels.
         parts: of a batch, which have to be counted.
     """
-    forgetful = getattr(model, "is_gradient_checkpointing", False)
     whole = parts == 1 and runtime.team.size == 1
-    return Replay(compute, runtime.device) if runtime.graphs and whole and not forgetful else compute
+    return Replay(compute, runtime.device) if runtime.graphs and whole and not forgetful(model) else compute
+
+
+def forgetful(model: nn.Module) -> bool:
+    """Whether a model's activations are not kept, but computed anew in the backward pass."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
 
 _Shapes = tuple[tuple[str, torch.Size], ...]

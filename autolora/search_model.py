@@ -13,6 +13,7 @@ from autolora.precision import cast_frozen
 from autolora.problem import Batch, TrainingLoss
 from autolora.projections import find_projections
 from autolora.ranks import derive_ranks
+from autolora.replay import forgetful
 from autolora.runtime import NonFiniteLossError, Runtime
 from autolora.search_config import SearchConfig
 from autolora.selection import PARAMETERISATIONS, parameterisation
@@ -59,7 +60,7 @@ class SearchModel(nn.Module):
         _use_eager_attention(model)
         if runtime.sharded:
             shard_frozen(self.model, runtime)
-        self.forgetful: bool = getattr(model, "is_gradient_checkpointing", False)
+        self.forgetful = forgetful(model)
         """Whether activations are not kept, but computed anew in the backward pass."""
         self._parameterisation = kind
         self._rank_rule = config.rank_rule
