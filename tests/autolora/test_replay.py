@@ -1,7 +1,7 @@
 """Passes recorded as CUDA graphs: on a CUDA device for real, elsewhere with graphs that a test can do without one."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -97,7 +97,11 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autolora.replay.has_graphs", lambda device: False)  # noqa: ARG005
 
 
-@pytest.mark.parametrize("kind", TRAININGS)
+def quick_and_slow(kinds: Iterable[str], quick: set[str]) -> list[Any]:
+    return [kind if kind in quick else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", quick_and_slow(TRAININGS, {"lora", "decoder", "adalora"}))
 def test_training_ends_with_the_same_bits(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(device=device, graphs=True)
     recorded = TRAININGS[kind](task(runtime))
@@ -107,7 +111,7 @@ def test_training_ends_with_the_same_bits(kind: str, device: str, monkeypatch: p
     assert all(torch.equal(recorded[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("kind", SEARCHES)
+@pytest.mark.parametrize("kind", quick_and_slow(SEARCHES, {"exact", "eta = 0", "mixed gradients"}))
 def test_a_search_ends_with_the_same_bits(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(device=device, graphs=True)
     recorded = search(task(runtime), SEARCHES[kind])
