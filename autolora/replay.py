@@ -63,8 +63,8 @@ class Replay:
             raise
         except RuntimeError as error:
             raise RuntimeError(
-                f"this model's pass cannot be recorded as a CUDA graph ({error}); leave graphs off: it asks the device "
-                "for numbers on its way"
+                "this model's pass cannot be recorded as a CUDA graph, mostly because it asks the device for numbers on "
+                f"its way: leave graphs off ({error})"
             ) from error
         return _Recorded(graph, inputs)
 
