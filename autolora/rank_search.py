@@ -1,6 +1,7 @@
 """One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -182,22 +183,17 @@ class RankSearch:
             return None
         eta = self._eta if config.eta is None else config.eta
 
-        def compute(train_batch: Batch, valid_batch: Batch) -> list[Tensor]:
-            return ENGINES[config.engine](self._bilevel(train_batch, valid_batch), eta).tensors
+        model = self.model
 
-        return replayed(compute, self.model.model, runtime, parts=config.training.micro_batches)
+        def compute(train_batch: Batch, valid_batch: Batch) -> list[Tensor]:
+            return ENGINES[config.engine](_bilevel(model, config, train_batch, valid_batch), eta).tensors
+
+        return replayed(compute, model.model, runtime, parts=config.training.micro_batches)
 
     def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
-        number, team = self.config.training.micro_batches, self.model.runtime.team
-        return Bilevel(
-            train_loss=self.model.parts(train_batch, number),
-            valid_loss=self.model.parts(valid_batch, number),
-            recompute=number > 1 or team.size > 1 or self.model.forgetful,
-            add_up=team.add_up,
-            weights=self.model.weights,
-            logits=self.model.logits,
-            advance=self._optimization.preview if self.config.look_ahead == "optimizer" else None,
-        )
+        problem = _bilevel(self.model, self.config, train_batch, valid_batch)
+        by_optimizer = self.config.look_ahead == "optimizer"
+        return replace(problem, advance=self._optimization.preview) if by_optimizer else problem
 
     def _train_gradient(self, batch: Batch) -> Sequence[Tensor]:
         return self._gradient(batch, self.model.weights)
@@ -223,6 +219,19 @@ class RankSearch:
         parts = self.model.parts(batch, self.config.training.micro_batches)
         gradients = [torch.autograd.grad(part(self.model.weights), tensors, materialize_grads=True) for part in parts]
         return self.model.runtime.team.add_up(reduce(_sum, gradients))
+
+
+def _bilevel(model: SearchModel, config: SearchConfig, train_batch: Batch, valid_batch: Batch) -> Bilevel:
+    """The bilevel problem on two batches, with the look-ahead of Eq. 4."""
+    number, team = config.training.micro_batches, model.runtime.team
+    return Bilevel(
+        train_loss=model.parts(train_batch, number),
+        valid_loss=model.parts(valid_batch, number),
+        recompute=number > 1 or team.size > 1 or model.forgetful,
+        add_up=team.add_up,
+        weights=model.weights,
+        logits=model.logits,
+    )
 
 
 def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:

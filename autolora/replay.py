@@ -3,7 +3,10 @@
 A small model's pass takes a GPU less time than a CPU needs to launch its kernels one by one.
 """
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +21,8 @@ Pass = Callable[..., Sequence[Tensor | None]]
 class Replay:
     """A pass that is computed as it is when a shape is first seen, recorded the second time, and replayed from then on.
 
-    What comes back is what the pass gives: the same kernels, which draw the same random numbers. It is overwritten by
-    the next call. Away from CUDA nothing is recorded.
+    What comes back is what the pass gives: the same kernels, which draw the same random numbers, with eager attention
+    (others ask whether they are recorded). It is overwritten by the next call. Away from CUDA nothing is recorded.
 
     The pass must ask nothing of the device (no `item`, no branch on a tensor), and may depend only on its batches, on
     tensors that stay where they are in memory, and on torch's random state.
@@ -28,7 +31,7 @@ class Replay:
     def __init__(self, compute: Pass, device: str) -> None:
         """Args: compute: the pass; device: of its batches."""
         self._compute = compute
-        self._recording = has_graphs(device)
+        self._stream = torch.cuda.Stream(torch.device(device)) if has_graphs(device) else None  # type: ignore[no-untyped-call]
         self._seen: set[_Shapes] = set()
         self._recorded: dict[_Shapes, _Recorded] = {}
         self._results: list[Tensor | None] = []
@@ -36,37 +39,59 @@ class Replay:
 
     def __call__(self, *batches: Batch) -> Sequence[Tensor | None]:
         """What the pass gives of the batches. Raises: RuntimeError: it cannot be recorded."""
-        if not self._recording:
+        if self._stream is None:
             return self._compute(*batches)
         shapes = tuple((name, tensor.shape) for batch in batches for name, tensor in batch.items())
         if shapes not in self._seen:
             self._seen.add(shapes)
             return self._compute(*batches)
         if shapes not in self._recorded:
-            self._recorded[shapes] = self._record(batches)
+            self._recorded[shapes] = self._record(batches, self._stream)
         self._recorded[shapes].replay(batches)
         return self._results
 
-    def _record(self, batches: Sequence[Batch]) -> "_Recorded":
+    def _record(self, batches: Sequence[Batch], stream: torch.cuda.Stream) -> "_Recorded":
         """Record the pass, which computes nothing yet."""
         inputs = [{name: tensor.clone() for name, tensor in batch.items()} for batch in batches]
         graph = torch.cuda.CUDAGraph()
         pool = next((recorded.graph.pool() for recorded in self._recorded.values()), None)
         try:
-            with torch.cuda.graph(graph, pool=pool):
+            with recording(graph, pool, stream):
                 found = self._compute(*inputs)
                 self._results = self._results or list(found)
                 for result, tensor in zip(self._results, found, strict=True):
                     if result is not None and tensor is not None and result is not tensor:
                         result.copy_(tensor)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            for cause in (error, error.__context__):  # the end of a broken recording has an error of its own
+                if isinstance(cause, torch.OutOfMemoryError):
+                    raise cause from None
             raise RuntimeError(
                 "this model's pass cannot be recorded as a CUDA graph, mostly because it asks the device for numbers on "
                 f"its way: leave graphs off ({error})"
             ) from error
         return _Recorded(graph, inputs)
+
+
+@contextmanager
+def recording(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Iterator[None]:
+    """What is launched in here is recorded, on a stream of its device; the current stream is put back in any case.
+
+    Args:
+        graph: takes the recording.
+        pool: memory of another recording, to be shared; None begins one.
+        stream: of the device.
+    """
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()  # a graph that is thrown away while another one is recorded breaks the recording
+    try:
+        now = torch.cuda.stream(torch.cuda.current_stream(stream.device))
+        with now, torch.cuda.graph(graph, pool=pool, stream=stream):
+            yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def has_graphs(device: str) -> bool:
@@ -82,9 +107,16 @@ def replayed(compute: Pass, model: nn.Module, runtime: Runtime, *, parts: int = 
         model: must keep its activations: computing them anew asks for random states.
         runtime: alone, since processes talk between kernels.
         parts: of a batch, which have to be counted.
+
+    Raises:
+        ValueError: the model is known to ask the device for numbers on its way.
     """
-    whole = parts == 1 and runtime.team.size == 1
-    return Replay(compute, runtime.device) if runtime.graphs and whole and not forgetful(model) else compute
+    if not runtime.graphs or parts > 1 or runtime.team.size > 1 or forgetful(model):
+        return compute
+    kind = getattr(getattr(model, "config", None), "model_type", None)
+    if kind in _ASKING:
+        raise ValueError(f"the loss of {kind} asks the device for numbers and cannot be recorded: leave graphs off")
+    return Replay(compute, runtime.device)
 
 
 def forgetful(model: nn.Module) -> bool:
@@ -92,6 +124,7 @@ def forgetful(model: nn.Module) -> bool:
     return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
 
+_ASKING = ("deberta", "deberta-v2")
 _Shapes = tuple[tuple[str, torch.Size], ...]
 
 

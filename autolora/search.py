@@ -10,7 +10,7 @@ from autolora.rank_search import RankSearch
 from autolora.search_config import SearchConfig
 from autolora.search_result import SearchResult
 from autolora.splits import stratified_split
-from autolora.training import batch_order, gather
+from autolora.training import batch_order, gather, pad_token_of
 
 
 def search(problem: Problem, config: SearchConfig | None = None, *, probing: bool = False) -> SearchResult:
@@ -35,12 +35,15 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     valid_order = batch_order(valid, batch_size, seed=problem.seed, stream="search-valid")
     steps = config.training.total_steps(train_order.steps_per_epoch)
     in_progress = begin(problem, config, steps)
+    pad_token = pad_token_of(in_progress.model.model)
 
     def batches(index: int) -> tuple[Batch, Batch]:
         """Padded alike where few lengths are wanted: pairs of lengths are many."""
         length = max(train_order.length(index), valid_order.length(index)) if problem.runtime.graphs else 0
         parts = ((train, train_order), (valid, valid_order))
-        train_batch, valid_batch = (gather(problem, part, order.batch(index), length) for part, order in parts)
+        train_batch, valid_batch = (
+            gather(problem, part, order.batch(index), length=length, pad_token=pad_token) for part, order in parts
+        )
         return train_batch, valid_batch
 
     def step(index: int) -> Tensor:

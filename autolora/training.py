@@ -211,10 +211,12 @@ def train(
         return [torch.stack(losses).sum(), *(weight.grad for weight in optimization.weights)]
 
     compute = replayed(forward_and_backward, model, runtime, parts=config.micro_batches)
+    pad_token = pad_token_of(model)
 
     def step(index: int) -> Tensor:
         length = order.length(index) if runtime.graphs else 0
-        total, *gradients = compute(gather(problem, problem.train, order.batch(index), length))
+        batch = gather(problem, problem.train, order.batch(index), length=length, pad_token=pad_token)
+        total, *gradients = compute(batch)
         assert total is not None
         optimization.take(gradients)
         team.add_up([total, *optimization.gradients])
@@ -261,25 +263,39 @@ def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stre
     return BatchOrder([len(example["input_ids"]) for example in examples], batch_size, seed=seed, stream=stream)
 
 
-def gather(problem: Problem, examples: Sequence[Example], indices: Sequence[int], length: int = 0) -> Batch:
+def gather(
+    problem: Problem, examples: Sequence[Example], indices: Sequence[int], *, length: int = 0, pad_token: int = 0
+) -> Batch:
     """Collate examples, pad them to so many tokens at least, and move them to the device."""
-    batch = lengthened(problem.collate([examples[index] for index in indices]), length)
+    batch = lengthened(problem.collate([examples[index] for index in indices]), length, pad_token)
     return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
 
 
-def lengthened(batch: Batch, length: int) -> Batch:
-    """The batch with its token dimension, the second of all tensors that have two, padded to length.
+def lengthened(batch: Batch, length: int, pad_token: int = 0) -> Batch:
+    """The batch with its token dimension padded to length, as far as an attention mask can hide that.
 
-    What is added is hidden by the attention mask, and labelled IGNORED where tokens have labels.
+    Args:
+        batch: the second dimension of `input_ids`, and of what is as long as they are, numbers tokens.
+        length: shorter ones than the batch leave it as it is.
+        pad_token: what `input_ids` are padded with; labels are with IGNORED, and the mask and all else with 0.
     """
+    ids = batch.get("input_ids")
+    if ids is None or "attention_mask" not in batch or length <= (own := ids.shape[1]):
+        return batch
+    fill = {"input_ids": pad_token, "labels": IGNORED}
 
     def padded(name: str, tensor: Tensor) -> Tensor:
-        missing = length - tensor.shape[1] if tensor.ndim > 1 else 0
-        return (
-            nn.functional.pad(tensor, (0, missing), value=IGNORED if name == "labels" else 0) if missing > 0 else tensor
-        )
+        if tensor.ndim < 2 or tensor.shape[1] != own or (name == "labels" and tensor.is_floating_point()):
+            return tensor
+        after = [0, 0] * (tensor.ndim - 2) + [0, length - own]
+        return nn.functional.pad(tensor, after, value=fill.get(name, 0))
 
     return {name: padded(name, tensor) for name, tensor in batch.items()}
+
+
+def pad_token_of(model: nn.Module) -> int:
+    """The token that a model is told to be padding by; 0 where it is told none."""
+    return getattr(getattr(model, "config", None), "pad_token_id", None) or 0
 
 
 def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:

@@ -53,7 +53,7 @@ class _Recording(TorchDispatchMode):
 
 
 @contextmanager
-def _record(graph: EmulatedGraph, pool: None = None) -> Iterator[None]:  # noqa: ARG001  torch's signature
+def _record(graph: EmulatedGraph, pool: None, stream: Any) -> Iterator[None]:  # noqa: ARG001  the real one's signature
     """A recording computes nothing that stays: random numbers are drawn by the replay alone."""
     random_state = torch.get_rng_state()
     with _Recording(graph), patch("torch.cuda.is_current_stream_capturing", return_value=True):  # transformers asks
@@ -64,7 +64,8 @@ def _record(graph: EmulatedGraph, pool: None = None) -> Iterator[None]:  # noqa:
 def emulate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let passes on the CPU be recorded."""
     monkeypatch.setattr(torch.cuda, "CUDAGraph", EmulatedGraph)
-    monkeypatch.setattr(torch.cuda, "graph", _record)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: device)
+    monkeypatch.setattr(replay, "recording", _record)
     monkeypatch.setattr(replay, "has_graphs", lambda device: True)  # noqa: ARG005
     monkeypatch.setattr(EmulatedGraph, "recorded", 0)
 

@@ -69,6 +69,11 @@ def _timed(problem: Problem, steps: int) -> Problem:
     return replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=warmup)))
 
 
+def _recorded_before(problem: Problem, steps: int) -> Problem:
+    """As `_timed` where steps are recorded; else the problem, which is trained on as it is."""
+    return _timed(problem, steps) if problem.runtime.graphs else problem
+
+
 def lora(setting: Setting) -> Iterator[Comparison]:
     """LoRA's training against a plain loop over PEFT, and against `transformers.Trainer`."""
     for task in LENGTHS:
@@ -117,12 +122,12 @@ def adalora(setting: Setting) -> Iterator[Comparison]:
     """AdaLoRA against PEFT's own loop."""
     problem = setting.problem("cola")
     peer = peers.plain_loop(problem, setting.training, peers.adalora_config(problem, setting.steps))
-    ours = AdaLora(training=setting.training)
+    ours, recorded = AdaLora(training=setting.training), _recorded_before(problem, setting.steps)
     yield Comparison(
         work=f"AdaLoRA, {setting.steps} steps, cola's lengths",
         contenders=[
             Contender(name="PEFT's loop", run=peer),
-            Contender(name="ours", run=lambda: ours.train(problem).seconds["train"], over="PEFT's loop"),
+            Contender(name="ours", run=lambda: ours.train(recorded).seconds["train"], over="PEFT's loop"),
         ],
     )
 
@@ -192,7 +197,7 @@ def grid(setting: Setting) -> Iterator[Comparison]:
     """Sixteen ranks, stacked and one after another."""
     for task, (cpu, cuda) in {"cola": (0.6, 0.2), "rte": (1.0, 1.0)}.items():
         few = replace(setting, steps=max(3, setting.steps // 4))
-        problem = few.problem(task)
+        problem = _recorded_before(few.problem(task), few.steps)
         yield Comparison(
             work=f"grid of 16 ranks, {few.steps} steps each, {task}'s lengths",
             contenders=[
@@ -301,9 +306,8 @@ def _adapted(problem: Problem, rank: int = peers.RANK) -> PeftModel:
 
 
 def _our_lora(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
-    model = _adapted(problem)
-    timed = _timed(problem, config.total_steps(1)) if problem.runtime.graphs else problem
-    return lambda: train(model, timed, config)
+    model, recorded = _adapted(problem), _recorded_before(problem, config.total_steps(1))
+    return lambda: train(model, recorded, config)
 
 
 def _grid_search(problem: Problem, config: TrainingConfig, stack: StackConfig | None) -> float:

@@ -77,7 +77,7 @@ def measure_growth(setting: Setting, where: Environment, rounds: int, tell: Call
     for number in range(rounds):
         for place, run in runs.items():
             tell(f"{place[2]}, {place[0]} {place[1]}: round {number + 1}")
-            seconds[place].append(run(Projection(steps=STEPS, warmup=1)))
+            seconds[place].append(run(Projection(steps=STEPS, warmup=2)))  # the second step may be a recording
     points = [
         GrowthPoint(
             axis=axis,

@@ -1,7 +1,10 @@
 """Passes recorded as CUDA graphs: on a CUDA device for real, elsewhere with graphs that a test can do without one."""
 
+import gc
 import random
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,14 +13,16 @@ import pytest
 import torch
 from peft import LoraConfig
 from torch import Tensor, nn
+from transformers import GPT2Config, GPT2ForSequenceClassification
 
 from autolora.adapt import adapt
 from autolora.problem import Example, Problem
+from autolora.rank_search import RankSearch
 from autolora.replay import Replay, replayed
 from autolora.runtime import Interrupted, Progress, Runtime
 from autolora.search import search
 from autolora.search_config import SearchConfig
-from autolora.training import TrainingConfig, lengthened, train
+from autolora.training import TrainingConfig, lengthened, pad_token_of, train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
 from baselines.full import Full
@@ -133,9 +138,51 @@ def test_a_resumed_training_ends_with_the_same_bits(device: str, tmp_path: Any) 
     assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
 
 
-def test_a_model_that_asks_the_device_on_its_way_is_refused(device: str) -> None:
+def test_a_pass_that_asks_the_device_on_its_way_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulate(monkeypatch)
+
+    def asking(model: nn.Module, batch: Any) -> Tensor:
+        loss: Tensor = model(**batch).loss
+        return loss * 2 if loss > 10 else loss
+
     with pytest.raises(RuntimeError, match=r"cannot be recorded as a CUDA graph, .* leave graphs off"):
-        full_of_another("deberta-v3", task(Runtime(device=device, graphs=True)))
+        lora(task(Runtime(graphs=True), loss=asking))
+
+
+def test_a_model_that_is_known_to_ask_is_refused_before_any_step() -> None:
+    with pytest.raises(ValueError, match="the loss of deberta-v2 asks the device for numbers"):
+        full_of_another("deberta-v3", task(Runtime(graphs=True)))
+
+
+def test_memory_that_runs_out_in_a_recording_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulate(monkeypatch)
+
+    @contextmanager
+    def too_small(*_: Any) -> Iterator[None]:
+        try:
+            raise torch.OutOfMemoryError("no room")
+        finally:
+            raise RuntimeError("the recording is broken")
+        yield
+
+    replay = Replay(lambda batch: [batch["x"]], "cpu")
+    replay({"x": torch.zeros(1)})
+    monkeypatch.setattr("autolora.replay.recording", too_small)
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        replay({"x": torch.zeros(1)})
+
+
+def test_a_search_that_is_over_is_let_go_at_once(device: str) -> None:
+    """Its recordings hold the device's memory, which the training after it needs."""
+    gc.collect()
+    gc.disable()
+    try:
+        searching = RankSearch(build(), CONFIG, steps=9, runtime=Runtime(device=device, graphs=True))
+        gone = weakref.ref(searching.model)
+        del searching
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_shape_is_computed_when_first_seen_recorded_then_and_replayed_from_then_on(device: str) -> None:
@@ -164,10 +211,10 @@ def test_without_graphs_or_with_batches_in_parts_or_forgotten_activations_nothin
     assert replayed(compute, model, Runtime(graphs=True)) is compute
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "deberta-v3", "decoder"])
+@pytest.mark.parametrize("kind", ["bert", "roberta", "deberta-v3", "decoder", "decoder with a class"])
 def test_longer_padding_moves_a_loss_by_rounding_only(kind: str) -> None:
     model, batch = _without_dropout(kind), (texts if kind == "decoder" else collate)(long_and_short(8))
-    longer = lengthened(batch, 38)
+    longer = lengthened(batch, 38, pad_token_of(model))
     assert longer["input_ids"].shape == longer["attention_mask"].shape == (8, 38)
     with torch.no_grad():
         assert float(model(**longer).loss) == pytest.approx(float(model(**batch).loss), rel=1e-12)
@@ -176,4 +223,31 @@ def test_longer_padding_moves_a_loss_by_rounding_only(kind: str) -> None:
 def _without_dropout(kind: str) -> nn.Module:
     if kind == "decoder":
         return tiny.decoder(dtype=torch.float64).eval()
+    if kind == "decoder with a class":  # which it reads off the last token that is no padding
+        torch.manual_seed(0)
+        config = GPT2Config(vocab_size=VOCABULARY + 1, n_positions=40, n_embd=16, n_layer=2, n_head=2, pad_token_id=40)
+        return GPT2ForSequenceClassification(config).double().eval()
     return build(kind, dtype=torch.float64).eval()
+
+
+def test_only_what_is_as_long_as_the_tokens_is_lengthened() -> None:
+    mask = torch.ones(2, 5, 5)
+    batch = {
+        "input_ids": torch.ones(2, 5, dtype=torch.long),
+        "attention_mask": mask,
+        "labels": torch.ones(2, 3),
+        "others": torch.ones(2),
+    }
+    longer = lengthened(batch, 8, 7)
+    assert {name: tuple(tensor.shape) for name, tensor in longer.items()} == {
+        "input_ids": (2, 8),
+        "attention_mask": (2, 8, 5),
+        "labels": (2, 3),
+        "others": (2,),
+    }
+    assert longer["input_ids"][0].tolist() == [1] * 5 + [7] * 3
+
+
+def test_without_a_mask_that_hides_padding_nothing_is_lengthened() -> None:
+    batch = {"input_ids": torch.ones(2, 5, dtype=torch.long)}
+    assert lengthened(batch, 8) is batch
