@@ -22,9 +22,7 @@ from benchmarks.result import Scores
 from benchmarks.spec import InputError, Method, Prediction, Prepared, Task, TaskData
 from benchmarks.store import CellFolder, Store
 
-OUT_OF_MEMORY = (
-    "Memory ran out: every batch was computed in twice as many parts, which moves numbers by rounding alone."
-)
+OUT_OF_MEMORY = "Memory ran out: batches were computed in twice as many parts, with other rounding and dropout masks."
 
 REPEATED = 16
 """Examples that are evaluated twice."""

@@ -49,7 +49,7 @@ WRONG = {
     "check --costs --runs {empty}": "`cost` makes one",
     "page --runs {empty}": "`run` makes them",
     "show 0000": "give the folder of a cell",
-    "repeat 0000": "--runs names another folder",
+    "repeat 0000": "--results names another folder",
     "speed --only serach": "did you mean search",
     "run --track tensorbord": "tensorboard",
 }
