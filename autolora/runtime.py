@@ -53,7 +53,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Where and how; no result changes but by `device`, `precision`, `projection`, and a little by `graphs` and `team`."""
+    """Where and how; no result changes but by `device`, `precision`, `projection`, and a little by `graphs`, `onednn`, `team`."""
 
     device: str = "cpu"
     """A torch device: "cpu", "cuda", "cuda:1"."""
@@ -70,6 +70,8 @@ class Runtime:
     graphs: bool = False
     """Pad batches to one of few lengths, and record the kernels of a step as a CUDA graph for each, where the device has
     those and a batch is computed in one part: launching them at once is faster than one by one."""
+    onednn: bool = False
+    """Compute linear layers by oneDNN, on a CPU at full precision: faster on AMD processors."""
     projection: Projection | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)

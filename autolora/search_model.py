@@ -9,7 +9,7 @@ from torch.func import functional_call
 from transformers import PreTrainedModel
 
 from autolora.layers import attach, freeze_all_but, head_parameters
-from autolora.precision import cast_frozen
+from autolora.precision import fast_linear
 from autolora.problem import Batch, TrainingLoss
 from autolora.projections import find_projections
 from autolora.ranks import derive_ranks
@@ -56,7 +56,7 @@ class SearchModel(nn.Module):
             for logits in self.logits:
                 nn.init.constant_(logits, config.initial_logit)
         self.model = model.train() if runtime.sharded else model.to(runtime.device).train()
-        cast_frozen(self.model, runtime)
+        fast_linear(self.model, runtime)
         _use_eager_attention(model)
         if runtime.sharded:
             shard_frozen(self.model, runtime)

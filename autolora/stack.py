@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 from autolora.adapt import adapt, fresh_model
 from autolora.checkpoint import TensorState
 from autolora.loop import run_steps
-from autolora.precision import cast_frozen
+from autolora.precision import fast_linear
 from autolora.problem import Batch, Problem
 from autolora.projections import find_projections
 from autolora.random_state import RandomState
@@ -190,7 +190,7 @@ class LoRAStack(nn.Module):
                 assert isinstance(base, nn.Linear)
                 model.set_submodule(projection.name, PaddedLoRA(base, factor.shape[1], dropout))
         model.to(self._problem.runtime.device).train()
-        cast_frozen(model, self._problem.runtime)
+        fast_linear(model, self._problem.runtime)
         return model
 
 

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from autolora.batching import BatchOrder
 from autolora.loop import Stateful, run_steps
-from autolora.precision import cast_frozen
+from autolora.precision import fast_linear
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.replay import replayed
 from autolora.runtime import NonFiniteLossError, Runtime
@@ -230,7 +230,7 @@ def train(
         if (team.leads or problem.runtime.sharded) and (done % order.steps_per_epoch == 0 or done == steps):
             problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
-    restore = cast_frozen(model, problem.runtime)
+    restore = fast_linear(model, problem.runtime)
     if problem.runtime.sharded:
         restore = _keep_as_it_is  # whole weights would find no room
         shard_frozen(model, problem.runtime)

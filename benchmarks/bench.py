@@ -84,6 +84,7 @@ class Bench:
                 precision=config["precision"],
                 sharded=config["sharded"],
                 graphs=config["graphs"],
+                onednn=config["onednn"],
                 checkpoints=folder.checkpoints,
                 checkpoint_seconds=config["checkpoint_seconds"],
                 clocks=clocks,

@@ -32,6 +32,7 @@ ADDED: Mapping[str, Any] = MappingProxyType(
         "look_ahead": "gradient",
         "micro_batches": 1,
         "mixed_gradients": False,
+        "onednn": False,
         "pooled": False,
         "rank_rule": "selection",
         "schedule": "linear",

@@ -38,6 +38,8 @@ class Conditions:
     graphs: bool = False
     """Pad batches to one of few lengths, and on a GPU launch all kernels of a step at once, recorded as a CUDA graph:
     faster, other dropout masks."""
+    onednn: bool = False
+    """Compute linear layers by oneDNN where a CPU computes in float32: faster on AMD processors, other rounding."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device has it in hardware."""
     device: str = "auto"

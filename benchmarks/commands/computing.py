@@ -14,6 +14,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from autolora.clocks import Clocks
+from autolora.onednn import has_onednn
 from autolora.replay import has_graphs
 from autolora.runtime import Projection, Runtime
 from autolora.search_config import SearchConfig
@@ -166,7 +167,7 @@ def show_speed(arguments: argparse.Namespace) -> int:
     precision = resolve_precision(arguments.precision, device)
     open_materials(usable_cores())
     backbone = open_backbone(arguments.model)
-    runtime = Runtime(device=device, precision=precision, graphs=has_graphs(device))  # type: ignore[arg-type]
+    runtime = Runtime(device=device, precision=precision, graphs=has_graphs(device), onednn=has_onednn())  # type: ignore[arg-type]
     setting = Setting(backbone=backbone, runtime=runtime, steps=arguments.steps)
     where = describe(device, precision)
 

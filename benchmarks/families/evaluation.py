@@ -1,11 +1,12 @@
 """Running a model over examples, for evaluation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from autolora.precision import fast_linear
 from autolora.problem import Batch, Example
 from autolora.runtime import Runtime
 
@@ -21,13 +22,23 @@ def in_batches(
     """Logits in evaluation mode, float32 on the CPU, one tensor per example, in the order of the examples."""
     by_length = sorted(range(len(examples)), key=lambda index: len(examples[index]["input_ids"]))
     logits: list[Tensor] = []
-    with evaluation_mode(model), torch.inference_mode(), runtime.autocast():
+    with answering(model, runtime):
         for start in range(0, len(by_length), batch_size):
             batch = collate([examples[index] for index in by_length[start : start + batch_size]])
             inputs = {name: tensor.to(runtime.device) for name, tensor in batch.items() if name != "labels"}
             logits.extend(model(**inputs).logits.float().cpu())
     places = torch.tensor(by_length).argsort().tolist()
     return [logits[place] for place in places]
+
+
+@contextmanager
+def answering(model: nn.Module, runtime: Runtime) -> Iterator[None]:
+    """Evaluation mode, no gradients, the runtime's precision and its fastest linear layers."""
+    with ExitStack() as stack:
+        stack.callback(fast_linear(model, runtime))
+        for context in (evaluation_mode(model), torch.inference_mode(), runtime.autocast()):
+            stack.enter_context(context)
+        yield
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, NoRepeatNGramLogi
 from autolora.problem import Batch, Example
 from autolora.runtime import Runtime
 from autolora.training import IGNORED
-from benchmarks.families.evaluation import evaluation_mode
+from benchmarks.families.evaluation import answering
 from benchmarks.metrics.generation import e2e_scores, webnlg_scores
 from benchmarks.sources.described import DescribedDataSet
 from benchmarks.spec import Head, InputError, Prediction, Prepared, Row, TaskData
@@ -148,7 +148,7 @@ def write(
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     written: dict[int, list[int]] = {}
     generate: Callable[..., Tensor] = cast("Any", model).generate
-    with evaluation_mode(model), torch.inference_mode(), runtime.autocast():
+    with answering(model, runtime):
         for start in range(0, len(by_length), beam.batch_size):
             places = by_length[start : start + beam.batch_size]
             width = max(len(prompts[place]) for place in places)
