@@ -18,9 +18,9 @@ SMALLEST = 64
 """Inputs and outputs that a layer needs for a gain; LoRA's own factors have fewer."""
 
 
-def has_onednn() -> bool:
-    """Whether this build of torch can."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # type: ignore[no-untyped-call]
+def has_onednn(device: str) -> bool:
+    """Whether device is a CPU and this build of torch can."""
+    return torch.device(device).type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def use_onednn(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
@@ -33,8 +33,8 @@ def use_onednn(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
     Returns:
         What undoes it.
     """
-    wanted = runtime.onednn and runtime.precision == "fp32" and torch.device(runtime.device).type == "cpu"
-    layers = list(filter(_gains, model.modules())) if wanted and has_onednn() else []
+    wanted = runtime.onednn and runtime.precision == "fp32" and has_onednn(runtime.device)
+    layers = list(filter(_gains, model.modules())) if wanted else []
     for layer in layers:
         layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
 

@@ -167,7 +167,8 @@ def show_speed(arguments: argparse.Namespace) -> int:
     precision = resolve_precision(arguments.precision, device)
     open_materials(usable_cores())
     backbone = open_backbone(arguments.model)
-    runtime = Runtime(device=device, precision=precision, graphs=has_graphs(device), onednn=has_onednn())  # type: ignore[arg-type]
+    fastest = {"graphs": has_graphs(device), "onednn": has_onednn(device)}
+    runtime = Runtime(device=device, precision=precision, **fastest)  # type: ignore[arg-type]
     setting = Setting(backbone=backbone, runtime=runtime, steps=arguments.steps)
     where = describe(device, precision)
 

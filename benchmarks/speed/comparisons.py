@@ -78,6 +78,7 @@ def lora(setting: Setting) -> Iterator[Comparison]:
     """LoRA's training against a plain loop over PEFT, and against `transformers.Trainer`."""
     for task in LENGTHS:
         problem, full = setting.problem(task), setting.problem(task, precision="fp32")
+        plain = replace(full, runtime=replace(full.runtime, onednn=False))
         ours, ours_full = _our_lora(problem, setting.training), _our_lora(full, setting.training)
         trainer = peers.trainer(full, setting.training)
         bounds = {"fp32": (1.7, 4.0), "bf16": (3.0, 4.0)} if task == "cola" else {}
@@ -100,6 +101,15 @@ def lora(setting: Setting) -> Iterator[Comparison]:
                     over=f"ours, {problem.runtime.precision}",
                 ),
                 *([Contender(name="ours, fp32", run=ours_full)] if problem.runtime.precision != "fp32" else []),
+                *(
+                    [
+                        Contender(
+                            name="ours, fp32, without oneDNN", run=_our_lora(plain, setting.training), over="ours, fp32"
+                        )
+                    ]
+                    if full.runtime.onednn
+                    else []
+                ),
                 *(
                     Contender(
                         name=f"Trainer's defaults, over ours in {precision}",

@@ -26,7 +26,7 @@ from benchmarks.families.evaluation import in_batches
 from tests import tiny
 from tests.tiny import build, collate, examples, problem
 
-pytestmark = pytest.mark.skipif(not has_onednn(), reason="this build of torch has no oneDNN")
+pytestmark = pytest.mark.skipif(not has_onednn("cpu"), reason="this build of torch has no oneDNN")
 FAST = Runtime(onednn=True)
 STEPS = 55
 TRAINING = TrainingConfig(lr=1e-3, steps=STEPS, batch_size=8)
