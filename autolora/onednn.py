@@ -50,7 +50,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Shapes: x (..., n), weight (m, n), bias (m,) -> (..., m).
     """
-    rows: Tensor = _Linear.apply(x.flatten(0, -2), weight, bias)  # type: ignore[no-untyped-call]
+    if not x.numel():  # oneDNN knows no sum over nothing
+        return nn.functional.linear(x, weight, bias)
+    rows: Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias)  # type: ignore[no-untyped-call]
     return rows.view(*x.shape[:-1], len(weight))
 
 

@@ -65,6 +65,20 @@ def test_value_and_derivatives_are_those_in_double_precision(bias: bool) -> None
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
 
+@pytest.mark.parametrize("shape", [(96,), (1, 96), (0, 96), (5, 7, 96)])
+def test_any_number_of_rows_and_any_strides_of_the_gradient(shape: tuple[int, ...]) -> None:
+    x, weight = torch.randn(shape, requires_grad=True), torch.randn(80, 96, requires_grad=True)
+    gradients = [
+        torch.autograd.grad(product(x, weight).sum(), (x, weight)) for product in (linear, nn.functional.linear)
+    ]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    product = linear(x, weight)
+    product += 1  # as PEFT's AdaLoRA does
+    product.sum().backward()
+    assert x.grad is not None
+
+
 @pytest.mark.parametrize("in_dims", [(0, None, None), (1, None, None), (0, 0, None), (0, None, 0), (None, 0, 0)])
 def test_a_stack_of_products_is_each_by_itself(in_dims: tuple[int | None, ...]) -> None:
     shapes = [[4, 7, 96], [80, 96], [80]]
