@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import register_flop_formula
 from transformers.pytorch_utils import Conv1D
 
 from autolora.runtime import Runtime
@@ -101,3 +102,12 @@ def _gains(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
         and min(module.weight.shape) >= SMALLEST
         and "forward" not in vars(module)
     )
+
+
+def _operations(x: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
+    """What torch's counter does not know of its own operation: a product's multiplications and additions."""
+    return 2 * x.numel() * weight[0]
+
+
+if has_onednn("cpu"):
+    register_flop_formula(torch.ops.mkldnn._linear_pointwise)(_operations)  # noqa: SLF001

@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import LoraConfig
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from autolora import onednn
 from autolora.adapt import adapt
@@ -192,3 +193,16 @@ def test_twice_is_once(calls: list[Any]) -> None:
     del calls[:]
     model(**collate(examples(4)))
     assert not calls
+
+
+def test_the_counter_of_operations_counts_the_same(calls: list[Any]) -> None:
+    def counted(runtime: Runtime) -> int:
+        model, batch = build(), collate(examples(8))
+        use_onednn(model, runtime)
+        with FlopCounterMode(display=False) as counter:
+            model(**batch).loss.backward()
+        return counter.get_total_flops()
+
+    fast = counted(FAST)
+    assert calls
+    assert fast == counted(Runtime())
