@@ -86,7 +86,7 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
         protocol=request.settings.protocol,
         timed_steps=request.projection.steps if request.projection else None,
         warmup_steps=request.projection.warmup if request.projection else LOOK.steps,
-        matmul_flops_per_second=matmul_rate(conditions["device"], conditions["precision"]),
+        matmul_flops_per_second=matmul_rate(conditions["device"], conditions["precision"], onednn=conditions["onednn"]),
         model_title=backbone.title,
         model_parameters=backbone.parameters,
         data_sources={

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from autolora.onednn import has_onednn, linear
 from benchmarks import environment, models, registry
 from benchmarks.identity import settings_that_count
 from benchmarks.materials import Materials
@@ -206,17 +207,18 @@ def evaluated_examples(task: Task, data: TaskData) -> int:
     return BEAMS * rows if task.head == "language" else rows
 
 
-def matmul_rate(device: str, precision: str) -> float:
+def matmul_rate(device: str, precision: str, *, onednn: bool = False) -> float:
     """Floating-point operations per second of this device in matrix products of a transformer's size."""
     size = 4096 if torch.device(device).type == "cuda" else 768
     matrix = torch.ones(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    fastest = min(_product_seconds(matrix) for _ in range(10))
+    product = linear if onednn and precision == "fp32" and has_onednn(device) else torch.matmul
+    fastest = min(_product_seconds(product, matrix) for _ in range(10))
     return float(2 * size**3 / fastest)
 
 
-def _product_seconds(matrix: torch.Tensor) -> float:
+def _product_seconds(product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], matrix: torch.Tensor) -> float:
     started = time.perf_counter()
-    float((matrix @ matrix)[0, 0])  # fetched, so that an accelerator has finished
+    float(product(matrix, matrix)[0, 0])  # fetched, so that an accelerator has finished
     return time.perf_counter() - started
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from autolora.pipeline import RetrainConfig
 from autolora.search_config import SearchConfig
@@ -11,7 +13,7 @@ from autolora.training import TrainingConfig
 from benchmarks import identity, plan
 from benchmarks.materials import Materials
 from benchmarks.nested import Table
-from benchmarks.plan import PlannedCell, make_plan
+from benchmarks.plan import PlannedCell, make_plan, matmul_rate
 from benchmarks.published import RESULTS
 from benchmarks.settings import Conditions, load_settings
 from benchmarks.sources.rows import task_data
@@ -172,3 +174,17 @@ def test_a_setting_that_came_later_counts_at_any_other_value() -> None:
         "search": {"lr": 1}
     }
     assert identity.without_added({"engine": "betty"}) == {"engine": "betty"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_the_device_is_measured_as_it_is_used(precision: str, onednn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    products: list[Tensor] = []
+
+    def spied(x: Tensor, weight: Tensor) -> Tensor:
+        products.append(x)
+        return torch.nn.functional.linear(x, weight)
+
+    monkeypatch.setattr(plan, "linear", spied)
+    assert matmul_rate("cpu", precision, onednn=onednn) > 0
+    assert bool(products) == (onednn and precision == "fp32")

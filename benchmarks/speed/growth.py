@@ -61,7 +61,7 @@ class Growth:
 
 def measure_growth(setting: Setting, where: Environment, rounds: int, tell: Callable[[str], None]) -> Growth:
     """Time every size in turns; the weights are random, which changes no time."""
-    rate = matmul_rate(setting.runtime.device, setting.runtime.precision)
+    rate = matmul_rate(setting.runtime.device, setting.runtime.precision, onednn=setting.runtime.onednn)
     kinds = {"LoRA": _lora_step, "search": _search_step}
     sizes = [(axis, value, kind) for axis, values in AXES.items() for value in values for kind in kinds]
     runs = {
