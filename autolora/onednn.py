@@ -1,7 +1,7 @@
 """Linear layers on a CPU by oneDNN: in float32 twice the rate of torch's own choice on an AMD processor.
 
-Torch multiplies bfloat16 by oneDNN on its own, but float32 by MKL, which leaves an AMD processor's widest registers
-unused. What is called here is what `torch.compile` calls; it takes weights as they are, trained ones too.
+Torch multiplies bfloat16 by oneDNN on its own, but float32 by MKL. What is called here is what `torch.compile` calls; it
+takes weights as they are, trained ones too.
 """
 
 from collections.abc import Callable

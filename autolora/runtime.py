@@ -53,7 +53,10 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Where and how; no result changes but by `device`, `precision`, `projection`, and a little by `graphs`, `onednn`, `team`."""
+    """Where and how.
+
+    No result changes but by `device`, `precision`, `projection`, and a little by `graphs`, `onednn` and `team`.
+    """
 
     device: str = "cpu"
     """A torch device: "cpu", "cuda", "cuda:1"."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from autolora.precision import fast_linear
+from autolora.onednn import use_onednn
 from autolora.problem import Batch, Example
 from autolora.runtime import Runtime
 
@@ -33,9 +33,9 @@ def in_batches(
 
 @contextmanager
 def answering(model: nn.Module, runtime: Runtime) -> Iterator[None]:
-    """Evaluation mode, no gradients, the runtime's precision and its fastest linear layers."""
+    """Evaluation mode, no gradients, the runtime's precision and its linear layers."""
     with ExitStack() as stack:
-        stack.callback(fast_linear(model, runtime))
+        stack.callback(use_onednn(model, runtime))
         for context in (evaluation_mode(model), torch.inference_mode(), runtime.autocast()):
             stack.enter_context(context)
         yield
