@@ -163,7 +163,9 @@ def test_evaluation_is_by_onednn_too_and_leaves_the_model_as_it_was(calls: list[
 
 
 @pytest.mark.parametrize(
-    "runtime", [Runtime(), Runtime(onednn=True, precision="bf16"), Runtime(onednn=True, device="cuda")], ids=str
+    "runtime",
+    [Runtime(), Runtime(onednn=True, precision="bf16"), Runtime(onednn=True, device="cuda")],
+    ids=["off", "bf16", "cuda"],
 )
 def test_nothing_changes_where_it_is_not_wanted_or_of_no_use(runtime: Runtime, calls: list[Any]) -> None:
     model = build()
