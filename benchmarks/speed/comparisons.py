@@ -80,6 +80,9 @@ def lora(setting: Setting) -> Iterator[Comparison]:
         problem, full = setting.problem(task), setting.problem(task, precision="fp32")
         plain = replace(full, runtime=replace(full.runtime, onednn=False))
         ours, ours_full = _our_lora(problem, setting.training), _our_lora(full, setting.training)
+        without = Contender(
+            name="ours, fp32, without oneDNN", run=_our_lora(plain, setting.training), over="ours, fp32"
+        )
         trainer = peers.trainer(full, setting.training)
         bounds = {"fp32": (1.7, 4.0), "bf16": (3.0, 4.0)} if task == "cola" else {}
         yield Comparison(
@@ -101,15 +104,7 @@ def lora(setting: Setting) -> Iterator[Comparison]:
                     over=f"ours, {problem.runtime.precision}",
                 ),
                 *([Contender(name="ours, fp32", run=ours_full)] if problem.runtime.precision != "fp32" else []),
-                *(
-                    [
-                        Contender(
-                            name="ours, fp32, without oneDNN", run=_our_lora(plain, setting.training), over="ours, fp32"
-                        )
-                    ]
-                    if full.runtime.onednn
-                    else []
-                ),
+                *([without] if full.runtime.onednn else []),
                 *(
                     Contender(
                         name=f"Trainer's defaults, over ours in {precision}",
