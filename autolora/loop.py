@@ -131,7 +131,7 @@ def _project(
         loss.item()
         return time.perf_counter() - started
 
-    run(islice(cycle(timed), runtime.projection.warmup))
+    run(islice(cycle(timed), runtime.warmup))
     return steps * run(timed) / len(timed)
 
 

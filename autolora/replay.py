@@ -34,8 +34,8 @@ class Replay:
         self._stream = torch.cuda.Stream(torch.device(device)) if has_graphs(device) else None  # type: ignore[no-untyped-call]
         self._seen: set[_Shapes] = set()
         self._recorded: dict[_Shapes, _Recorded] = {}
-        self._results: list[Tensor | None] = []
-        """One memory for what all recordings give: gradients are as large for one shape as for another."""
+        self._results: dict[_ResultShapes, list[Tensor | None]] = {}
+        """One memory for all recordings that give the like: gradients are mostly as large for one batch as for another."""
 
     def __call__(self, *batches: Batch) -> Sequence[Tensor | None]:
         """What the pass gives of the batches. Raises: RuntimeError: it cannot be recorded."""
@@ -47,8 +47,7 @@ class Replay:
             return self._compute(*batches)
         if shapes not in self._recorded:
             self._recorded[shapes] = self._record(batches, self._stream)
-        self._recorded[shapes].replay(batches)
-        return self._results
+        return self._recorded[shapes].replay(batches)
 
     def _record(self, batches: Sequence[Batch], stream: torch.cuda.Stream) -> "_Recorded":
         """Record the pass, which computes nothing yet."""
@@ -57,9 +56,9 @@ class Replay:
         pool = next((recorded.graph.pool() for recorded in self._recorded.values()), None)
         try:
             with recording(graph, pool, stream):
-                found = self._compute(*inputs)
-                self._results = self._results or list(found)
-                for result, tensor in zip(self._results, found, strict=True):
+                found = list(self._compute(*inputs))
+                results = self._results.setdefault(tuple(None if one is None else one.shape for one in found), found)
+                for result, tensor in zip(results, found, strict=True):
                     if result is not None and tensor is not None and result is not tensor:
                         result.copy_(tensor)
         except RuntimeError as error:
@@ -70,7 +69,7 @@ class Replay:
                 "this model's pass cannot be recorded as a CUDA graph, mostly because it asks the device for numbers on "
                 f"its way: leave graphs off ({error})"
             ) from error
-        return _Recorded(graph, inputs)
+        return _Recorded(graph, inputs, results)
 
 
 @contextmanager
@@ -83,7 +82,6 @@ def recording(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream)
         stream: of the device.
     """
     collecting = gc.isenabled()
-    gc.collect()
     gc.disable()  # a graph that is thrown away while another one is recorded breaks the recording
     try:
         now = torch.cuda.stream(torch.cuda.current_stream(stream.device))
@@ -126,17 +124,20 @@ def forgetful(model: nn.Module) -> bool:
 
 _ASKING = ("deberta", "deberta-v2")
 _Shapes = tuple[tuple[str, torch.Size], ...]
+_ResultShapes = tuple[torch.Size | None, ...]
 
 
 class _Recorded:
-    """A graph, and the memory that it reads its batches from."""
+    """A graph, the memory that it reads its batches from, and that which it writes to."""
 
-    def __init__(self, graph: torch.cuda.CUDAGraph, inputs: Sequence[Batch]) -> None:
+    def __init__(self, graph: torch.cuda.CUDAGraph, inputs: Sequence[Batch], results: Sequence[Tensor | None]) -> None:
         self.graph = graph
         self._inputs = inputs
+        self._results = results
 
-    def replay(self, batches: Sequence[Batch]) -> None:
+    def replay(self, batches: Sequence[Batch]) -> Sequence[Tensor | None]:
         for own, batch in zip(self._inputs, batches, strict=True):
             for name, tensor in own.items():
                 tensor.copy_(batch[name], non_blocking=True)
         self.graph.replay()
+        return self._results

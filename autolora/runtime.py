@@ -92,6 +92,16 @@ class Runtime:
                 "there is one process: frozen weights are split over several, begun by torchrun or accelerate"
             )
 
+    @property
+    def warmup(self) -> int:
+        """Steps of the projection that are not timed.
+
+        Where kernels are recorded, every timed step has been seen and recorded before.
+        """
+        if not self.projection:
+            return 0
+        return max(self.projection.warmup, 2 * self.projection.steps) if self.graphs else self.projection.warmup
+
     def autocast(self) -> AbstractContextManager[object]:
         """The context that forward passes run in."""
         enabled = self.precision == "bf16"

@@ -25,9 +25,12 @@ from autolora.precision import fast_linear
 from autolora.problem import Batch, Problem
 from autolora.projections import find_projections
 from autolora.random_state import RandomState
-from autolora.training import Optimization, TrainingConfig, batch_loss, batch_order, gather
+from autolora.replay import Pass, replayed
+from autolora.training import Optimization, TrainingConfig, batch_loss, batch_order, gather, pad_token_of
 
 LOG = logging.getLogger(__name__)
+_ACCELERATED = 4
+"""Times as many tokens as on a CPU."""
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
 
 
@@ -38,8 +41,9 @@ class StackConfig:
     members: int = 16
     """At most so many. 1 trains one configuration after another."""
     tokens: int = 8192
-    """At most so many tokens, padding included, all members together: their activations are in memory at the same
-    time. A batch that is larger by itself has its members one after another."""
+    """At most so many tokens, padding included, all members together, and four times as many on an accelerator, which
+    has no caches to overflow: their activations are in memory at the same time. A batch that is larger by itself has
+    its members one after another."""
 
     def __post_init__(self) -> None:
         for name in ("members", "tokens"):
@@ -95,7 +99,8 @@ class LoRAStack(nn.Module):
             )
         self._problem = problem
         self._configs = configs
-        self._members_at_once, self._tokens_at_once = stack.members, stack.tokens
+        on_cpu = torch.device(problem.runtime.device).type == "cpu"
+        self._members_at_once, self._tokens_at_once = stack.members, stack.tokens * (1 if on_cpu else _ACCELERATED)
         members = [_own_values(adapt(problem, config)) for config in configs]
         largest: dict[str, tuple[int, ...]] = {}
         for member in members:
@@ -108,7 +113,7 @@ class LoRAStack(nn.Module):
         }
         self.model = self._frozen_model(max(dropouts))
         for name, value in self._trained.items():
-            value.requires_grad_(not name.endswith(".scaling"))
+            value.requires_grad_(_is_weight(name))
 
     @property
     def weights(self) -> list[Tensor]:
@@ -119,24 +124,38 @@ class LoRAStack(nn.Module):
         """The loss of whichever member's values are in place, a scalar."""
         return batch_loss(self.model, batch, loss=self._problem.loss, runtime=self._problem.runtime)
 
-    def backward(self, batch: Batch) -> Tensor:
-        """Add the gradients of every member's loss to its weights; returns the losses, shape (members,).
+    def gradients(self, batch: Batch, compute: Pass) -> tuple[Tensor, list[Tensor | None]]:
+        """The members' losses, shape (members,), and the gradient of each of them by each of its weights.
 
         Where memory runs out, fewer members are computed in one pass from then on.
+
+        Args:
+            batch: on the runtime's device.
+            compute: what `losses_and_gradients` does, or a recording of it.
         """
         beginning = RandomState.now(torch.device(self._problem.runtime.device))
         while True:
             chunks = self._chunks(batch["input_ids"].numel())
             try:
-                return self._backward(batch, chunks, beginning)
+                return self._chunk_by_chunk(batch, chunks, beginning, compute)
             except RuntimeError as error:  # torch's out-of-memory errors are some, on a CPU of no class of their own
                 if len(chunks) == len(self) or not _OUT_OF_MEMORY.search(str(error)):
                     raise
             beginning.restore()
             self._members_at_once = max(1, _size(chunks[0]) // 2)
             LOG.warning("out of memory: %d members of the stack in one pass from now on", self._members_at_once)
-            for weight in self.weights:
-                weight.grad = None
+
+    def losses_and_gradients(self, batch: Batch, values: Batch) -> list[Tensor | None]:
+        """Of some members.
+
+        Args:
+            batch: what all of them see.
+            values: name -> what they have there, members along the first dimension.
+        """
+        own = {name: value.detach().requires_grad_(_is_weight(name)) for name, value in values.items()}
+        losses = self._losses(batch, own)
+        weights = [value for value in own.values() if value.requires_grad]
+        return [losses.detach(), *torch.autograd.grad(losses.sum(), weights, allow_unused=True)]
 
     def finite(self) -> list[bool]:
         """Whether all of a member's weights are finite, member by member."""
@@ -155,13 +174,18 @@ class LoRAStack(nn.Module):
     def __len__(self) -> int:
         return len(self._configs)
 
-    def _backward(self, batch: Batch, chunks: Sequence[slice], beginning: RandomState) -> Tensor:
-        losses: list[Tensor] = []
+    def _chunk_by_chunk(
+        self, batch: Batch, chunks: Sequence[slice], beginning: RandomState, compute: Pass
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        found: list[Sequence[Tensor | None]] = []
         for members in chunks:
-            with beginning.again() if losses else nullcontext():
-                losses.append(self._losses(batch, members))
-            losses[-1].sum().backward()  # type: ignore[no-untyped-call]
-        return torch.cat([loss.detach() for loss in losses])
+            values = {name: value[members].detach() for name, value in self._trained.items()}
+            with beginning.again() if found else nullcontext():
+                tensors = compute(batch, values)
+            found.append(tensors if len(chunks) == 1 else [_copy(tensor) for tensor in tensors])
+        losses, *gradients = (_joined(each) for each in zip(*found, strict=True))
+        assert losses is not None
+        return losses, gradients
 
     def _chunks(self, tokens: int) -> list[slice]:
         """Which members go into each pass over a batch of so many tokens: about equally many."""
@@ -170,16 +194,16 @@ class LoRAStack(nn.Module):
         ends = [len(self) * done // passes for done in range(passes + 1)]
         return [slice(*pair) for pair in pairwise(ends)]
 
-    def _losses(self, batch: Batch, members: slice) -> Tensor:
+    def _losses(self, batch: Batch, values: Mapping[str, Tensor]) -> Tensor:
         def loss(values: Mapping[str, Tensor]) -> Tensor:
             named = {f"model.{name}": value for name, value in values.items()}
             result: Tensor = functional_call(self, named, (batch,))
             return result
 
-        if _size(members) == 1:  # without vmap, a little faster
-            return loss({name: value[members.start] for name, value in self._trained.items()})[None]
+        if all(len(value) == 1 for value in values.values()):  # without vmap, a little faster
+            return loss({name: value[0] for name, value in values.items()})[None]
         one_pass: Callable[[Mapping[str, Tensor]], Tensor] = vmap(loss, randomness="same")
-        return one_pass({name: value[members] for name, value in self._trained.items()})
+        return one_pass(values)
 
     def _frozen_model(self, dropout: float) -> nn.Module:
         model = fresh_model(self._problem).requires_grad_(False)
@@ -215,13 +239,18 @@ def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, s
     steps = config.total_steps(order.steps_per_epoch)
     optimization = Optimization(stack.weights, config, steps, stacked=True)
     sound = torch.ones(len(stack), dtype=torch.bool, device=problem.runtime.device)
+    compute = replayed(stack.losses_and_gradients, stack.model, problem.runtime)
+    pad_token = pad_token_of(stack.model)
 
     def step(index: int) -> Tensor:
-        losses = stack.backward(gather(problem, problem.train, order.batch(index)))
+        length = order.length(index) if problem.runtime.graphs else 0
+        batch = gather(problem, problem.train, order.batch(index), length=length, pad_token=pad_token)
+        losses, gradients = stack.gradients(batch, compute)
+        optimization.take(gradients)
         optimization.step()
         optimization.zero_grad()
         sound.logical_and_(losses.isfinite())
-        return losses[sound].mean()
+        return torch.where(sound, losses, 0).sum() / sound.sum()  # an index would ask the device how many there are
 
     torch.manual_seed(problem.seed)
     seconds = run_steps(
@@ -238,6 +267,22 @@ def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, s
 
 def _size(members: slice) -> int:
     return members.stop - members.start  # type: ignore[no-any-return]
+
+
+def _is_weight(name: str) -> bool:
+    """Whether what is named so is trained, and not a scaling."""
+    return not name.endswith(".scaling")
+
+
+def _copy(tensor: Tensor | None) -> Tensor | None:
+    """A replayed pass overwrites what it gave."""
+    return None if tensor is None else tensor.clone()
+
+
+def _joined(chunks: Sequence[Tensor | None]) -> Tensor | None:
+    """What all members have, from what some of them have each time."""
+    present = [chunk for chunk in chunks if chunk is not None]
+    return (present[0] if len(present) == 1 else torch.cat(present)) if present else None
 
 
 def _own_values(model: PeftModel) -> dict[str, Tensor]:

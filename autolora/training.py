@@ -101,7 +101,8 @@ class Optimization:
     def take(self, gradients: Iterable[Tensor | None]) -> None:
         """Put gradients at the weights, one for each; None leaves a weight as it is."""
         for weight, gradient in zip(self.weights, gradients, strict=True):
-            weight.grad = gradient
+            # Fused AdamW reads memory in its order, which `backward` sees to, and `torch.autograd.grad` does not.
+            weight.grad = None if gradient is None else gradient.contiguous()
 
     def step(self) -> None:
         """One update from the weights' `grad`, which stays as it is (clipped) until `zero_grad`."""

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autolora.clocks import Clocks
 from autolora.problem import Batch, Example, Outcome, Problem, ignore
-from autolora.runtime import NonFiniteLossError, Progress, Projection
+from autolora.runtime import NonFiniteLossError, Progress, Projection, Runtime
 from benchmarks import registry
 from benchmarks.bench import Bench
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork
@@ -85,7 +85,7 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
         preset=request.settings.preset,
         protocol=request.settings.protocol,
         timed_steps=request.projection.steps if request.projection else None,
-        warmup_steps=request.projection.warmup if request.projection else LOOK.steps,
+        warmup_steps=_warmup(request.projection, graphs=conditions["graphs"]),
         matmul_flops_per_second=matmul_rate(conditions["device"], conditions["precision"], onednn=conditions["onednn"]),
         model_title=backbone.title,
         model_parameters=backbone.parameters,
@@ -96,6 +96,11 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
         environment=cells[0].environment,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _warmup(projection: Projection | None, *, graphs: bool) -> int:
+    """Steps before those that are timed."""
+    return Runtime(projection=projection, graphs=graphs).warmup if projection else LOOK.steps
 
 
 def take_turn(cell: Cell, materials: Materials, store: Store, projection: Projection | None) -> Round:
@@ -138,6 +143,8 @@ def _train(
     """Train the cell, or project it, without checkpoints, evaluation and scores."""
     bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
     runtime = replace(bench.problem.runtime, projection=projection, checkpoints=None)
+    if meter:
+        runtime = replace(runtime, graphs=False)  # what is replayed cannot be counted
     problem = replace(bench.problem, runtime=runtime, observe=ignore, score=lambda *_: 0.0)
     return bench.method.train(meter.attached(problem) if meter else problem)
 

@@ -36,6 +36,7 @@ def use_machine(threads: int) -> None:
     """Let torch compute the same bits every time, on so many threads of this process."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing reads it
     torch.set_num_threads(threads)
     _keep_freed_memory()
 

@@ -66,6 +66,13 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "roberta-base": _ROBERTA,
         "roberta-large": {**_ROBERTA, **_LARGE},
         "bert-base": {"model_type": "bert"},
+        "minilm": {
+            "model_type": "bert",
+            "hidden_size": 384,
+            "intermediate_size": 1536,
+            "num_attention_heads": 12,
+            "num_hidden_layers": 6,
+        },
         "deberta-v3-base": {
             "model_type": "deberta-v2",
             "vocab_size": 128100,
@@ -202,7 +209,9 @@ def open_backbone(name: str) -> Backbone:
     """
     folder = None if name.startswith(_RANDOM) else _find(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder or _find(_tokenizer_of(name)), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder or _find(_tokenizer_of(name), weights=False), trust_remote_code=False
+        )
         config = (
             AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else _random_config(name, tokenizer)
         )
@@ -287,10 +296,10 @@ def _build(
 
 
 @lru_cache(maxsize=8)
-def _find(name: str) -> Path:
-    """The folder of a backbone with pretrained weights."""
+def _find(name: str, *, weights: bool = True) -> Path:
+    """The folder of a pretrained backbone, verified; its tokenizer is there without weights, too."""
     if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
-        return _verified(Path(package.origin).parent / "model")
+        return _verified(Path(package.origin).parent / "model", weights=weights)
     if name == "decoder" or Path(name).is_dir():
         folder = _DECODER if name == "decoder" else Path(name)
         if not (folder / "config.json").is_file():
@@ -299,14 +308,15 @@ def _find(name: str) -> Path:
         return folder
     repository, _, revision = name.partition("@")
     repository, revision = _PINNED.get(name, (repository, revision))
-    folder = _download(repository, revision or None)
-    _check_weights(name, folder)
-    return _verified(folder) if name == "minilm" else folder
+    folder = _download(repository, revision or None, weights=weights)
+    if weights:
+        _check_weights(name, folder)
+    return _verified(folder, weights=weights) if name == "minilm" else folder
 
 
-def _download(repository: str, revision: str | None) -> Path:
+def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
     """A repository of the Hub, through its cache: weights in safetensors, and no code."""
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except (HFValidationError, httpx.HTTPError, OSError) as error:
@@ -343,8 +353,10 @@ def _check_weights(name: str, folder: Path) -> None:
             raise InputError(f"{path} names weights that are none of {sorted(own)}: {sorted(map(str, elsewhere))}")
 
 
-def _verified(folder: Path) -> Path:
+def _verified(folder: Path, *, weights: bool = True) -> Path:
     for file, expected in _MINILM_SHA256.items():
+        if not weights and file.endswith(".safetensors"):
+            continue
         found = _sha256(folder / file)
         if found != expected:
             raise InputError(

@@ -121,7 +121,7 @@ def test_a_model_out_of_reach_is_answered_with_the_known_names(name: str) -> Non
 
 
 def test_an_unknown_architecture_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="roberta-base, roberta-large, bert-base, deberta-v3-base"):
+    with pytest.raises(InputError, match="roberta-base, roberta-large, bert-base, minilm, deberta-v3-base"):
         models.open_backbone("random:alexnet")
 
 

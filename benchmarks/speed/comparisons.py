@@ -65,8 +65,7 @@ class Setting:
 
 def _timed(problem: Problem, steps: int) -> Problem:
     """The problem, of which so many steps are timed; recordings are made before."""
-    warmup = 2 * steps if problem.runtime.graphs else 0
-    return replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=warmup)))
+    return replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=0)))
 
 
 def _recorded_before(problem: Problem, steps: int) -> Problem:

@@ -22,6 +22,7 @@ from autolora.replay import Replay, replayed
 from autolora.runtime import Interrupted, Progress, Runtime
 from autolora.search import search
 from autolora.search_config import SearchConfig
+from autolora.stack import LoRAStack, StackConfig, train_stack
 from autolora.training import TrainingConfig, lengthened, pad_token_of, train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
@@ -83,6 +84,13 @@ def full_of_another(kind: str, given: Problem) -> dict[str, Tensor]:
     return method(Full(training=TRAINING), replace(given, build_model=partial(build, kind)))
 
 
+def stack(given: Problem, **at_once: int) -> dict[str, Tensor]:
+    configs = [LoraConfig(r=rank, target_modules=["query", "value"], lora_dropout=0.1) for rank in (1, 2, 4)]
+    members = LoRAStack(given, configs, StackConfig(**at_once))
+    train_stack(members, given, TRAINING, stage="train")
+    return {f"{rank}.{name}": value for rank in range(3) for name, value in weights(members.member(rank)).items()}
+
+
 def decoder(given: Problem) -> dict[str, Tensor]:
     return method(Full(training=TRAINING), replace(given, build_model=tiny.decoder, collate=texts, head=()))
 
@@ -93,6 +101,8 @@ TRAININGS: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
     "roberta": partial(full_of_another, "roberta"),
     "decoder": decoder,
     "adapter": partial(method, Adapter(width=4, training=TRAINING)),
+    "stack": stack,
+    "stack in chunks": partial(stack, members=2),
     "adalora": partial(method, AdaLora(initial_rank=3, target_rank=2, training=TRAINING)),
 }
 
@@ -106,7 +116,7 @@ def quick_and_slow(kinds: Iterable[str], quick: set[str]) -> list[Any]:
     return [kind if kind in quick else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
-@pytest.mark.parametrize("kind", quick_and_slow(TRAININGS, {"lora", "decoder", "adalora"}))
+@pytest.mark.parametrize("kind", quick_and_slow(TRAININGS, {"lora", "decoder", "adalora", "stack in chunks"}))
 def test_training_ends_with_the_same_bits(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(device=device, graphs=True)
     recorded = TRAININGS[kind](task(runtime))
