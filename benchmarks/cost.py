@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
@@ -41,6 +41,8 @@ AGAIN = "lora"
 """Measured twice: how far two copies of the same differ is how far anything can be trusted."""
 LOOK = Projection(steps=8, warmup=0)
 """Steps per stage and configuration whose tokens and operations are counted."""
+_LOOK_INSIDE = "look inside"
+"""What a process is asked once, before its turns."""
 SLEPT_SECONDS = 1.0
 """The wall clock and the monotonic one may disagree by this much in a turn."""
 
@@ -193,16 +195,15 @@ def _costs_of_task(
 ) -> Iterator[Cost]:
     """One cost per method; by_method[m][r] is method m's cell of round r."""
     with _players(by_method, request) as players:
-        inside = []
-        for cells, player in zip(by_method, players, strict=True):
-            tell(f"{cells[0].task} {cells[0].method}: preparing")
-            inside.append(player.ask("look inside"))
+        names = [f"{cells[0].task} {cells[0].method}" for cells in by_method]
+        inside = prepare(players, names, tell, together=by_method[0][0].config["device"] != "cpu")
         rounds: list[list[Round]] = [[] for _ in by_method]
         for number in range(len(by_method[0])):
             for shift in range(len(by_method)):
                 place = (number + shift) % len(by_method)  # nobody is always the first
-                tell(f"{by_method[place][number].task} {by_method[place][number].method}: round {number + 1}")
-                rounds[place].append(players[place].ask(number))
+                tell(f"{names[place]}: round {number + 1}")
+                players[place].begin(number)
+                rounds[place].append(players[place].answer())
     for cells, copy, (work, parameters), own in zip(by_method, again, inside, rounds, strict=True):
         method = build(registry.method(cells[0].method), cells[0].config["method"], cells[0].method)
         yield Cost(
@@ -218,19 +219,39 @@ def _costs_of_task(
         )
 
 
+def prepare(
+    players: "Sequence[Player]", names: Sequence[str], tell: Callable[[str], None], *, together: bool
+) -> list[tuple[dict[str, StageWork], int]]:
+    """What `look_inside` says of each; together: all look at the same time, which a CPU has no cores for."""
+    if together:
+        for player in players:
+            player.begin(_LOOK_INSIDE)
+    inside = []
+    for name, player in zip(names, players, strict=True):
+        tell(f"{name}: preparing")
+        if not together:
+            player.begin(_LOOK_INSIDE)
+        inside.append(player.answer())
+    return inside
+
+
 @dataclass(frozen=True)
-class _Player:
+class Player:
     """A process that waits for its turns."""
 
     process: BaseProcess
     messages: "Connection[Any, Any]"
 
-    def ask(self, what: str | int) -> Any:
-        """One answer. Raises InputError: the method cannot be measured, or the process is gone."""
-        try:
+    def begin(self, what: str | int) -> None:
+        """Ask, and do not wait; a process that is gone answers so."""
+        with suppress(ConnectionError):
             self.messages.send(what)
+
+    def answer(self) -> Any:
+        """To what was asked. Raises InputError: the method cannot be measured, or the process is gone."""
+        try:
             answer = self.messages.recv()
-        except (EOFError, BrokenPipeError) as error:
+        except (EOFError, ConnectionError) as error:
             raise InputError(
                 "a measuring process was killed; take fewer --methods, or a machine with more memory"
             ) from error
@@ -240,7 +261,7 @@ class _Player:
 
 
 @contextmanager
-def _players(by_method: Sequence[Sequence[Cell]], request: CostRequest) -> Iterator[list[_Player]]:
+def _players(by_method: Sequence[Sequence[Cell]], request: CostRequest) -> Iterator[list[Player]]:
     """One process per method; none outlives the block."""
     context: Any = multiprocessing.get_context(START_METHOD)
     context.set_forkserver_preload([__name__])
@@ -252,7 +273,7 @@ def _players(by_method: Sequence[Sequence[Cell]], request: CostRequest) -> Itera
             process = context.Process(target=_play, args=work, daemon=True)
             process.start()
             theirs.close()
-            players.append(_Player(process, ours))
+            players.append(Player(process, ours))
         yield players
     finally:
         for player in players:

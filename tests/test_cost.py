@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,7 +12,7 @@ import pytest
 
 from autolora.runtime import Projection
 from benchmarks.cli import main
-from benchmarks.cost import CostRequest, measure_costs, turns
+from benchmarks.cost import CostRequest, Player, measure_costs, prepare, turns
 from benchmarks.cost_record import Cost, CostRun, Round, StageWork, cost_runs, write_cost_run
 from benchmarks.published import published_table
 from benchmarks.report.cost_report import cost_report, render_costs
@@ -222,6 +224,27 @@ def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path) -> N
     tokens = lora.work["train"].tokens / (1 - lora.work["train"].padding)
     assert lora.work["train"].flops == pytest.approx(4 * 10.6e6 * tokens, rel=0.1)
     assert not list(tmp_path.glob("**/checkpoints/*"))
+
+
+@pytest.mark.parametrize(("together", "order"), [(False, ["+a", "-a", "+b", "-b"]), (True, ["+a", "+b", "-a", "-b"])])
+def test_methods_prepare_one_after_another_or_all_together(together: bool, order: list[str]) -> None:  # noqa: FBT001
+    events: list[str] = []
+
+    def player(name: str) -> Any:
+        begin, answer = (partial(events.append, sign + name) for sign in "+-")
+        return Mock(begin=lambda _: begin(), answer=answer)
+
+    prepare([player("a"), player("b")], ["a", "b"], lambda _: None, together=together)
+    assert events == order
+
+
+def test_a_process_that_was_killed_is_an_answer_too() -> None:
+    ours, theirs = Pipe()
+    theirs.close()
+    player = Player(Mock(), ours)
+    player.begin(0)
+    with pytest.raises(InputError, match="was killed; take fewer --methods"):
+        player.answer()
 
 
 @pytest.mark.slow

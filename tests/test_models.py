@@ -1,3 +1,5 @@
+import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,18 @@ def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
         (tmp_path / file).write_bytes(b"something else")
     with pytest.raises(InputError, match="sha256"):
         models._verified(tmp_path)
+
+
+def test_random_weights_take_a_tokenizer_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = importlib.util.find_spec(models._MINILM_PACKAGE)
+    assert package
+    assert package.origin
+    ignore = shutil.ignore_patterns("*.safetensors", "*.pyc")
+    shutil.copytree(Path(package.origin).parent, tmp_path / models._MINILM_PACKAGE, ignore=ignore)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert models.open_backbone("random:minilm").parameters == 22_713_216  # MiniLM's own
+    with pytest.raises(InputError, match=r"model.safetensors .* is missing"):
+        models.open_backbone("minilm")
 
 
 def test_roberta_base_with_random_weights_has_its_size() -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -102,7 +102,7 @@ def test_every_contender_does_its_work(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(comparisons, "STACKS", (1, 8))
     if name in ("search", "released"):
         pytest.importorskip("betty")
-    timings = measure_speed([name], setting(), 1, silent)
+    (timings,) = measure_speed([name], setting(), 1, silent)
     assert len(timings) >= 2
     assert all(min(timing.seconds) > 0 for timing in timings)
     assert all(timing.ratio is None or timing.ratio > 0 for timing in timings)
@@ -131,6 +131,36 @@ def test_of_each_work_the_newest_run_is_shown(tmp_path: Path, capsys: pytest.Cap
     assert main(["report", "--speed", "--runs", str(tmp_path), "--json"]) == 0
     shown = {timing["work"]: timing["seconds"] for timing in json.loads(capsys.readouterr().out)}
     assert shown == {"search": [4.0], "grid": [5.0]}
+
+
+def test_every_device_has_a_table_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = make_result().environment
+    for device, day in (("AMD EPYC", "2026-01-02"), ("NVIDIA H100", "2026-01-03")):
+        timing = Timing(work="search", name="ours", seconds=(1.0,), over=None, ratios=(), reach=None, met=None)
+        environment = replace(where, device_name=device)
+        write_speed_run(
+            tmp_path,
+            SpeedRun(model_title="Tiny", steps=2, timings=(timing,), environment=environment, finished=day),
+        )
+    assert main(["report", "--speed", "--runs", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("Speed on AMD EPYC") < shown.index("Speed on NVIDIA H100")
+    assert shown.count("ours") == 2
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Setting) -> Iterator[Comparison]:
+        raise KeyboardInterrupt
+
+    quick = Comparison(work="writing", contenders=[Contender(name="ours", run=taking(1))])
+    done = {"writing": lambda _: iter([quick]), "grid": interrupted}
+    monkeypatch.setattr(comparisons, "COMPARISONS", done)
+    monkeypatch.setattr("benchmarks.speed.run.COMPARISONS", done)
+    assert main(["speed", "--only", "writing,grid", "--device", "cpu", "--runs", str(tmp_path)]) == 130
+    assert "of 2 comparisons 1 were finished, and are kept" in capsys.readouterr().err
+    assert [run.timings[0].work for run in speed_runs(tmp_path)] == ["writing"]
 
 
 def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,16 +179,22 @@ def show_speed(arguments: argparse.Namespace) -> int:
         growth = measure_growth(setting, where, arguments.rounds, tell)
         write_atomically(arguments.growth, growth_json(growth).encode())
         return show_growth(arguments.growth)
-    found = SpeedRun(
-        model_title=backbone.title,
-        steps=arguments.steps,
-        timings=tuple(measure_speed(chosen, setting, arguments.rounds, tell)),
-        environment=where,
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    path = write_speed_run(arguments.runs, found)
-    print(render_speed([found], arguments.format, width()))
-    print(f"\n{path}", file=sys.stderr)
+    found = []
+    try:
+        for timings in measure_speed(chosen, setting, arguments.rounds, tell):
+            run = SpeedRun(
+                model_title=backbone.title,
+                steps=arguments.steps,
+                timings=tuple(timings),
+                environment=where,
+                finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            tell(str(write_speed_run(arguments.runs, run)))
+            found.append(run)
+    except KeyboardInterrupt:
+        print(f"interrupted; of {len(chosen)} comparisons {len(found)} were finished, and are kept", file=sys.stderr)
+        return 130
+    print(render_speed(found, arguments.format, width()))
     return 0
 
 

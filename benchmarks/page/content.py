@@ -24,7 +24,7 @@ from benchmarks.report.grid import Grid
 from benchmarks.report.protocol_report import protocol_grid, protocol_rows
 from benchmarks.report.rank_report import RankReport, rank_grids, rank_report
 from benchmarks.report.score_table import ScoreTable
-from benchmarks.report.speed_report import speed_grid
+from benchmarks.report.speed_report import speed_grids
 from benchmarks.report.verdict_report import judge, verdict_grid
 from benchmarks.result import Result
 from benchmarks.speed_record import speed_runs
@@ -83,7 +83,7 @@ class Page:
     sections: Sequence[Section]
     pictures: Mapping[str, Sequence[Picture]]
     """Section's name -> its pictures."""
-    speed: Grid
+    speed: Sequence[Grid]
     protocols: Grid
     audit: Sequence[Finding]
     environments: Grid
@@ -116,7 +116,7 @@ def page_content(folder: Path) -> Page:
         results=len(results),
         sections=sections,
         pictures=pictures,
-        speed=speed_grid(speed_runs(folder)),
+        speed=speed_grids(speed_runs(folder)),
         protocols=_protocols(parts),
         audit=audit(),
         environments=_environments(results),

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,20 @@ def test_a_projection_times_typical_steps_after_a_warm_up_and_counts_all(monkeyp
     seconds = run_steps(step, 50, stage="walk", state={}, runtime=runtime, typical=lambda number: [4, 10, 40][:number])
     assert ran == [4, 10, 4, 10, 40]
     assert seconds == pytest.approx(50 * (4 + 10 + 40) / 3)
+
+
+@pytest.mark.parametrize(("graphs", "warmup"), [(False, 2), (True, 6)])
+def test_a_projection_times_no_recording(graphs: bool, warmup: int) -> None:  # noqa: FBT001
+    """A step is recorded when its shapes come for the second time."""
+    order: list[int] = []
+    runtime = Runtime(projection=Projection(steps=3, warmup=2), graphs=graphs)
+
+    def step(index: int) -> Tensor:
+        order.append(index)
+        return torch.zeros(())
+
+    run_steps(step, 100, stage="train", state={}, runtime=runtime)
+    assert order == [*islice(cycle(range(3)), warmup), *range(3)]
 
 
 def test_a_projection_of_a_short_stage_times_all_of_it(tmp_path: Path) -> None:

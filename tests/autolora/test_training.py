@@ -139,6 +139,20 @@ def test_vectors_are_not_decayed() -> None:
     assert torch.allclose(matrix, torch.full((3, 3), 0.95))
 
 
+def test_a_step_takes_gradients_in_any_order_of_memory() -> None:
+    """Fused AdamW by itself takes the numbers as they lie in memory."""
+    torch.manual_seed(0)
+    gradient = torch.randn(4, 3)
+    ends = []
+    for own in (gradient.T, gradient.T.clone(memory_format=torch.contiguous_format)):
+        weight = torch.zeros(3, 4, requires_grad=True)
+        optimization = Optimization([weight], TrainingConfig(lr=0.1, warmup=0), steps=10)
+        optimization.take([own])
+        optimization.step()
+        ends.append(weight.detach())
+    assert torch.equal(*ends)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
