@@ -79,7 +79,7 @@ class Hypergradient:
         """dF/dbeta, shapes of the logits."""
         if self.second_order is None:
             return self.direct
-        return [direct - self.eta * second for direct, second in zip(self.direct, self.second_order, strict=True)]
+        return list(torch._foreach_sub(self.direct, torch._foreach_mul(self.second_order, self.eta)))  # noqa: SLF001
 
     @property
     def direct_norm(self) -> float:
@@ -299,7 +299,8 @@ def _zero(eta: Eta) -> bool:
 
 def _moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: Eta) -> list[Tensor]:
     """The weights, each moved along its direction; without a graph."""
-    return [(weight + distance * along).detach() for weight, along in zip(weights, direction, strict=True)]
+    with torch.no_grad():
+        return list(torch._foreach_add(list(weights), torch._foreach_mul(list(direction), distance)))  # noqa: SLF001  few kernels
 
 
 def _mixed_product(train_gradient: Sequence[Tensor], v: Sequence[Tensor], logits: Sequence[Tensor]) -> list[Tensor]:

@@ -66,7 +66,11 @@ class RankSearch:
         self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
         self._optimization = Optimization(self.model.weights, config.training, steps)
         self._selection_optimizer = AdamW(
-            self.model.logits, lr=config.selection_lr, betas=config.selection_betas, weight_decay=0.0
+            self.model.logits,
+            lr=config.selection_lr,
+            betas=config.selection_betas,
+            weight_decay=0.0,
+            fused=torch.device(self.model.runtime.device).type == "cuda",
         )
         self._recorder = Recorder(self.model)
         self._leftover = _Leftover()

@@ -1,6 +1,6 @@
 """A model with selection variables around its projections, and its loss as a function of the inner weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 import torch
@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
+from autolora.layer_norm import use_lean_layer_norm
 from autolora.layers import attach, freeze_all_but, head_parameters
 from autolora.precision import fast_linear
 from autolora.problem import Batch, TrainingLoss
 from autolora.projections import find_projections
 from autolora.ranks import derive_ranks
 from autolora.replay import forgetful
-from autolora.runtime import NonFiniteLossError, Runtime
+from autolora.runtime import Runtime
 from autolora.search_config import SearchConfig
 from autolora.selection import PARAMETERISATIONS, parameterisation
 from autolora.sharding import shard_frozen
@@ -57,6 +58,8 @@ class SearchModel(nn.Module):
                 nn.init.constant_(logits, config.initial_logit)
         self.model = model.train() if runtime.sharded else model.to(runtime.device).train()
         fast_linear(self.model, runtime)
+        if runtime.graphs:
+            use_lean_layer_norm(self.model)
         _use_eager_attention(model)
         if runtime.sharded:
             shard_frozen(self.model, runtime)
@@ -112,23 +115,16 @@ class SearchModel(nn.Module):
         return [scaled(part, share) for part, share in own_parts(batch, number, self.runtime.team)]
 
     def selection(self) -> dict[str, Tensor]:
-        """Projection -> selection variables, shape (k,), a float32 copy on the CPU."""
-        return {
-            name: layer.selection.detach().to("cpu", torch.float32, copy=True) for name, layer in self.layers.items()
-        }
+        """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched at once."""
+        together = torch.stack([layer.selection.detach() for layer in self.layers.values()]).to("cpu", torch.float32)
+        return {name: values.clone() for name, values in zip(self.layers, together, strict=True)}
 
-    def ranks(self) -> dict[str, int]:
-        """Projection -> rank at this moment, by the configured rule."""
+    def ranks(self, selection: Mapping[str, Tensor]) -> dict[str, int]:
+        """Projection -> rank at this moment, by the configured rule; selection: what `selection` gives now."""
         if self._rank_rule == "selection":
-            return derive_ranks(self.selection(), self._parameterisation)
+            return derive_ranks(selection, self._parameterisation)
         logits = {name: layer.selection_logits.detach().float().cpu() for name, layer in self.layers.items()}
         return derive_ranks(logits, PARAMETERISATIONS["unconstrained"])
-
-    def check_finite(self, step: int) -> None:
-        """Raises NonFiniteLossError: a selection variable is NaN or infinite; step and projection are named."""
-        for name, values in self.selection().items():
-            if not values.isfinite().all():
-                raise NonFiniteLossError(f"search: the selection variables of {name} are not finite at step {step}")
 
 
 def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from autolora.hypergradient import Hypergradient
 from autolora.probe import Probe
 from autolora.projections import Projection
 from autolora.ranks import RankAllocation
+from autolora.runtime import NonFiniteLossError
 from autolora.search_config import SearchConfig
 from autolora.search_history import Record
 from autolora.search_model import SearchModel
@@ -68,8 +69,8 @@ class Recorder:
         Raises:
             NonFiniteLossError: a selection variable is NaN or infinite.
         """
-        self._model.check_finite(step)
         selection = self._model.selection()
+        _check_finite(selection, step)
         changes = [float((values - self._before[name]).abs().max()) for name, values in selection.items()]
         self._before = selection
         record = Record(
@@ -81,16 +82,17 @@ class Recorder:
             second_order_share=found.second_order_share if found else None,
             spread={name: float(values.std(correction=0)) for name, values in selection.items()},
             largest_change=max(changes),
-            ranks=self._model.ranks(),
+            ranks=self._model.ranks(selection),
         )
         self.records.append(asdict(record))
 
     def result(self, config: SearchConfig, seconds: float, probed: Probe | None) -> SearchResult:
         """The state of the search as a result."""
+        selection = self._model.selection()
         return SearchResult(
             projections=self._model.projections,
-            selection={name: values.tolist() for name, values in self._model.selection().items()},
-            ranks=self._model.ranks(),
+            selection={name: values.tolist() for name, values in selection.items()},
+            ranks=self._model.ranks(selection),
             history=self.records,
             steps=self.records[-1]["step"] if self.records else 0,
             seconds=seconds,
@@ -106,3 +108,10 @@ class Recorder:
         """Take over what `state_dict` gave."""
         self.records[:] = state["records"]
         self._before = dict(state["before"])
+
+
+def _check_finite(selection: Mapping[str, Tensor], step: int) -> None:
+    """Raises NonFiniteLossError: a selection variable is NaN or infinite; step and projection are named."""
+    for name, values in selection.items():
+        if not values.isfinite().all():
+            raise NonFiniteLossError(f"search: the selection variables of {name} are not finite at step {step}")
