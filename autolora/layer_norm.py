@@ -51,8 +51,8 @@ class _LayerNorm(torch.autograd.Function):
         return normed
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
-        return _LayerNormBackward.apply(gradient, *ctx.saved_tensors), None, None, None
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return _LayerNormBackward.apply(gradient, *ctx.saved_tensors), None, None, None  # type: ignore[no-untyped-call]
 
 
 class _LayerNormBackward(torch.autograd.Function):
