@@ -95,7 +95,8 @@ def gpu(session: nox.Session) -> None:
     shared(session, "-m", "pytest", "-k", "cuda", str(Path("tests", "autolora", "test_replay.py")), env=OFFLINE)
     benchmark(session, "run", "--table", "4", *device, *few)
     benchmark(session, "speed", *device, "--steps", "50")
-    benchmark(session, "cost", *device, "--model", "random:roberta-base", "--precision", "bf16", *session.posargs)
+    recorded = ("--precision", "bf16", "--set", "run.graphs=true")
+    benchmark(session, "cost", *device, "--model", "random:roberta-base", *recorded, *session.posargs)
 
 
 @nox.session
