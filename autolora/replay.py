@@ -35,7 +35,7 @@ class Replay:
         self._seen: set[_Shapes] = set()
         self._recorded: dict[_Shapes, _Recorded] = {}
         self._results: dict[_ResultShapes, list[Tensor | None]] = {}
-        """One memory for all recordings that give the like: gradients are mostly as large for one batch as for another."""
+        """One memory for all recordings whose results have the same shapes: gradients do, whatever the batch."""
 
     def __call__(self, *batches: Batch) -> Sequence[Tensor | None]:
         """What the pass gives of the batches. Raises: RuntimeError: it cannot be recorded."""

@@ -155,7 +155,8 @@ class LoRAStack(nn.Module):
         own = {name: value.detach().requires_grad_(_is_weight(name)) for name, value in values.items()}
         losses = self._losses(batch, own)
         weights = [value for value in own.values() if value.requires_grad]
-        return [losses.detach(), *torch.autograd.grad(losses.sum(), weights, allow_unused=True)]
+        gradients = torch.autograd.grad(losses.sum(), weights, allow_unused=True)
+        return [losses.detach(), *(None if gradient is None else gradient.contiguous() for gradient in gradients)]
 
     def finite(self) -> list[bool]:
         """Whether all of a member's weights are finite, member by member."""
