@@ -51,6 +51,8 @@ class PublishedTable:
     """Columns in which the smallest value is the best."""
     also: tuple[str, ...] = ()
     """Methods that the paper's table lacks and that belong beside it."""
+    on_demand: tuple[str, ...] = ()
+    """Others that belong beside it, and are run for it only where they are named."""
     measures: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Column -> task and metric, where a column is not a task's headline metric."""
 
@@ -68,6 +70,11 @@ class PublishedTable:
     def methods(self) -> list[str]:
         """All that are run for this table."""
         return [*(row.method for row in self.rows), *self.also]
+
+    @property
+    def shown(self) -> list[str]:
+        """All that have a row in it once they have been run, in its order."""
+        return [*self.methods, *self.on_demand]
 
     def row(self, method: str) -> PublishedRow | None:
         """The method's row; None for a method that the paper does not have."""

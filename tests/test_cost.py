@@ -150,6 +150,10 @@ def test_a_grid_search_has_a_row_in_the_tables_of_scores(tmp_path: Path, capsys:
     out = capsys.readouterr().out
     assert "lora_grid" in out
     assert "sigmoid" not in out
+    assert main(["report", "--table", "4", "--runs", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "lora_grid" not in out
+    assert "sigmoid" in out
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])

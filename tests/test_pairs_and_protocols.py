@@ -86,6 +86,18 @@ def test_two_methods_are_compared_by_seeds_and_by_examples(tmp_path: Path, capsy
     assert row["mcnemar"] == pytest.approx([2 / 2**8, 2 / 2**7])  # 8 and 7 examples that one of them alone has right
 
 
+def test_only_results_that_have_both_methods_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (0, 1):
+        for method, name in (("autolora", "a"), ("lora", "b")):
+            keep(tmp_path, {"validation": 10}, seed=seed, identity=f"{name}{seed}".ljust(64, "0"), method=method)
+    keep(tmp_path, {"validation": 10}, identity="c".ljust(64, "0"), model_title="Another")
+    compare = ["compare", "--runs", str(tmp_path), "--methods"]
+    assert main([*compare, "autolora,lora"]) == 0
+    assert "Another" not in capsys.readouterr().out
+    assert main([*compare, "lora,full"]) == 2
+    assert "no task has results of both lora and full at the same seed" in capsys.readouterr().err
+
+
 def test_a_comparison_is_of_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "--methods", "lora"]) == 2
     assert "compare takes two methods" in capsys.readouterr().err

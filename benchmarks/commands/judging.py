@@ -68,7 +68,13 @@ def show_pairs(arguments: argparse.Namespace) -> int:
         titles = {result.method: result.method_title for result in results}
         first, second = (titles.get(method, method) for method in arguments.methods)
         title = f"{results[0].model_title}, preset {results[0].preset}, protocol {results[0].protocol}"
-        found.append(Pairs(title=title, methods=(first, second), rows=rows))
+        if rows:
+            found.append(Pairs(title=title, methods=(first, second), rows=rows))
+    if not found:
+        one, other = arguments.methods
+        raise InputError(
+            f"no task has results of both {one} and {other} at the same seed; run --methods {one},{other} first"
+        )
     print(render_pairs(found, arguments.format, width()))
     return 0
 

@@ -169,8 +169,8 @@ def promote_results(arguments: argparse.Namespace) -> int:
 def _methods_elsewhere(layout: PublishedTable) -> set[str]:
     """Methods that belong to other tables of scores, or to figures, than this one."""
     tables = [published_table(number) for number in published_tables()]
-    others = {method for known in tables if "cost" not in known.columns for method in known.methods}
-    return others.union(RANK_METHODS).difference(layout.methods)
+    others = {method for known in tables if "cost" not in known.columns for method in known.shown}
+    return others.union(RANK_METHODS).difference(layout.shown)
 
 
 def _tasks_elsewhere(layout: PublishedTable) -> set[str]:

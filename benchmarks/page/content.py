@@ -152,7 +152,7 @@ def _section(name: str, part: Part, published: Sequence[PublishedTable], claims:
 
 def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:
     """One of the paper's tables, where two of its methods were run; its figure of scores on that backbone only."""
-    mine = [result for result in group if result.task in published.tasks and result.method in published.methods]
+    mine = [result for result in group if result.task in published.tasks and result.method in published.shown]
     if len({result.method for result in mine}) < 2:
         return []
     own_model = published.kind == "Table" or not incomparable(mine, published)

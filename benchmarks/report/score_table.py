@@ -95,7 +95,7 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
 
 
 def _place(method: str, published: PublishedTable) -> tuple[int, str]:
-    order = [*(row.method for row in published.rows), *published.also]
+    order = published.shown
     return (order.index(method) if method in order else len(order), method)
 
 
