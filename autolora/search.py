@@ -19,7 +19,8 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     Args:
         problem: its training set is split into D_tr and D_val by the problem's strata and seed.
         config: the paper's settings by default.
-        probing: hold the second-order term against finite differences, once at the end; changes nothing else.
+        probing: hold the second-order term against finite differences, once at the end; changes nothing else, and is
+            left out of a projection, which ends with a model that is worth nothing.
 
     Raises:
         ValueError: the model cannot be searched (see `RankSearch`), or the training set is too small to split: a
@@ -60,7 +61,8 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
         keep_last=True,
         typical=train_order.typical,
     )
-    return in_progress.result(seconds, in_progress.probe(*batches(0)) if probing else None)
+    probed = in_progress.probe(*batches(0)) if probing and not problem.runtime.projection else None
+    return in_progress.result(seconds, probed)
 
 
 def begin(problem: Problem, config: SearchConfig, steps: int) -> RankSearch:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from autolora.hypergradient import Bilevel, Hypergradient, exact, first_order
 from autolora.probe import probe
+from autolora.runtime import Projection, Runtime
 from autolora.search import search
 from autolora.search_config import SearchConfig
 from autolora.training import TrainingConfig
@@ -59,6 +60,12 @@ def test_a_search_keeps_its_probe_and_one_without_the_term_keeps_none() -> None:
     assert found.probe["cosine"] > 0.99
     for config in (SearchConfig(eta=0.0, max_rank=2), SearchConfig(engine="first-order", max_rank=2)):
         assert search(problem(), replace(config, training=TRAINING), probing=True).probe is None
+
+
+def test_a_projected_search_is_not_probed() -> None:
+    """What it has trained is worth nothing, and the probe's passes are none of the steps that are counted."""
+    projected = problem(runtime=Runtime(projection=Projection(steps=1, warmup=0)))
+    assert search(projected, SearchConfig(max_rank=2, training=TRAINING), probing=True).probe is None
 
 
 def test_a_probe_changes_nothing_that_is_trained() -> None:
