@@ -387,9 +387,12 @@ def _tokenizer_of(name: str) -> str:
 
 
 def _random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
+    """The architecture's, for the words of that tokenizer, which gives types of tokens only where there are some."""
     fields = dict(_architecture(name))
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
     config.pad_token_id = tokenizer.pad_token_id  # RoBERTa counts positions from its padding token on
+    if getattr(config, "type_vocab_size", 0) < 2:
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
     return config
 
 

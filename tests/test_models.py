@@ -141,6 +141,12 @@ def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
         models._verified(tmp_path)
 
 
+@pytest.mark.parametrize(("name", "typed"), [("roberta-base", False), ("deberta-v3-base", False), ("minilm", True)])
+def test_an_architecture_without_types_of_tokens_is_given_none(name: str, typed: bool) -> None:  # noqa: FBT001
+    """MiniLM's tokenizer has two, one for each text of a pair."""
+    assert ("token_type_ids" in models.open_backbone(f"random:{name}").tokenizer("one", "two")) == typed
+
+
 def test_random_weights_take_a_tokenizer_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = importlib.util.find_spec(models._MINILM_PACKAGE)
     assert package
