@@ -155,12 +155,13 @@ def test_what_was_measured_before_an_interruption_is_kept(
         raise KeyboardInterrupt
 
     quick = Comparison(work="writing", contenders=[Contender(name="ours", run=taking(1))])
-    done = {"writing": lambda _: iter([quick]), "grid": interrupted}
+    other = Comparison(work="inference", contenders=[Contender(name="ours", run=taking(1))])
+    done = {"writing": lambda _: iter([quick]), "inference": lambda _: iter([other]), "grid": interrupted}
     monkeypatch.setattr(comparisons, "COMPARISONS", done)
     monkeypatch.setattr("benchmarks.speed.run.COMPARISONS", done)
-    assert main(["speed", "--only", "writing,grid", "--device", "cpu", "--runs", str(tmp_path)]) == 130
-    assert "of 2 comparisons 1 were finished, and are kept" in capsys.readouterr().err
-    assert [run.timings[0].work for run in speed_runs(tmp_path)] == ["writing"]
+    assert main(["speed", "--only", "writing,inference,grid", "--device", "cpu", "--runs", str(tmp_path)]) == 130
+    assert "of 3 comparisons 2 were finished, and are kept" in capsys.readouterr().err
+    assert [run.timings[0].work for run in speed_runs(tmp_path)] == ["writing", "inference"]
 
 
 def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -187,7 +187,7 @@ def show_speed(arguments: argparse.Namespace) -> int:
                 steps=arguments.steps,
                 timings=tuple(timings),
                 environment=where,
-                finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                finished=datetime.now(UTC).isoformat(timespec="microseconds"),  # two may end in one second
             )
             tell(str(write_speed_run(arguments.runs, run)))
             found.append(run)

@@ -58,6 +58,6 @@ def _where(run: SpeedRun) -> str:
     where = run.environment
     rounds = len(run.timings[0].seconds)
     return (
-        f"{run.model_title}, threads: {where.threads}, {where.precision}, torch {where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}; medians over {rounds} rounds in "
-        "turns, in one process."
+        f"{run.model_title}, threads: {where.threads}, {where.precision}, torch {where.packages['torch']}, commit "
+        f"{(where.commit or 'unknown')[:12]}; medians over {rounds} rounds in turns, in one process."
     )
