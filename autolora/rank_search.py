@@ -1,6 +1,6 @@
 """One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -79,6 +79,8 @@ class RankSearch:
         self._eta = torch.zeros((), dtype=weight.dtype, device=weight.device)
         """Where a recorded pass reads the step's eta."""
         self._replay = self._begin_replay()
+        self._train_gradient = self._gradient_by(self.model.weights)
+        self._train_slope = self._gradient_by(self.model.logits)
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -150,7 +152,7 @@ class RankSearch:
         if order == "selection-first":
             self._update_weights(self._train_gradient(train_batch))
         if self.config.mixed_gradients:
-            self._leftover.gradient = found.valid_gradient
+            self._leftover.gradient = [gradient.clone() for gradient in found.valid_gradient]  # it outlives the step
         return found
 
     def _begin_betty(self) -> "BettyEngine":
@@ -178,12 +180,11 @@ class RankSearch:
     def _begin_replay(self) -> Pass | None:
         """Batches -> the hypergradient's tensors, recorded; None where that is not asked for, or not possible.
 
-        Finite differences ask for random states, an optimizer's look-ahead steps it for a try, and mixed gradients
-        outlive the step.
+        Finite differences ask for random states, and an optimizer's look-ahead steps it for a try.
         """
         config, runtime = self.config, self.model.runtime
         once = config.engine in ("exact", "first-order") and config.look_ahead == "gradient"
-        if not runtime.graphs or not once or config.mixed_gradients:
+        if not runtime.graphs or not once:
             return None
         eta = self._eta if config.eta is None else config.eta
 
@@ -194,13 +195,22 @@ class RankSearch:
 
         return replayed(compute, model.model, runtime, parts=config.training.micro_batches)
 
+    def _gradient_by(self, tensors: Sequence[Tensor]) -> Callable[[Batch], list[Tensor]]:
+        """Batch of D_tr -> the gradient of its loss at the model's own weights by tensors, recorded where asked for."""
+        model, parts = self.model, self.config.training.micro_batches
+
+        def gradient(batch: Batch) -> list[Tensor]:
+            losses = (part(model.weights) for part in model.parts(batch, parts))
+            gradients = (torch.autograd.grad(loss, tensors, materialize_grads=True) for loss in losses)
+            return model.runtime.team.add_up(reduce(_sum, gradients))
+
+        compute = replayed(gradient, model.model, model.runtime, parts=parts)
+        return lambda batch: [tensor for tensor in compute(batch) if tensor is not None]
+
     def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
         problem = _bilevel(self.model, self.config, train_batch, valid_batch)
         by_optimizer = self.config.look_ahead == "optimizer"
         return replace(problem, advance=self._optimization.preview) if by_optimizer else problem
-
-    def _train_gradient(self, batch: Batch) -> Sequence[Tensor]:
-        return self._gradient(batch, self.model.weights)
 
     def _update_weights(self, gradient: Sequence[Tensor]) -> None:
         if self._leftover.gradient:
@@ -214,15 +224,6 @@ class RankSearch:
             logits.grad = value
         self._selection_optimizer.step()
         self._selection_optimizer.zero_grad()
-
-    def _train_slope(self, batch: Batch) -> Sequence[Tensor]:
-        return self._gradient(batch, self.model.logits)
-
-    def _gradient(self, batch: Batch, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Of the train loss at the model's own weights."""
-        parts = self.model.parts(batch, self.config.training.micro_batches)
-        gradients = [torch.autograd.grad(part(self.model.weights), tensors, materialize_grads=True) for part in parts]
-        return self.model.runtime.team.add_up(reduce(_sum, gradients))
 
 
 def _bilevel(model: SearchModel, config: SearchConfig, train_batch: Batch, valid_batch: Batch) -> Bilevel:

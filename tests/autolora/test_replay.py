@@ -39,6 +39,7 @@ SEARCHES = {
     "eta = 1": replace(CONFIG, eta=1.0),
     "eta = 0": replace(CONFIG, eta=0.0),
     "weights-first": replace(CONFIG, order="weights-first"),
+    "selection-first": replace(CONFIG, order="selection-first"),
     "first-order": replace(CONFIG, engine="first-order"),
     "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
     "finite-difference": replace(CONFIG, engine="finite-difference"),
@@ -46,7 +47,16 @@ SEARCHES = {
     "optimizer's look-ahead": replace(CONFIG, look_ahead="optimizer"),
     "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
 }
-RECORDED_SEARCHES = {"exact", "eta = 1", "eta = 0", "weights-first", "first-order", "sigmoid"}
+RECORDED_SEARCHES = {
+    "exact",
+    "eta = 1",
+    "eta = 0",
+    "weights-first",
+    "selection-first",
+    "first-order",
+    "sigmoid",
+    "mixed gradients",
+}
 
 
 @pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.skipif("not torch.cuda.is_available()"))])
@@ -135,6 +145,20 @@ def test_a_search_ends_with_the_same_bits(kind: str, device: str, monkeypatch: p
     expected = search(task(runtime), SEARCHES[kind])
     assert recorded.selection == expected.selection
     assert recorded.history == expected.history
+
+
+@pytest.mark.parametrize("kind", sorted(RECORDED_SEARCHES))
+def test_of_a_search_that_can_be_recorded_every_gradient_is(
+    kind: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searching = RankSearch(build(), SEARCHES[kind], steps=4, runtime=Runtime(device=device, graphs=True))
+    batch = {name: tensor.to(device) for name, tensor in collate(long_and_short(8)).items()}
+    for index in range(2):  # computed, then recorded
+        searching.step(index, batch, batch)
+    computed: list[Any] = []
+    monkeypatch.setattr(torch.autograd, "grad", computed.append)
+    searching.step(2, batch, batch)
+    assert not computed
 
 
 def test_a_resumed_training_ends_with_the_same_bits(device: str, tmp_path: Any) -> None:
