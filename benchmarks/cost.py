@@ -255,8 +255,11 @@ class Player:
         try:
             answer = self.messages.recv()
         except (EOFError, ConnectionError) as error:
+            self.process.join()
             raise InputError(
                 "a measuring process was killed; take fewer --methods, or a machine with more memory"
+                if (self.process.exitcode or 0) < 0  # by that signal
+                else "a measuring process ended by an error that it does not know, shown above: this is a bug"
             ) from error
         if isinstance(answer, Exception):
             raise InputError(str(answer)) from answer

@@ -242,12 +242,16 @@ def test_methods_prepare_one_after_another_or_all_together(together: bool, order
     assert events == order
 
 
-def test_a_process_that_was_killed_is_an_answer_too() -> None:
+@pytest.mark.parametrize(
+    ("exitcode", "message"),
+    [(-9, "was killed; take fewer --methods"), (1, "ended by an error that it does not know, shown above")],
+)
+def test_a_process_that_is_gone_is_an_answer_too(exitcode: int, message: str) -> None:
     ours, theirs = Pipe()
     theirs.close()
-    player = Player(Mock(), ours)
+    player = Player(Mock(exitcode=exitcode), ours)
     player.begin(0)
-    with pytest.raises(InputError, match="was killed; take fewer --methods"):
+    with pytest.raises(InputError, match=message):
         player.answer()
 
 
