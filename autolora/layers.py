@@ -1,13 +1,23 @@
 """LoRA whose rank-1 components are weighted by selection variables (Eq. 2), around a linear projection."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autolora.projections import Projection
 from autolora.selection import Parameterisation
+
+Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
+"""x (..., n), the projection, V (k, n), U (m, k), s alpha (k,) -> y (..., m)."""
+
+
+def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
+    """Weight the components of each x, as Eq. 2 is written."""
+    update = F.linear(F.linear(x, down) * gate, up)
+    projected: Tensor = base(x)
+    return projected + update.to(projected.dtype)
 
 
 class SelectiveLoRA(nn.Module):
@@ -16,7 +26,14 @@ class SelectiveLoRA(nn.Module):
     As in LoRA, V starts random and U at zero, so that the model starts unchanged; the frozen W is not copied.
     """
 
-    def __init__(self, base: nn.Linear, max_rank: int, lora_alpha: float, selection: Parameterisation) -> None:
+    def __init__(
+        self,
+        base: nn.Linear,
+        max_rank: int,
+        lora_alpha: float,
+        selection: Parameterisation,
+        compute: Compute = by_components,
+    ) -> None:
         """Wrap base.
 
         Args:
@@ -24,6 +41,7 @@ class SelectiveLoRA(nn.Module):
             max_rank: k, the number of rank-1 components, 1 <= k <= min(m, n).
             lora_alpha: the scaling is s = lora_alpha / k.
             selection: how selection variables come from their logits.
+            compute: how y is computed.
 
         Raises:
             ValueError: k is out of its range.
@@ -35,6 +53,7 @@ class SelectiveLoRA(nn.Module):
         self.base = base
         self.scaling = lora_alpha / max_rank
         self.select = selection.select
+        self.compute = compute
         weight = base.weight
         self.lora_A = nn.Parameter(weight.new_empty(max_rank, base.in_features))
         self.lora_B = nn.Parameter(weight.new_zeros(base.out_features, max_rank))
@@ -48,10 +67,7 @@ class SelectiveLoRA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (..., n) -> (..., m)."""
-        components = F.linear(x, self.lora_A) * (self.scaling * self.selection)
-        update = F.linear(components, self.lora_B)
-        projected: Tensor = self.base(x)
-        return projected + update.to(projected.dtype)
+        return self.compute(x, self.base, self.lora_A, self.lora_B, self.scaling * self.selection)
 
 
 def attach(
@@ -60,6 +76,8 @@ def attach(
     max_rank: int,
     lora_alpha: float,
     selection: Parameterisation,
+    *,
+    compute: Compute = by_components,
 ) -> dict[str, SelectiveLoRA]:
     """Put a SelectiveLoRA around each projection of model, in place; returns them by the projection's name."""
     layers = {}
@@ -67,7 +85,7 @@ def attach(
         base = model.get_submodule(projection.name)
         if not isinstance(base, nn.Linear):
             raise TypeError(f"{projection.name} is a {type(base).__name__}; only nn.Linear can be adapted")
-        layers[projection.name] = SelectiveLoRA(base, max_rank, lora_alpha, selection)
+        layers[projection.name] = SelectiveLoRA(base, max_rank, lora_alpha, selection, compute)
         model.set_submodule(projection.name, layers[projection.name])
     return layers
 

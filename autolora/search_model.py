@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
-from autolora.layer_norm import use_lean_layer_norm
-from autolora.layers import attach, freeze_all_but, head_parameters
+from autolora.layers import attach, by_components, freeze_all_but, head_parameters
+from autolora.lean_layer_norm import use_lean_layer_norm
+from autolora.lean_projection import lean_projection
 from autolora.precision import fast_linear
 from autolora.problem import Batch, TrainingLoss
 from autolora.projections import find_projections
@@ -51,7 +52,8 @@ class SearchModel(nn.Module):
         if config.trainable == "all":
             model.requires_grad_()
         kind = parameterisation(config.parameterisation)
-        self.layers = attach(model, self.projections, config.max_rank, config.lora_alpha, kind)
+        compute = lean_projection if runtime.graphs else by_components
+        self.layers = attach(model, self.projections, config.max_rank, config.lora_alpha, kind, compute=compute)
         self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]
         if config.initial_logit is not None:
             for logits in self.logits:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autolora.layer_norm import LeanLayerNorm, use_lean_layer_norm
+from autolora.lean_layer_norm import LeanLayerNorm, use_lean_layer_norm
 from autolora.runtime import Runtime
 from autolora.search import search
 from autolora.search_config import SearchConfig
