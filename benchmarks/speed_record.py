@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.nested import plain
-from benchmarks.result import Environment, as_it_is
+from benchmarks.result import Environment, Result, as_it_is
 from benchmarks.store import Format, read_record, write_atomically
 from benchmarks.untrusted import check_folder_names
 
@@ -73,6 +73,13 @@ def write_speed_run(folder: Path, run: SpeedRun) -> Path:
     path = folder / FOLDER / f"{stamp}-{run.environment.key[:8]}.json"
     write_atomically(path, (json.dumps(plain(run), indent=1, allow_nan=False) + "\n").encode())
     return path
+
+
+def speed_runs_like(folder: Path, result: Result) -> list[SpeedRun]:
+    """Those of a result's backbone under a store's folder and the one above it. Raises InputError: one cannot be read."""
+    return [
+        run for place in (folder, folder.parent) for run in speed_runs(place) if run.model_title == result.model_title
+    ]
 
 
 def speed_runs(folder: Path) -> Sequence[SpeedRun]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from benchmarks.published import published_table
 from benchmarks.report.claim_report import render_claims
 from benchmarks.result import Result
 from benchmarks.spec import InputError, Prediction
-from benchmarks.speed_record import SpeedRun, Timing
+from benchmarks.speed_record import SpeedRun, Timing, speed_runs_like, write_speed_run
 from benchmarks.store import Store
 from benchmarks.verdicts import Margin
 from tests.fakes import make_environment, make_result
@@ -226,7 +227,7 @@ def test_ranks_that_all_searches_share_differ_by_layer_and_those_of_each_task_by
     assert "no task has two searches" in untested("ranks-by-layer", learned, method="lora")
 
 
-def test_an_adapters_inference_is_timed_against_merged_lora(tmp_path: Path) -> None:
+def inference(**changes: Any) -> SpeedRun:
     def timing(name: str, *seconds: float) -> Timing:
         return Timing(work="16 sentences", name=name, seconds=seconds, over=None, ratios=(), reach=None, met=None)
 
@@ -237,11 +238,23 @@ def test_an_adapters_inference_is_timed_against_merged_lora(tmp_path: Path) -> N
         environment=make_environment(),
         finished="2026-01-01",
     )
-    at_hand = evidence(tmp_path, runs("sst2", {"lora": [60]}), speeds=[run])
+    return replace(run, **changes)
+
+
+def test_an_adapters_inference_is_timed_against_merged_lora(tmp_path: Path) -> None:
+    at_hand = evidence(tmp_path, runs("sst2", {"lora": [60]}), speeds=[inference()])
     settings = {"method": "Adapter", "against": "LoRA, merged"}
     assert found("slower-inference", at_hand, **settings).p_for < 0.01
     without = evidence(tmp_path, runs("sst2", {"lora": [60]}))
     assert "`speed --only inference` measures it" in untested("slower-inference", without, **settings)
+
+
+def test_what_was_timed_on_another_backbone_is_no_evidence(tmp_path: Path) -> None:
+    (result,) = runs("sst2", {"lora": [60]}, model_title="Tiny")
+    folder = tmp_path / "quick"
+    for place, title, day in ((folder, "Tiny", 1), (folder, "Huge", 2), (tmp_path, "Tiny", 3), (tmp_path, "Huge", 4)):
+        write_speed_run(place, inference(model_title=title, finished=f"2026-01-0{day}"))
+    assert [run.finished for run in speed_runs_like(folder, result)] == ["2026-01-01", "2026-01-03"]
 
 
 def test_claims_are_corrected_for_their_number_as_by_holm(tmp_path: Path) -> None:

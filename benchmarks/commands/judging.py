@@ -22,7 +22,7 @@ from benchmarks.report.pair_report import Pairs, pair_rows, render_pairs
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.result import Result
 from benchmarks.spec import InputError
-from benchmarks.speed_record import speed_runs
+from benchmarks.speed_record import speed_runs_like
 from benchmarks.stats import groups
 from benchmarks.store import Store, stores_in
 
@@ -46,7 +46,7 @@ def show_claims(arguments: argparse.Namespace) -> int:
                 results=results,
                 store=store,
                 costs=cost_runs_like(store.folder, results[0]),
-                speeds=[*speed_runs(store.folder), *speed_runs(store.folder.parent)],
+                speeds=speed_runs_like(store.folder, results[0]),
                 margin=claims.margin,
             ),
         )

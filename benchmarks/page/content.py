@@ -27,7 +27,7 @@ from benchmarks.report.score_table import ScoreTable
 from benchmarks.report.speed_report import speed_grids
 from benchmarks.report.verdict_report import judge, verdict_grid
 from benchmarks.result import Result
-from benchmarks.speed_record import speed_runs
+from benchmarks.speed_record import speed_runs, speed_runs_like
 from benchmarks.stats import by_column, groups, summarise
 from benchmarks.store import Store, stores_in
 from benchmarks.verdicts import VERDICTS, CellVerdict, Verdict
@@ -135,7 +135,7 @@ def _section(name: str, part: Part, published: Sequence[PublishedTable], claims:
         results=part.results,
         store=part.store,
         costs=cost_runs_like(folder, newest),
-        speeds=[*speed_runs(folder), *speed_runs(folder.parent)],
+        speeds=speed_runs_like(folder, newest),
         margin=claims.margin,
     )
     grids = [*chain.from_iterable(map(cost_grids, part.costs)), *(rank_grids(part.ranks) if part.ranks.tasks else [])]
