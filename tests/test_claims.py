@@ -299,6 +299,8 @@ def test_claims_are_printed_in_every_form(tmp_path: Path) -> None:
     text, markdown = (render_claims(examined, form, 120) for form in ("text", "markdown"))
     assert text.startswith("Claims, on this backbone and data: MiniLM-L6, preset quick, protocol clean, data embedded")
     assert "Of 18 claims: 18 not tested." in text
+    assert "ranks-by-layer: Not tested: no task has two searches of autolora." in text
+    assert "AutoLoRA is better than LoRA" not in text  # a claim that was not tested is named, and not said again
     assert "| best-on-six " in markdown
     assert json.loads(render_claims(examined, "json", 120))[0]["claims"][0]["claim"]["name"] == "average-over-lora"
 

@@ -19,7 +19,7 @@ def render_claims(examined: Iterable[ExaminedClaims], form: str, width: int) -> 
 
 
 def claim_grid(examined: ExaminedClaims) -> Grid:
-    """One line per claim, and a sentence for each."""
+    """One line per claim, a sentence for each that could be tested, and why the others could not."""
     rows = [
         {
             "Claim": each.claim.name,
@@ -32,13 +32,19 @@ def claim_grid(examined: ExaminedClaims) -> Grid:
     ]
     standings = [each.standing for each in examined.claims]
     summary = ", ".join(f"{count} {standing}" for standing in STANDINGS if (count := standings.count(standing)))
+    tested = [each for each in examined.claims if each.standing != "not tested"]
+    untested: dict[str, list[str]] = {}
+    for each in examined.claims:
+        if each.standing == "not tested":
+            untested.setdefault(each.sentence, []).append(each.claim.name)
     scope = ", on this backbone and data" if examined.on_this_backbone else ""
     return Grid.of(
         f"Claims{scope}: {examined.title}",
         rows,
         [
             f"Of {len(rows)} claims: {summary}.",
-            *(f"{each.claim.name}: {each.claim.says} {each.sentence}" for each in examined.claims),
+            *(f"{each.claim.name}: {each.claim.says} {each.sentence}" for each in tested),
+            *(f"{', '.join(names)}: {sentence}" for sentence, names in untested.items()),
         ],
     )
 
