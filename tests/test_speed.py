@@ -53,6 +53,20 @@ def test_contenders_take_turns_and_another_one_begins_each_round() -> None:
     assert "".join(order) == "abc" + "abc" + "bca" + "cab"
 
 
+def test_what_is_divided_by_two_is_measured_once() -> None:
+    halves, thirds, run = taking(9, 2), taking(9, 3), taking(9, 6)
+    contenders = [
+        Contender(name="2", run=halves),
+        Contender(name="3", run=thirds),
+        Contender(name="6 over 2", run=run, over="2"),
+        Contender(name="6 over 3", run=run, over="3"),
+    ]
+    told: list[str] = []
+    timings = compare(Comparison(work="work", contenders=contenders), 1, "cpu", told.append)
+    assert [timing.ratios for timing in timings] == [(), (), (3.0,), (2.0,)]
+    assert len(told) == 2 * 3
+
+
 @pytest.mark.parametrize(
     ("device", "reach", "met"), [("cpu", "<= 0.6", True), ("cuda", "<= 0.2", False), ("mps", None, None)]
 )
@@ -102,7 +116,7 @@ def test_every_contender_does_its_work(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(comparisons, "STACKS", (1, 8))
     if name in ("search", "released"):
         pytest.importorskip("betty")
-    (timings,) = measure_speed([name], setting(), 1, silent)
+    timings = [timing for found in measure_speed([name], setting(), 1, silent) for timing in found]
     assert len(timings) >= 2
     assert all(min(timing.seconds) > 0 for timing in timings)
     assert all(timing.ratio is None or timing.ratio > 0 for timing in timings)
@@ -160,7 +174,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
     monkeypatch.setattr(comparisons, "COMPARISONS", done)
     monkeypatch.setattr("benchmarks.speed.run.COMPARISONS", done)
     assert main(["speed", "--only", "writing,inference,grid", "--device", "cpu", "--runs", str(tmp_path)]) == 130
-    assert "of 3 comparisons 2 were finished, and are kept" in capsys.readouterr().err
+    assert "interrupted; 2 comparisons were finished, and are kept" in capsys.readouterr().err
     assert [run.timings[0].work for run in speed_runs(tmp_path)] == ["writing", "inference"]
 
 

@@ -192,7 +192,7 @@ def show_speed(arguments: argparse.Namespace) -> int:
             tell(str(write_speed_run(arguments.runs, run)))
             found.append(run)
     except KeyboardInterrupt:
-        print(f"interrupted; of {len(chosen)} comparisons {len(found)} were finished, and are kept", file=sys.stderr)
+        print(f"interrupted; {len(found)} comparisons were finished, and are kept", file=sys.stderr)
         return 130
     print(render_speed(found, arguments.format, width()))
     return 0

@@ -1,7 +1,7 @@
 """Contenders that do the same work in turns, and the ratios of their times."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +31,7 @@ class Contender:
 
     name: str
     run: Callable[[], float]
-    """Does the work once; returns the seconds that count."""
+    """Does the work once; returns the seconds that count. Hashable: who shares it is measured once."""
     over: str | None = None
     """Name of the contender that its time is divided by; None: it is only there to be divided by."""
     reach: Sequence[Reach] = ()
@@ -54,21 +54,26 @@ class Comparison:
 
 
 def compare(comparison: Comparison, rounds: int, device: str, tell: Callable[[str], None]) -> list[Timing]:
-    """Run all contenders once to warm up, then in rounds, each round beginning with another one."""
-    contenders = comparison.contenders
-    for contender in contenders:
-        tell(f"{comparison.work}: {contender.name}, warming up")
-        contender.run()
-    seconds: dict[str, list[float]] = {contender.name: [0.0] * rounds for contender in contenders}
+    """Run all contenders once to warm up, then in rounds, each round beginning with another one.
+
+    Contenders that share a run are one and the same, divided by several others: it is done once a round.
+    """
+    names = {contender.run: contender.name for contender in reversed(comparison.contenders)}
+    runs = list(dict.fromkeys(contender.run for contender in comparison.contenders))
+    for run in runs:
+        tell(f"{comparison.work}: {names[run]}, warming up")
+        run()
+    seconds = {run: [0.0] * rounds for run in runs}
     for number in range(rounds):
-        for shift in range(len(contenders)):
-            contender = contenders[(number + shift) % len(contenders)]
-            tell(f"{comparison.work}: {contender.name}, round {number + 1}")
-            seconds[contender.name][number] = contender.run()
-    return [_timing(comparison.work, contender, seconds, device) for contender in contenders]
+        for shift in range(len(runs)):
+            run = runs[(number + shift) % len(runs)]
+            tell(f"{comparison.work}: {names[run]}, round {number + 1}")
+            seconds[run][number] = run()
+    by_name = {contender.name: seconds[contender.run] for contender in comparison.contenders}
+    return [_timing(comparison.work, contender, by_name, device) for contender in comparison.contenders]
 
 
-def _timing(work: str, contender: Contender, seconds: dict[str, list[float]], device: str) -> Timing:
+def _timing(work: str, contender: Contender, seconds: Mapping[str, Sequence[float]], device: str) -> Timing:
     own = seconds[contender.name]
     ratios = [mine / other for mine, other in zip(own, seconds[contender.over], strict=True)] if contender.over else []
     reach = next((reach for reach in contender.reach if reach.device == device), None)

@@ -10,9 +10,8 @@ from benchmarks.speed_record import Timing
 def measure_speed(
     names: Sequence[str], setting: Setting, rounds: int, tell: Callable[[str], None]
 ) -> Iterator[list[Timing]]:
-    """Time the contenders of the named comparisons in turns; one list per name, as soon as it is measured."""
+    """Time the contenders of the named comparisons in turns; one list per work, as soon as it is measured."""
     device = setting.runtime.device.partition(":")[0]
     for name in names:
-        yield [
-            timing for comparison in COMPARISONS[name](setting) for timing in compare(comparison, rounds, device, tell)
-        ]
+        for comparison in COMPARISONS[name](setting):
+            yield compare(comparison, rounds, device, tell)
