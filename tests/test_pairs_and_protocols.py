@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.report.protocol_report import protocol_rows, render_protocols
+from benchmarks.report.protocol_report import Measured, protocol_rows, render_protocols
 from benchmarks.result import Result
 from benchmarks.spec import Prediction
 from benchmarks.store import Store
@@ -51,12 +51,12 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert mnli.score == 90
     assert mnli.rescored == {"last batch dropped": 100.0, "splits pooled": 70.0, "best epoch": None}
     assert cola.rescored == {"last batch dropped": 50.0, "splits pooled": None, "best epoch": 50.0}
-    assert (dict(mnli.measured), dict(cola.measured)) == ({}, {"released": 60.0})
+    assert (dict(mnli.measured), dict(cola.measured)) == ({}, {"released": Measured(score=60.0, seeds=1)})
     text, markdown = (render_protocols([mnli, cola], form, 200) for form in ("text", "markdown"))
     assert "+10.00" in text
     assert "-20.00" in text
     assert "| protocol released " in markdown
-    assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": 60.0}
+    assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": {"score": 60.0, "seeds": 1}}
 
 
 def test_texts_have_no_score_by_other_rules(tmp_path: Path) -> None:

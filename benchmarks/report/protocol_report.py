@@ -20,6 +20,15 @@ Rescore = Callable[[Result, Mapping[str, Mapping[str, Any]]], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What came out under another protocol."""
+
+    score: float
+    """Mean over the seeds."""
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProtocolRow:
     """One method on one task, at one preset and backbone."""
 
@@ -32,8 +41,8 @@ class ProtocolRow:
     """Under protocol `clean`: full evaluation set, last epoch."""
     rescored: Mapping[str, float | None]
     """Rule -> mean score of the same runs under it alone; None where it cannot be said."""
-    measured: Mapping[str, float]
-    """Other protocol -> mean score of runs that were trained under it."""
+    measured: Mapping[str, Measured]
+    """Other protocol -> runs that were trained under it."""
 
 
 def protocol_rows(results: Iterable[Result], predictions: Predictions) -> list[ProtocolRow]:
@@ -68,7 +77,7 @@ def protocol_grid(rows: Sequence[ProtocolRow]) -> Grid:
             "Seeds": str(row.seeds),
             "clean": f"{row.score:.2f}",
             **{rule: _difference(row.rescored[rule], row.score) for rule in RULES},
-            **{f"protocol {name}": _difference(row.measured.get(name), row.score) for name in protocols},
+            **{f"protocol {name}": _measured(row.measured.get(name), row.score) for name in protocols},
         }
         for row in rows
     ]
@@ -81,7 +90,7 @@ def protocol_grid(rows: Sequence[ProtocolRow]) -> Grid:
 
 
 def _row(
-    preset: str, model: str, summary: Summary, predictions: Predictions, measured: Mapping[str, float]
+    preset: str, model: str, summary: Summary, predictions: Predictions, measured: Mapping[str, Measured]
 ) -> ProtocolRow:
     first = summary.results[0]
     answers = [(result, predictions(result)) for result in summary.results]
@@ -102,9 +111,9 @@ def _others(
     model: str,
     pair: tuple[str, str],
     summaries: Mapping[tuple[str, str, str], Mapping[tuple[str, str], Summary]],
-) -> dict[str, float]:
+) -> dict[str, Measured]:
     return {
-        protocol: found[pair].mean
+        protocol: Measured(score=found[pair].mean, seeds=len(found[pair].results))
         for (other_preset, other_model, protocol), found in summaries.items()
         if (other_preset, other_model) == (preset, model) and protocol != DEFAULT and pair in found
     }
@@ -142,6 +151,10 @@ RULES: Mapping[str, Rescore] = {
 def _mean(scores: Sequence[float | None]) -> float | None:
     known = [score for score in scores if score is not None]
     return mean(known) if known and len(known) == len(scores) else None
+
+
+def _measured(other: Measured | None, clean: float) -> str:
+    return f"{_difference(other.score, clean)} (n={other.seeds})" if other else "-"
 
 
 def _difference(score: float | None, clean: float) -> str:
