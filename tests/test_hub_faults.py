@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import models
+from benchmarks import models, weights
 from benchmarks.models import open_backbone
 from benchmarks.spec import InputError
 from tests.tiny import save_encoder
@@ -87,9 +87,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     offline(monkeypatch, now=False)
-    models._find.cache_clear()
+    weights.find.cache_clear()
     yield served
-    models._find.cache_clear()
+    weights.find.cache_clear()
     server.shutdown()
     server.server_close()
 
@@ -100,7 +100,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, *, now: bool) -> None:
 
 def opened() -> str:
     """The fingerprint of what is opened, by a process that has not opened it before."""
-    models._find.cache_clear()
+    weights.find.cache_clear()
     models.fingerprint.cache_clear()
     return open_backbone(f"{REPOSITORY}@{COMMIT}").fingerprint
 
@@ -140,8 +140,8 @@ def test_a_download_that_is_cut_off_is_no_model_and_the_next_run_completes_it(hu
 
 
 def test_other_bytes_than_those_of_minilm_are_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_MINILM_PACKAGE", "a_package_that_nobody_has")
-    monkeypatch.setattr(models, "_PINNED", {"minilm": (REPOSITORY, COMMIT)})
+    monkeypatch.setattr(weights, "_MINILM_PACKAGE", "a_package_that_nobody_has")
+    monkeypatch.setattr(weights, "_PINNED", {"minilm": (REPOSITORY, COMMIT)})
     assert hub.files
     with pytest.raises(InputError, match="sha256"):
         open_backbone("minilm")

@@ -11,14 +11,14 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from autolora.projections import find_projections
-from benchmarks import models
+from benchmarks import models, weights
 from benchmarks.spec import InputError
 from tests.tiny import MODELS, build, same
 
 
 @pytest.fixture(autouse=True)
 def fresh_caches() -> None:
-    for cached in (models.fingerprint, models._find, models._sha256):
+    for cached in (models.fingerprint, weights.find, weights.sha256_of):
         cached.cache_clear()
 
 
@@ -77,9 +77,9 @@ def test_building_a_model_leaves_the_random_state_alone(folder: Path) -> None:
 
 def test_a_fingerprint_follows_the_weights(folder: Path) -> None:
     before = models.fingerprint(str(folder))
-    weights = next(folder.glob("*.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    fresh = [cached.cache_clear() for cached in (models.fingerprint, models._sha256)]
+    file = next(folder.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    fresh = [cached.cache_clear() for cached in (models.fingerprint, weights.sha256_of)]
     assert fresh
     assert models.fingerprint(str(folder)) != before
 
@@ -135,10 +135,10 @@ def test_minilm_is_what_it_should_be() -> None:
 
 
 def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
-    for file in models._MINILM_SHA256:
+    for file in weights._MINILM_SHA256:
         (tmp_path / file).write_bytes(b"something else")
     with pytest.raises(InputError, match="sha256"):
-        models._verified(tmp_path)
+        weights._verified(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "typed"), [("roberta-base", False), ("deberta-v3-base", False), ("minilm", True)])
@@ -148,11 +148,11 @@ def test_an_architecture_without_types_of_tokens_is_given_none(name: str, typed:
 
 
 def test_random_weights_take_a_tokenizer_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = importlib.util.find_spec(models._MINILM_PACKAGE)
+    package = importlib.util.find_spec(weights._MINILM_PACKAGE)
     assert package
     assert package.origin
     ignore = shutil.ignore_patterns("*.safetensors", "*.pyc")
-    shutil.copytree(Path(package.origin).parent, tmp_path / models._MINILM_PACKAGE, ignore=ignore)
+    shutil.copytree(Path(package.origin).parent, tmp_path / weights._MINILM_PACKAGE, ignore=ignore)
     monkeypatch.syspath_prepend(tmp_path)
     assert models.open_backbone("random:minilm").parameters == 22_713_216  # MiniLM's own
     with pytest.raises(InputError, match=r"model.safetensors .* is missing"):

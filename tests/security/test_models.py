@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks import models
+from benchmarks import models, weights
 from benchmarks.spec import InputError
 from tests.tiny import build
 
@@ -40,7 +40,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(good: Path, tmp_path: Path) -> Path:
-    for cached in (models.fingerprint, models._find, models._sha256):
+    for cached in (models.fingerprint, weights.find, weights.sha256_of):
         cached.cache_clear()
     copy = Path(shutil.copytree(good, tmp_path / "model"))
     (copy / "evil.py").write_text(CODE, "utf-8")
@@ -120,7 +120,7 @@ def test_nothing_but_safetensors_and_words_is_had_from_the_hub(monkeypatch: pyte
         asked.append(allow_patterns)
         return str(folder)
 
-    monkeypatch.setattr(models, "snapshot_download", download)
+    monkeypatch.setattr(weights, "snapshot_download", download)
     pickled_only(folder)
     with pytest.raises(InputError, match=r"nobody/nothing has no weights in \*\.safetensors"):
         models.open_backbone("nobody/nothing")
