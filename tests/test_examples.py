@@ -13,6 +13,7 @@ from tests.tiny import build, examples
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "data.py")
+TRAINING = [path for path in EXAMPLES if path.stem != "several_seeds"]
 WORDS = [
     "the",
     "dog",
@@ -46,16 +47,28 @@ def backbone(tmp_path: Path) -> Path:
 
 
 def test_there_are_examples() -> None:
-    assert {path.name for path in EXAMPLES} == {"plain_loop.py", "with_trainer.py"}
+    assert {path.name for path in EXAMPLES} == {"plain_loop.py", "several_seeds.py", "with_trainer.py"}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(path: Path, backbone: Path, tmp_path: Path) -> None:
+def printed(path: Path, backbone: Path, folder: Path) -> str:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, str(path), str(backbone)]
-    out = subprocess.run(  # noqa: S603
-        command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    return subprocess.run(  # noqa: S603
+        command, check=True, cwd=folder, env=environment, capture_output=True, text=True
     ).stdout
+
+
+def test_searches_from_several_seeds_are_compared(backbone: Path, tmp_path: Path) -> None:
+    *projections, agreement, verdict = printed(ROOT / "examples" / "several_seeds.py", backbone, tmp_path).splitlines()
+    assert len(projections) == 4
+    assert all(len(line.split()) == 1 + 5 for line in projections)
+    p = float(agreement.rpartition("p ")[2])
+    assert (p < 0.05) == (verdict == "learned")
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(path: Path, backbone: Path, tmp_path: Path) -> None:
+    out = printed(path, backbone, tmp_path)
     assert "layer.1.attention.self.value" in out
     base = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=2)
     model = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
