@@ -105,7 +105,15 @@ def test_every_preset_resolves_for_every_method_and_task() -> None:
     tasks, methods = set(registry.task_names()) - {"coin"}, set(registry.method_names()) - set(fakes.METHODS)
     assert tasks
     assert methods
-    assert preset_names() == ["large", "paper", "quick", "released", "small", "small_paper_rate"]
+    assert preset_names() == [
+        "large",
+        "paper",
+        "quick",
+        "released",
+        "small",
+        "small_paper_rate",
+        "small_selection_rate",
+    ]
     for settings in map(load_settings, preset_names()):
         for task in tasks:
             for method in methods:
