@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from benchmarks.architectures import RANDOM, architecture, random_config, tokenizer_of
 from benchmarks.spec import Head, InputError
-from benchmarks.weights import find, sha256_of, weight_files
+from benchmarks.weights import pretrained_folder, sha256_of, weight_files
 
 _CLASSES: Mapping[Head, Any] = MappingProxyType(
     {
@@ -134,10 +134,10 @@ def open_backbone(name: str) -> Backbone:
     Raises:
         InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
     """
-    folder = None if name.startswith(RANDOM) else find(name)
+    folder = None if name.startswith(RANDOM) else pretrained_folder(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            folder or find(tokenizer_of(name), weights=False), trust_remote_code=False
+            folder or pretrained_folder(tokenizer_of(name), weights=False), trust_remote_code=False
         )
         config = (
             AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else random_config(name, tokenizer)
@@ -174,7 +174,7 @@ def fingerprint(name: str) -> str:
     if name.startswith(RANDOM):
         digest.update(json.dumps(dict(architecture(name)), sort_keys=True).encode())
     else:
-        for path in sorted([*weight_files(find(name)), find(name) / "config.json"]):
+        for path in sorted([*weight_files(pretrained_folder(name)), pretrained_folder(name) / "config.json"]):
             digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 

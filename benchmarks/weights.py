@@ -39,7 +39,7 @@ _DECODER = Path(__file__).parent / "decoder" / "weights"
 
 
 @lru_cache(maxsize=8)
-def find(name: str, *, weights: bool = True) -> Path:
+def pretrained_folder(name: str, *, weights: bool = True) -> Path:
     """The folder of a pretrained backbone, verified; its tokenizer is there without weights, too.
 
     Raises:

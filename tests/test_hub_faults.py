@@ -87,9 +87,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     offline(monkeypatch, now=False)
-    weights.find.cache_clear()
+    weights.pretrained_folder.cache_clear()
     yield served
-    weights.find.cache_clear()
+    weights.pretrained_folder.cache_clear()
     server.shutdown()
     server.server_close()
 
@@ -100,7 +100,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, *, now: bool) -> None:
 
 def opened() -> str:
     """The fingerprint of what is opened, by a process that has not opened it before."""
-    weights.find.cache_clear()
+    weights.pretrained_folder.cache_clear()
     models.fingerprint.cache_clear()
     return open_backbone(f"{REPOSITORY}@{COMMIT}").fingerprint
 

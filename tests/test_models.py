@@ -18,7 +18,7 @@ from tests.tiny import MODELS, build, same
 
 @pytest.fixture(autouse=True)
 def fresh_caches() -> None:
-    for cached in (models.fingerprint, weights.find, weights.sha256_of):
+    for cached in (models.fingerprint, weights.pretrained_folder, weights.sha256_of):
         cached.cache_clear()
 
 

@@ -40,7 +40,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(good: Path, tmp_path: Path) -> Path:
-    for cached in (models.fingerprint, weights.find, weights.sha256_of):
+    for cached in (models.fingerprint, weights.pretrained_folder, weights.sha256_of):
         cached.cache_clear()
     copy = Path(shutil.copytree(good, tmp_path / "model"))
     (copy / "evil.py").write_text(CODE, "utf-8")
