@@ -14,7 +14,7 @@ from benchmarks.claims.claim import Claims, read_claims
 from benchmarks.claims.evidence import Evidence
 from benchmarks.claims.run import ExaminedClaims, examine_claims
 from benchmarks.comparability import incomparable
-from benchmarks.cost_record import cost_runs_like
+from benchmarks.cost_record import cost_runs, cost_runs_like
 from benchmarks.page.figures import Drawings, Picture, begun, drawings
 from benchmarks.published import PublishedTable, published_figure, published_table, score_tables
 from benchmarks.report import score_table
@@ -83,6 +83,8 @@ class Page:
     sections: Sequence[Section]
     pictures: Mapping[str, Sequence[Picture]]
     """Section's name -> its pictures."""
+    costs: Sequence[Grid]
+    """Of backbones that no section is about."""
     speed: Sequence[Grid]
     protocols: Grid
     audit: Sequence[Finding]
@@ -116,6 +118,7 @@ def page_content(folder: Path) -> Page:
         results=len(results),
         sections=sections,
         pictures=pictures,
+        costs=_costs_alone(folder, parts),
         speed=speed_grids(speed_runs(folder)),
         protocols=_protocols(parts),
         audit=audit(),
@@ -148,6 +151,13 @@ def _section(name: str, part: Part, published: Sequence[PublishedTable], claims:
         verdicts=verdict_grid(judge(part.results, published, claims.margin), claims.margin),
         claims=examine_claims(claims, evidence),
     )
+
+
+def _costs_alone(folder: Path, parts: Sequence[Part]) -> list[Grid]:
+    """Of all cost runs that are none of the parts'."""
+    shown = [run for part in parts for run in cost_runs_like(part.store.folder, part.results[0])]
+    runs = [run for place in (folder, *sorted(folder.glob("*"))) for run in cost_runs(place) if run not in shown]
+    return [grid for run in runs for grid in cost_grids(cost_report(run, published_table(5))) if grid.rows]
 
 
 def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:

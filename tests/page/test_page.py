@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -50,9 +51,14 @@ def page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     answers = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
     for result in [*results, replace(failed, status="failed", reason=EVIL, metrics={})]:
         store.folder_of(result).write_result(result, answers)
-    assert main(["page", "--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "page.html")]) == 0
+    text = written(tmp_path / "runs", tmp_path / "page.html")
     assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
-    return (tmp_path / "page.html").read_text("utf-8")
+    return text
+
+
+def written(runs: Path, to: Path) -> str:
+    assert main(["page", "--runs", str(runs), "--to", str(to)]) == 0
+    return to.read_text("utf-8")
 
 
 def test_nothing_comes_from_elsewhere(page: str) -> None:
@@ -95,6 +101,16 @@ def test_every_published_number_counts_once(page: str) -> None:
     assert total
     assert sum(map(int, counts.values())) == int(total[1])
     assert int(counts["not comparable"]) == 1
+
+
+def test_costs_of_a_backbone_without_scores_are_shown_too(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path / "quick")
+    answers = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
+    store.folder_of(make_result()).write_result(make_result(), answers)
+    places = tmp_path, tmp_path / "page.html"
+    assert "Costs at other sizes" not in written(*places)
+    shutil.copytree(RESULTS / "reference" / "paper" / "costs", tmp_path / "paper" / "costs")
+    assert "here roberta-base with random weights" in written(*places).partition("Costs at other sizes</h2>")[2]
 
 
 def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
