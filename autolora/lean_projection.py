@@ -1,6 +1,6 @@
 """A projection with its selective update in few operations, derivatives included, which a GPU launches one by one.
 
-With E = diag(s alpha) V, the components weighted before x comes to them, y = x W^T + b + (x E^T) U^T. For a loss with
+With E = diag(s alpha) V, Eq. 2's components weighted before x comes to them, y = x W^T + b + (x E^T) U^T. For a loss with
 gradient g by y, the gradients by x, E and U are
 
     g W + (g U) E,    (g U)^T x,    g^T (x E^T),
@@ -18,7 +18,10 @@ from autolora.layers import by_components
 
 
 def lean_projection(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
-    """As `by_components`, but for rounding; can be differentiated twice and no further where base is frozen."""
+    """As `by_components` but for rounding, with its arguments (`layers.Compute`).
+
+    Where base is frozen it can be differentiated twice and no further; where it is not, this is `by_components`.
+    """
     if type(base) is not nn.Linear or base.weight.requires_grad:
         return by_components(x, base, down, up, gate)
     kind = x.device.type

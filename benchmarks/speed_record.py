@@ -76,10 +76,13 @@ def write_speed_run(folder: Path, run: SpeedRun) -> Path:
 
 
 def speed_runs_like(folder: Path, result: Result) -> list[SpeedRun]:
-    """Those of a result's backbone under a store's folder and the one above it. Raises InputError: one cannot be read."""
-    return [
-        run for place in (folder, folder.parent) for run in speed_runs(place) if run.model_title == result.model_title
-    ]
+    """Those of a result's backbone under a store's folder and the one above it, the oldest first.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    every = sorted([*speed_runs(folder), *speed_runs(folder.parent)], key=lambda run: run.finished)
+    return [run for run in every if run.model_title == result.model_title]
 
 
 def speed_runs(folder: Path) -> Sequence[SpeedRun]:

@@ -252,7 +252,7 @@ def test_an_adapters_inference_is_timed_against_merged_lora(tmp_path: Path) -> N
 def test_what_was_timed_on_another_backbone_is_no_evidence(tmp_path: Path) -> None:
     (result,) = runs("sst2", {"lora": [60]}, model_title="Tiny")
     folder = tmp_path / "quick"
-    for place, title, day in ((folder, "Tiny", 1), (folder, "Huge", 2), (tmp_path, "Tiny", 3), (tmp_path, "Huge", 4)):
+    for place, title, day in ((folder, "Tiny", 3), (folder, "Huge", 2), (tmp_path, "Tiny", 1), (tmp_path, "Huge", 4)):
         write_speed_run(place, inference(model_title=title, finished=f"2026-01-0{day}"))
     assert [run.finished for run in speed_runs_like(folder, result)] == ["2026-01-01", "2026-01-03"]
 

@@ -1,7 +1,6 @@
 """A projection with its update in few operations: held against the one that is computed as written."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 import torch
@@ -9,11 +8,6 @@ from torch import Tensor, nn
 
 from autolora.layers import Compute, by_components
 from autolora.lean_projection import lean_projection
-from autolora.runtime import Runtime
-from autolora.search import search
-from autolora.search_config import SearchConfig
-from autolora.training import TrainingConfig
-from tests.tiny import build, problem
 
 SIZES = {"x": (2, 4, 5), "down": (3, 5), "up": (6, 3), "gate": (3,)}
 """Two texts of four tokens, a projection of 5 to 6 numbers, three components."""
@@ -71,18 +65,3 @@ def test_a_projection_that_is_trained_itself_is_computed_as_written() -> None:
     projection, (x, *factors) = base().requires_grad_(), given()
     lean_projection(x, projection, *factors).sum().backward()
     assert projection.weight.grad is not None
-
-
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_a_search_ends_where_one_with_projections_as_written_ends(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = SearchConfig(
-        max_rank=4, training=TrainingConfig(lr=1e-2, steps=55, batch_size=8), selection_lr=1e-2, eta=1.0
-    )
-    task = replace(problem(), build_model=lambda: build(kind, dtype=torch.float64), runtime=Runtime(graphs=True))
-    lean = search(task, config)
-    monkeypatch.setattr("autolora.search_model.lean_projection", by_components)
-    expected = search(task, config)
-    for name, values in expected.selection.items():
-        assert lean.selection[name] == pytest.approx(values, abs=1e-6)  # kept in float32
-    losses = [[record["valid_loss"] for record in found.history] for found in (lean, expected)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
