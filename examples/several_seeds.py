@@ -54,4 +54,4 @@ p = (1 + sum(each >= observed for each in shuffled)) / (1 + SHUFFLES)
 for name, of_seeds in zip(found[0].ranks, ranks.T.int().tolist(), strict=True):
     print(name, *of_seeds)
 print(f"agreement {observed:+.2f}, by chance {sum(shuffled) / SHUFFLES:+.2f}, p {p:.3f}")
-print("learned" if p < 0.05 else "not told from noise: one rank for all projections does as well, or search longer")
+print("learned" if p < 0.05 else "not told from noise: search longer, or take one rank for all projections")
