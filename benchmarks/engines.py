@@ -35,12 +35,15 @@ class Accuracy:
     seconds: float
 
 
-def measure_engines(problem: Problem, config: SearchConfig) -> list[Accuracy]:
+def measure_engines(
+    problem: Problem, config: SearchConfig, precisions: Sequence[Precision] = get_args(Precision)
+) -> list[Accuracy]:
     """Search for a while in float32, then compare the engines where that has led; dropout masks are the same.
 
     Args:
         problem: model and data.
         config: of the search; eta is the learning rate on the way, and 1 where engines are compared.
+        precisions: at which each engine is measured.
     """
     plain = replace(problem.runtime, precision="fp32")
     train, valid = split(problem, config.valid_share)
@@ -78,7 +81,7 @@ def measure_engines(problem: Problem, config: SearchConfig) -> list[Accuracy]:
     for step in range(WARM_UP_STEPS, steps):  # all engines on one batch, then the next: noise falls on all alike
         truth, _ = compute("exact", "fp32", step)
         for engine in ENGINES:
-            for precision in get_args(Precision):
+            for precision in precisions:
                 found, seconds = compute(engine, precision, step)
                 samples.setdefault((engine, precision), []).append(_Sample.of(found, truth, seconds))
     return [_summary(engine, precision, taken) for (engine, precision), taken in samples.items()]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -145,7 +146,8 @@ def open_backbone(name: str) -> Backbone:
         if tokenizer.pad_token is None:  # GPT-2 has none
             tokenizer.pad_token = tokenizer.eos_token
             config.pad_token_id = tokenizer.pad_token_id
-        model, missing = _build(folder, config, num_labels=2, seed=0)
+        with nullcontext() if folder else torch.device("meta"):  # random weights are counted, not drawn
+            model, missing = _build(folder, config, num_labels=2, seed=0)
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
     new = {part for key in missing for part in key.split(".")}

@@ -3,13 +3,18 @@
 import pkgutil
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import cast
 
 import baselines
 from benchmarks import methods, tasks
 from benchmarks.spec import InputError, Method, Task, Variant
+
+entry_points = cache(metadata.entry_points)
+"""Reads the files of every installed package, 13 ms at each call: read once, since they do not change."""
 
 
 def task_names() -> list[str]:

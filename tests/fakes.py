@@ -18,7 +18,7 @@ import benchmarks.commands.computing  # noqa: F401  whatever takes names from `m
 from autolora.loop import run_steps
 from autolora.problem import Outcome, Problem
 from autolora.runtime import NonFiniteLossError
-from benchmarks import environment, models, registry
+from benchmarks import environment, models, plan, registry
 from benchmarks.result import Environment, Result
 from benchmarks.spec import InputError, Prediction, Prepared, TaskData, Variant
 
@@ -184,6 +184,28 @@ def install(set_attribute: Callable[[Any, str, Any], None] = setattr) -> None:
     set_attribute(models, "open_backbone", lambda name: backbone)
     set_attribute(models, "fingerprint", lambda name: "e" * 64)
     set_attribute(environment, "code_version", lambda: ("c" * 40, True))
+    set_attribute(plan, "matmul_rate", lambda *_, **__: 1e11)
+
+
+class Clock:
+    """A clock that stands still but for what sleeps, and then wakes at once."""
+
+    def __init__(self, set_attribute: Callable[[Any, str, Any], None]) -> None:
+        self.now = 0.0
+        set_attribute(time, "perf_counter", lambda: self.now)
+        set_attribute(time, "sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def slower(self, function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        """The function, which takes so long at every call."""
+
+        def slowed(*arguments: Any, **options: Any) -> Any:
+            self.sleep(seconds)
+            return function(*arguments, **options)
+
+        return slowed
 
 
 def write_preset(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """The small decoder that comes with the project: what it is, and that its script makes it."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 
 import pytest
@@ -82,12 +82,13 @@ def test_any_text_can_be_written_in_its_tokens() -> None:
 
 
 def test_the_script_finds_the_first_losses_again(config: Pretraining) -> None:
-    model = build(config)
+    """In float32, which every processor has; bfloat16 moved these losses by less than 3e-5 of their value."""
+    config = replace(config, precision="fp32")
     with torch.random.fork_rng():
-        losses = list(islice(pretrain(config, train_tokenizer(config), model), 4))
+        losses = list(islice(pretrain(config, train_tokenizer(config), build(config)), 2))
     assert len(MADE["first_losses"]) == KEPT_LOSSES
-    assert losses == pytest.approx(MADE["first_losses"][:4], rel=2e-3)
-    assert losses[-1] < losses[0]
+    assert losses == pytest.approx(MADE["first_losses"][:2], rel=1e-4)
+    assert losses[1] < losses[0] * 0.995
 
 
 def test_pretraining_went_a_long_way() -> None:

@@ -1,6 +1,6 @@
-import os
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,16 +50,26 @@ def test_there_are_examples() -> None:
     assert {path.name for path in EXAMPLES} == {"plain_loop.py", "several_seeds.py", "with_trainer.py"}
 
 
-def printed(path: Path, backbone: Path, folder: Path) -> str:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(path), str(backbone)]
-    return subprocess.run(  # noqa: S603
-        command, check=True, cwd=folder, env=environment, capture_output=True, text=True
-    ).stdout
+@pytest.fixture
+def printed(
+    backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Path], str]:
+    """What an example prints that runs in tmp_path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    monkeypatch.delitem(sys.modules, "data", raising=False)
+
+    def run(path: Path) -> str:
+        monkeypatch.setattr(sys, "argv", [path.name, str(backbone)])
+        capsys.readouterr()
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_searches_from_several_seeds_are_compared(backbone: Path, tmp_path: Path) -> None:
-    *projections, agreement, verdict = printed(ROOT / "examples" / "several_seeds.py", backbone, tmp_path).splitlines()
+def test_searches_from_several_seeds_are_compared(printed: Callable[[Path], str]) -> None:
+    *projections, agreement, verdict = printed(ROOT / "examples" / "several_seeds.py").splitlines()
     assert len(projections) == 4
     assert all(len(line.split()) == 1 + 5 for line in projections)
     p = float(agreement.rpartition("p ")[2])
@@ -67,9 +77,10 @@ def test_searches_from_several_seeds_are_compared(backbone: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
-def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(path: Path, backbone: Path, tmp_path: Path) -> None:
-    out = printed(path, backbone, tmp_path)
-    assert "layer.1.attention.self.value" in out
+def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(
+    path: Path, printed: Callable[[Path], str], backbone: Path, tmp_path: Path
+) -> None:
+    assert "layer.1.attention.self.value" in printed(path)
     base = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=2)
     model = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
     logits = model(input_ids=torch.tensor([[2, 5, 6, 3]])).logits

@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from peft import get_peft_model
 from torch import nn
@@ -20,15 +18,15 @@ CONFIG = SearchConfig(max_rank=4, training=TrainingConfig(lr=1e-2, steps=6, batc
 LOAD = """
 import sys, torch, transformers
 from peft import PeftModel
-folder, kind = sys.argv[1:]
-base = getattr(transformers, kind).from_pretrained(folder + "/base")
-model = PeftModel.from_pretrained(base, folder + "/adapter").eval()
-saved = torch.load(folder + "/saved.pt")
+for folder, kind in zip(sys.argv[1::2], sys.argv[2::2]):
+    base = getattr(transformers, kind).from_pretrained(folder + "/base")
+    model = PeftModel.from_pretrained(base, folder + "/adapter").eval()
+    saved = torch.load(folder + "/saved.pt")
+    assert (model(**saved["inputs"]).logits - saved["logits"]).abs().max() < 1e-6
+    merged = model.merge_and_unload()
+    assert not any("lora" in name for name, _ in merged.named_parameters())
+    assert (merged(**saved["inputs"]).logits - saved["logits"]).abs().max() < 1e-5
 assert not any(name.startswith("autolora") for name in sys.modules)
-assert (model(**saved["inputs"]).logits - saved["logits"]).abs().max() < 1e-6
-merged = model.merge_and_unload()
-assert not any("lora" in name for name, _ in merged.named_parameters())
-assert (merged(**saved["inputs"]).logits - saved["logits"]).abs().max() < 1e-5
 """
 
 
@@ -60,13 +58,20 @@ def decoder_problem() -> Problem:
     return tiny.problem(build_model=llama, loss=next_tokens, head=())
 
 
-@pytest.mark.parametrize("problem", [encoder_problem, decoder_problem])
-def test_ranks_become_an_adapter_that_plain_peft_loads_elsewhere(
-    problem: Callable[[], Problem], tmp_path: Path
-) -> None:
-    task = problem()
-    search(task, CONFIG).save(tmp_path / "search.json")
-    found = SearchResult.load(tmp_path / "search.json")
+def test_ranks_become_an_adapter_that_plain_peft_loads_elsewhere(tmp_path: Path) -> None:
+    arguments = []
+    for problem in (encoder_problem, decoder_problem):
+        folder = tmp_path / problem.__name__
+        folder.mkdir()
+        arguments += [str(folder), saved_adapter(problem(), folder)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", LOAD, *arguments], check=True, cwd=tmp_path, env=environment)  # noqa: S603
+
+
+def saved_adapter(task: Problem, folder: Path) -> str:
+    """Write base model, adapter and what they answer; returns the name of the base model's class."""
+    search(task, CONFIG).save(folder / "search.json")
+    found = SearchResult.load(folder / "search.json")
 
     torch.manual_seed(0)
     model = get_peft_model(task.build_model(), found.allocation.to_lora_config())
@@ -79,12 +84,10 @@ def test_ranks_become_an_adapter_that_plain_peft_loads_elsewhere(
     assert sum(w.numel() for name, w in model.named_parameters() if "lora_" in name) == found.allocation.parameters
 
     inputs = {name: tensor for name, tensor in collate(examples(4)).items() if name != "labels"}
-    model.save_pretrained(tmp_path / "adapter")
-    task.build_model().save_pretrained(tmp_path / "base")
-    torch.save({"inputs": inputs, "logits": model.eval()(**inputs).logits.detach()}, tmp_path / "saved.pt")
-    command = [sys.executable, "-c", LOAD, str(tmp_path), type(task.build_model()).__name__]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run(command, check=True, cwd=tmp_path, env=environment)  # noqa: S603
+    model.save_pretrained(folder / "adapter")
+    task.build_model().save_pretrained(folder / "base")
+    torch.save({"inputs": inputs, "logits": model.eval()(**inputs).logits.detach()}, folder / "saved.pt")
+    return type(task.build_model()).__name__
 
 
 def test_a_decoders_values_are_smaller_than_its_queries_and_counted_so() -> None:

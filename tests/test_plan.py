@@ -176,7 +176,7 @@ def test_a_setting_that_came_later_counts_at_any_other_value() -> None:
     assert identity.without_added({"engine": "betty"}) == {"engine": "betty"}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bfloat16)])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_the_device_is_measured_as_it_is_used(precision: str, onednn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     products: list[Tensor] = []

@@ -1,10 +1,6 @@
-# ruff: noqa: S603  the commands are our own
-
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -20,9 +16,8 @@ from benchmarks.spec import InputError
 from benchmarks.stopping import StopOnSignal
 from benchmarks.store import Store
 from tests import fakes
+from tests.processes import comes_true, ended, forked
 from tests.tiny import save_encoder
-
-TESTS = Path(__file__).parent
 
 
 @pytest.fixture
@@ -49,13 +44,27 @@ def test_a_result_says_all_that_is_known_of_a_cell(options: list[str], tmp_path:
     assert len(result.fingerprints["predictions"]) == 64
 
 
-def test_the_clocks_of_a_cell_add_up_to_its_total(options: list[str], tmp_path: Path) -> None:
-    slow = ["methods.steady.step_seconds=0.05", "training.steps=20", "run.curve=true", "run.checkpoint_seconds=0.0"]
+def test_a_cell_has_a_clock_for_each_kind_of_work_and_they_add_up_to_its_total(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = fakes.Clock(monkeypatch.setattr)
+    for owner, name, seconds in (
+        (fakes.FakeTask, "prepare", 7.0),
+        (fakes.FakeTask, "predict", 2.0),
+        (loop, "save_checkpoint", 0.5),
+    ):
+        monkeypatch.setattr(owner, name, clock.slower(getattr(owner, name), seconds))
+    slow = ["methods.steady.step_seconds=0.25", "training.steps=20", "run.curve=true", "run.checkpoint_seconds=0.0"]
     assert main([*options, "--methods", "steady", *(part for setting in slow for part in ("--set", setting))]) == 0
     seconds = dict(results(tmp_path)["steady"].seconds)
-    assert set(seconds) == {"load", "train", "evaluate", "checkpoint", "total"}
-    assert seconds["train"] >= 1.0
-    assert seconds.pop("total") == pytest.approx(sum(seconds.values()), rel=0.05)
+    evaluations, checkpoints = 20 + 3, 19  # one an epoch, one at the end, two that show whether it repeats
+    assert seconds == {
+        "load": 7.0,
+        "train": 20 * 0.25,
+        "evaluate": evaluations * 2.0,
+        "checkpoint": checkpoints * 0.5,
+        "total": 7.0 + 20 * 0.25 + evaluations * 2.0 + checkpoints * 0.5,
+    }
 
 
 def test_a_finished_cell_is_not_run_again(
@@ -121,21 +130,16 @@ def test_an_undefined_metric_is_none(options: list[str], tmp_path: Path, monkeyp
 def test_a_signal_stops_at_the_next_step_and_the_next_run_goes_on(
     options: list[str], tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    settings = ["training.steps=40", "methods.steady.step_seconds=0.05", "run.curve=true"]
-    slow = [*options, "--methods", "steady", *(f"--set={setting}" for setting in settings)]
-    script = "import sys; from tests import fakes; fakes.install(); from benchmarks.cli import main; sys.exit(main())"
-    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
-    command = [sys.executable, "-c", script, *slow]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not list(tmp_path.glob("runs/*/*/*/epochs.jsonl")):
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "goes on from there" in errors
-    assert "Traceback" not in errors
+    options = [*options, "--methods", "steady", "--set=training.steps=40", "--set=run.curve=true"]
+    errors = tmp_path / "errors"
+    run = forked(lambda: main([*options, "--set=methods.steady.step_seconds=0.05"]), errors)
+    assert comes_true(lambda: list(tmp_path.glob("runs/*/*/*/epochs.jsonl")))
+    os.kill(run.pid or 0, number)
+    assert ended(run) == status
+    assert "goes on from there" in errors.read_text("utf-8")
+    assert "Traceback" not in errors.read_text("utf-8")
     (checkpoint,) = tmp_path.glob("runs/*/*/*/checkpoints/*")
-    assert main(slow) == 0
+    assert main([*options, "--set=methods.steady.step_seconds=0.05"]) == 0
     result = results(tmp_path)["steady"]
     assert result.resumed
     assert result.score == pytest.approx(20.0, rel=1e-5)

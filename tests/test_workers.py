@@ -1,10 +1,6 @@
-# ruff: noqa: S603  the commands are our own
-
 import os
 import signal
-import subprocess
-import sys
-import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,8 @@ from benchmarks.result import Result
 from benchmarks.settings import load_settings
 from benchmarks.store import Store
 from tests import fakes
-from tests.processes import group_ends
+from tests.processes import comes_true, ended, forked, is_gone
 
-ROOT = Path(__file__).parent.parent
 SLOW = ("--methods=steady", "--seeds=2", "--set=training.steps=40", "--set=methods.steady.step_seconds=0.05")
 
 
@@ -36,28 +31,12 @@ def results(folder: Path) -> list[Result]:
     return sorted(Store(folder=folder / "runs").results(), key=lambda result: (result.method, result.seed))
 
 
-def start(options: list[str]) -> subprocess.Popen[str]:
-    """The command in a process group of its own."""
-    lines = (
-        "import sys",
-        "from tests import fakes",
-        "fakes.install()",
-        "from benchmarks import cli, workers",
-        "workers.START_METHOD = 'fork'",
-        "sys.exit(cli.main())",
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", "\n".join(lines), *options, *SLOW, "--set=run.checkpoint_seconds=0"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for_two_cells(folder: Path, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None and len(list(folder.glob("runs/*/*/*/checkpoints/*.safetensors"))) < 2:
-        time.sleep(0.02)
+def start(options: list[str], errors: Path) -> BaseProcess:
+    """The command in a process group of its own, once both cells have a checkpoint."""
+    process = forked(lambda: main([*options, *SLOW, "--set=run.checkpoint_seconds=0"]), errors)
+    checkpoints = errors.parent / "runs"
+    assert comes_true(lambda: len(list(checkpoints.glob("*/*/*/checkpoints/*.safetensors"))) == 2)
+    return process
 
 
 def test_two_workers_give_what_one_gives(
@@ -174,24 +153,22 @@ def test_a_full_disk_in_a_worker_is_one_line(
 def test_a_signal_stops_all_workers_and_the_next_run_goes_on(
     options: list[str], tmp_path: Path, number: signal.Signals, kill: Any, status: int
 ) -> None:
-    process = start(options)
-    wait_for_two_cells(tmp_path, process)
+    errors = tmp_path / "errors"
+    process = start(options, errors)
     kill(process.pid, number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "stopped with 2 of 2 cells to do; the same command goes on from there" in errors
-    assert "Traceback" not in errors
-    assert group_ends(process.pid, seconds=5)
+    assert ended(process) == status
+    assert "stopped with 2 of 2 cells to do; the same command goes on from there" in errors.read_text("utf-8")
+    assert "Traceback" not in errors.read_text("utf-8")
+    assert comes_true(lambda: is_gone(process.pid))
     assert main([*options, *SLOW, "--set=methods.steady.step_seconds=0.05"]) == 0
     assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2
 
 
 def test_workers_end_when_the_run_was_killed(options: list[str], tmp_path: Path) -> None:
-    process = start(options)
-    wait_for_two_cells(tmp_path, process)
+    process = start(options, tmp_path / "errors")
     process.kill()
-    process.wait()
-    assert group_ends(process.pid, seconds=30)
+    assert ended(process) == -signal.SIGKILL
+    assert comes_true(lambda: is_gone(process.pid))
     assert not results(tmp_path)
     assert main([*options, *SLOW]) == 0
     assert [(result.resumed, result.score) for result in results(tmp_path)] == [(True, pytest.approx(20.0))] * 2

@@ -38,6 +38,7 @@ def test_its_derivatives_are_those_that_finite_differences_give() -> None:
     assert torch.autograd.gradgradcheck(module, x)
 
 
+@pytest.mark.bfloat16
 def test_under_autocast_it_computes_in_float32_as_torchs_does() -> None:
     module, x = layer_norm().float(), torch.randn(4, 7).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):

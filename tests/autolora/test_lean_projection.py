@@ -52,6 +52,7 @@ def test_its_derivatives_are_those_that_finite_differences_give() -> None:
     assert torch.autograd.gradgradcheck(compute, given())
 
 
+@pytest.mark.bfloat16
 def test_under_autocast_it_multiplies_at_the_lower_precision() -> None:
     projection, tensors = base().float(), [each.detach().float() for each in given()]
     x, *factors = tensors

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import Tensor
 from autolora.checkpoint import load_checkpoint, save_checkpoint
 from autolora.loop import run_steps
 from autolora.runtime import Interrupted, NonFiniteLossError, Progress, Projection, Runtime
+from tests.fakes import Clock
 from tests.tiny import stop_after
 
 
@@ -126,20 +126,23 @@ def test_a_loop_that_dies_goes_on_from_its_last_checkpoint(tmp_path: Path) -> No
     assert torch.equal(end, walk(Runtime()))
 
 
-def test_the_clock_goes_on_after_an_interruption_and_leaves_out_what_is_no_step(tmp_path: Path) -> None:
+def test_the_clock_goes_on_after_an_interruption_and_leaves_out_what_is_no_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch.setattr)
+
     def step(_: int) -> Tensor:
-        time.sleep(0.01)
+        clock.sleep(0.25)
         return torch.zeros(())
 
     def run(runtime: Runtime) -> float:
-        def pause(_: int) -> None:
-            time.sleep(0.02)
-
-        return run_steps(step, 10, stage="nap", state={}, runtime=runtime, after_step=pause)
+        return run_steps(
+            step, 10, stage="nap", state={}, runtime=runtime, after_step=lambda _: clock.sleep(7.0)
+        )
 
     with pytest.raises(Interrupted):
         run(stop_after(5, checkpoints=tmp_path))
-    assert 0.1 <= run(Runtime(checkpoints=tmp_path)) < 0.2
+    assert run(Runtime(checkpoints=tmp_path)) == 10 * 0.25
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -212,9 +215,12 @@ def test_a_projection_times_something(fields: dict[str, int]) -> None:
 
 
 def test_checkpoints_have_a_clock_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autolora.loop.save_checkpoint", lambda *_: time.sleep(0.02))
+    clock = Clock(monkeypatch.setattr)
+    monkeypatch.setattr("autolora.loop.save_checkpoint", lambda *_: clock.sleep(2.0))
     runtime = Runtime(checkpoints=tmp_path, checkpoint_seconds=0.0)
     walker = Walk()
-    seconds = run_steps(walker.step, 6, stage="walk", state={"walker": walker}, runtime=runtime)
-    assert runtime.clocks.seconds["checkpoint"] >= 5 * 0.02
-    assert seconds < 0.05
+    seconds = run_steps(
+        clock.slower(walker.step, 0.25), 6, stage="walk", state={"walker": walker}, runtime=runtime
+    )
+    assert runtime.clocks.seconds == {"checkpoint": 5 * 2.0}
+    assert seconds == 6 * 0.25

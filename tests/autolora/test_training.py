@@ -184,6 +184,7 @@ def test_strata_are_one_per_example() -> None:
         problem(strata=[0, 1])
 
 
+@pytest.mark.bfloat16
 def test_casting_frozen_weights_once_changes_no_bit_and_leaves_the_model_as_it_was() -> None:
     task = problem(runtime=Runtime(precision="bf16"))
     config = TrainingConfig(steps=20, lr=1e-2)

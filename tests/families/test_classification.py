@@ -125,6 +125,7 @@ def test_predicting_leaves_modes_and_random_states_alone() -> None:
     assert [module.training for module in classifier.modules()] == modes
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_is_used_where_asked_for_and_logits_are_float32() -> None:
     prepared = prepare(CLASSES, CLASS_ROWS)
     exact, rounded = (

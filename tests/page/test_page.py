@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+from contextlib import redirect_stdout
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -34,8 +36,9 @@ class Reader(HTMLParser):
             self.scripts.append(data)
 
 
-@pytest.fixture
-def page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    tmp_path = tmp_path_factory.mktemp("page")
     store = Store(folder=tmp_path / "runs")
     results = [
         scored(
@@ -51,13 +54,13 @@ def page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     answers = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
     for result in [*results, replace(failed, status="failed", reason=EVIL, metrics={})]:
         store.folder_of(result).write_result(result, answers)
-    text = written(tmp_path / "runs", tmp_path / "page.html")
-    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
-    return text
+    return written(tmp_path / "runs", tmp_path / "page.html")
 
 
 def written(runs: Path, to: Path) -> str:
-    assert main(["page", "--runs", str(runs), "--to", str(to)]) == 0
+    with redirect_stdout(StringIO()) as out:
+        assert main(["page", "--runs", str(runs), "--to", str(to)]) == 0
+    assert out.getvalue() == f"{to}\n"
     return to.read_text("utf-8")
 
 
@@ -119,10 +122,11 @@ def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path, capsys: py
     assert not (tmp_path / "page.html").exists()
 
 
-def test_figures_are_files_with_their_fonts_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_files_with_their_fonts_inside(
+    some_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     to = tmp_path / "figures"
-    runs = str(RESULTS / "reference" / "small")
-    assert main(["figures", "--runs", runs, "--to", str(to), "--as", "pdf,svg"]) == 0
+    assert main(["figures", "--runs", str(some_results), "--to", str(to), "--as", "pdf,svg"]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
     names = {path.name for path in paths}
     assert {"learned_ranks_figure_3.pdf", "scores_and_what_they_cost.svg", "the_searches_on_cola.svg"} <= names
