@@ -7,8 +7,6 @@ from pathlib import Path
 from autolora.runtime import NonFiniteLossError
 
 CELLS = 2000
-CELL_SECONDS = 0.3
-"""At most so long a cell takes, all that goes wrong included."""
 FAILING = {3: "diverges", 23: "runs out of memory", 43: "raises", 63: "is killed once", 83: "is killed always"}
 """Seed modulo 100 -> what happens to the cell: one in twenty."""
 LAST_KILL = 1000

@@ -201,7 +201,11 @@ def test_a_file_that_is_no_run_is_named(content: str, message: str, tmp_path: Pa
 
 
 def request(tmp_path: Path, projection: Projection | None, **methods: Any) -> CostRequest:
-    settings = {"run": {"seeds": [0, 1], "model": "minilm"}, "training": {"steps": 6}, "methods": methods}
+    settings = {
+        "run": {"seeds": [0, 1], "model": "minilm"},
+        "training": {"steps": 6, "batch_size": 4},
+        "methods": methods,
+    }
     return CostRequest(
         settings=load_settings("quick", settings),
         tasks=["rte"],
@@ -212,7 +216,9 @@ def request(tmp_path: Path, projection: Projection | None, **methods: Any) -> Co
     )
 
 
-def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path) -> None:
+def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cost.START_METHOD", "fork")  # processes that have everything imported
+    monkeypatch.setattr("benchmarks.cost.LOOK", Projection(steps=2, warmup=0))
     told: list[str] = []
     wanted = request(tmp_path, Projection(steps=2, warmup=1), lora={}, lora_grid_sequential={"ranks": [1, 2]})
     found = measure_costs(wanted, told.append)
@@ -262,7 +268,8 @@ def test_all_steps_can_be_run(tmp_path: Path) -> None:
     assert all(each.total > 0 for each in found.costs[0].rounds)
 
 
-def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
+def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cost.START_METHOD", "fork")
     with pytest.raises(InputError, match=r"rte lora_grid: the grid's ranks must lie in 1\.\.384"):
         measure_costs(request(tmp_path, Projection(), lora_grid={"ranks": [1000]}), lambda _: None)
 

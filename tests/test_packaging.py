@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import HANG_SECONDS
+
 ROOT = Path(__file__).parent.parent
 RUN = "import sys; sys.argv = ['autolora-bench', *sys.argv[1:]]; import autolora_bench; autolora_bench.main()"
 
@@ -18,7 +20,7 @@ RUN = "import sys; sys.argv = ['autolora-bench', *sys.argv[1:]]; import autolora
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
-    subprocess.run([*command, "--disable-pip-version-check"], check=True, timeout=100)
+    subprocess.run([*command, "--disable-pip-version-check"], check=True, timeout=HANG_SECONDS)
     (made,) = folder.glob("*.whl")
     return made
 
@@ -40,7 +42,7 @@ def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -79,7 +81,7 @@ def test_a_missing_package_is_answered_with_what_to_install(installed: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 2
     assert 'pip install "autolora-bench[benchmark]"' in done.stderr
@@ -87,6 +89,11 @@ def test_a_missing_package_is_answered_with_what_to_install(installed: Path) -> 
 
 def test_a_module_finds_the_results_of_the_checkout_where_it_is_not_installed() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-m", "benchmarks", "list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG_SECONDS,
     )
     assert "tasks:" in done.stdout

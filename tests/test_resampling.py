@@ -76,7 +76,7 @@ def test_mcnemars_test_is_the_binomial_one_of_the_examples_that_one_run_alone_ha
     assert mcnemar_p(first, second) == pytest.approx(stats.binomtest(2, 14).pvalue)
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("seeds", [3, *(pytest.param(seeds, marks=pytest.mark.slow) for seeds in (5, 10))])
 def test_intervals_over_seeds_and_examples_hold_the_true_difference_as_often_as_they_say(seeds: int) -> None:
     """Accuracies of two methods over 300 examples that are drawn anew each time, as are the seeds."""
     rng = np.random.default_rng(seeds)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import distributed
 
+from tests.processes import HANG_SECONDS
+
 
 def together(work: Callable[..., Any], *arguments: Any, size: int = 2, folder: Path) -> list[Any]:
     """What `work` returns, by rank; it has to be importable. `folder` is where the processes meet."""
@@ -17,7 +19,7 @@ def together(work: Callable[..., Any], *arguments: Any, size: int = 2, folder: P
     with ProcessPoolExecutor(size, mp_context=spawn) as pool:
         meeting = folder / "meeting"
         found = [pool.submit(_member, rank, size, meeting, work, arguments) for rank in range(size)]
-        return [each.result(timeout=120) for each in found]
+        return [each.result(timeout=HANG_SECONDS) for each in found]
 
 
 def _member(rank: int, size: int, meeting: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

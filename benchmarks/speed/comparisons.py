@@ -35,6 +35,8 @@ RELEASED_LENGTH = 512
 """Tokens that the authors' search pads everything to."""
 WRITTEN = 48
 """Tokens of a text at most, where writing is timed."""
+RANKS = tuple(range(1, 17))
+"""Of a grid search."""
 STACKS = (1, 2, 4, 8, 16)
 """Members of a pass that are compared."""
 BETTY = SearchConfig(engine="betty", eta=1.0, look_ahead="optimizer", order="selection-first")
@@ -203,7 +205,7 @@ def grid(setting: Setting) -> Iterator[Comparison]:
         few = replace(setting, steps=max(3, setting.steps // 4))
         problem = _recorded_before(few.problem(task), few.steps)
         yield Comparison(
-            work=f"grid of 16 ranks, {few.steps} steps each, {task}'s lengths",
+            work=f"grid of {len(RANKS)} ranks, {few.steps} steps each, {task}'s lengths",
             contenders=[
                 Contender(name="one after another", run=partial(_grid_search, problem, few.training, None)),
                 Contender(
@@ -230,7 +232,7 @@ def stack(setting: Setting) -> Iterator[Comparison]:
             for members in STACKS
         )
         yield Comparison(
-            work=f"stack of 16 ranks, {few.steps} steps, {task}'s lengths, {problem.runtime.precision}",
+            work=f"stack of {len(RANKS)} ranks, {few.steps} steps, {task}'s lengths, {problem.runtime.precision}",
             contenders=[alone, *others],
         )
 
@@ -317,7 +319,7 @@ def _our_lora(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
 def _grid_search(problem: Problem, config: TrainingConfig, stack: StackConfig | None) -> float:
     """Stacked, or one after another where there is no stack."""
     projections = find_projections(fresh_model(problem), problem.targets)
-    configs = [RankAllocation.uniform(projections, rank).to_lora_config() for rank in range(1, 17)]
+    configs = [RankAllocation.uniform(projections, rank).to_lora_config() for rank in RANKS]
     candidates = stacked(problem, configs, config, stack) if stack else one_after_another(problem, configs, config)
     return sum(seconds for _, seconds in candidates)
 

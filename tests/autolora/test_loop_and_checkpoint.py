@@ -136,9 +136,7 @@ def test_the_clock_goes_on_after_an_interruption_and_leaves_out_what_is_no_step(
         return torch.zeros(())
 
     def run(runtime: Runtime) -> float:
-        return run_steps(
-            step, 10, stage="nap", state={}, runtime=runtime, after_step=lambda _: clock.sleep(7.0)
-        )
+        return run_steps(step, 10, stage="nap", state={}, runtime=runtime, after_step=lambda _: clock.sleep(7.0))
 
     with pytest.raises(Interrupted):
         run(stop_after(5, checkpoints=tmp_path))
@@ -219,8 +217,6 @@ def test_checkpoints_have_a_clock_of_their_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("autolora.loop.save_checkpoint", lambda *_: clock.sleep(2.0))
     runtime = Runtime(checkpoints=tmp_path, checkpoint_seconds=0.0)
     walker = Walk()
-    seconds = run_steps(
-        clock.slower(walker.step, 0.25), 6, stage="walk", state={"walker": walker}, runtime=runtime
-    )
+    seconds = run_steps(clock.slower(walker.step, 0.25), 6, stage="walk", state={"walker": walker}, runtime=runtime)
     assert runtime.clocks.seconds == {"checkpoint": 5 * 2.0}
     assert seconds == 6 * 0.25

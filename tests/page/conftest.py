@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -13,5 +12,5 @@ def some_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for task in ("cola", "rte"):
         for method in ("full", "adapter", "lora", "autolora"):
             (folder / task).mkdir(exist_ok=True)
-            os.symlink(RESULTS / "reference" / "small" / task / method, folder / task / method)
+            (folder / task / method).symlink_to(RESULTS / "reference" / "small" / task / method)
     return folder

@@ -61,7 +61,6 @@ def test_what_reads_results_needs_no_network(command: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_page_and_a_run_on_generated_rows_need_no_network(tmp_path: Path) -> None:
     cell = ["--tasks", "rte", "--methods", "lora", "--max-steps", "2", "--runs", "runs", "--quiet"]
     for command in (["run", *cell], ["page", "--runs", "runs", "--to", "page.html"]):
@@ -71,7 +70,6 @@ def test_a_page_and_a_run_on_generated_rows_need_no_network(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_run_that_asks_for_the_hub_is_seen_to(tmp_path: Path) -> None:
     cell = ["--tasks", "rte", "--methods", "lora", "--max-steps", "2", "--runs", "runs", "--data", "hub"]
     done, attempts = run(tmp_path, "-m", "benchmarks", "run", *cell)

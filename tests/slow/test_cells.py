@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.result import Result
 from benchmarks.store import Store
-from tests.processes import group_ends
+from tests.processes import comes_true, is_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 METHODS = ("full", "adapter", "lora", "adalora", "autolora")
@@ -60,7 +60,7 @@ def test_workers_that_were_killed_leave_nothing_running_and_end_with_the_same_bi
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert group_ends(process.pid, seconds=60)
+    assert comes_true(lambda: is_gone(process.pid))
     resumed, undisturbed = finish(tmp_path / "killed", *options), finish(tmp_path / "undisturbed", *options)
     assert {name: result.fingerprints for name, result in resumed.items()} == {
         name: result.fingerprints for name, result in undisturbed.items()

@@ -11,7 +11,7 @@ from benchmarks.cli import main
 from tests.test_readme import COMMANDS, OF_RUNS, READING, ROOT
 from tests.tiny import save_encoder
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 COMPUTING = sorted({*COMMANDS} - {*READING} | {OF_RUNS})
 TRAINING = ("run", "ranks", "tune", "determinism", "engines", "check")
 COST = "--tasks sst2 --methods lora,full --steps 1 --warmup 0 --rounds 1 --batch-size 2 --max-length 16"

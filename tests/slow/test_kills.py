@@ -17,7 +17,7 @@ from benchmarks.result import Result
 from benchmarks.store import Store, read_result
 from tests import tiny
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 STEPS = 6
 Kill = Callable[[pytest.MonkeyPatch, random.Random], None]
 

@@ -14,7 +14,7 @@ from benchmarks import workers
 from benchmarks.cli import main
 from benchmarks.store import Store
 from tests import fakes
-from tests.faults import CELL_SECONDS, CELLS, fate, misbehave
+from tests.faults import CELLS, fate, misbehave
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 BYTES, HANDLES = 20e6, 2
@@ -66,7 +66,6 @@ def test_every_cell_ends_and_no_process_grows(
         assert statistics.median(last[0]) - statistics.median(first[0]) < BYTES
         assert statistics.median(last[1]) - statistics.median(first[1]) < HANDLES
     print(f"{workers_asked} workers: {seconds / CELLS:.3f} s a cell, {counts}")  # noqa: T201  a figure for the docs
-    assert seconds * workers_asked / CELLS < CELL_SECONDS
 
 
 def read(path: Path) -> list[tuple[int, int]]:

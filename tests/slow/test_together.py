@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 
 from benchmarks.result import Result
 from benchmarks.store import Store
-from tests.processes import group_ends
+from tests.processes import HANG_SECONDS, comes_true, is_gone
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -42,8 +41,8 @@ def begin(runs: Path, *command: str, processes: int = 2) -> subprocess.Popen[str
 def finish(runs: Path, *command: str, processes: int = 2) -> tuple[int, str, str]:
     """Exit status and what was said."""
     process = begin(runs, *command, processes=processes)
-    said, complained = process.communicate(timeout=300)
-    assert group_ends(process.pid, 30)
+    said, complained = process.communicate(timeout=HANG_SECONDS)
+    assert comes_true(lambda: is_gone(process.pid))
     return process.returncode, said, complained
 
 
@@ -103,9 +102,9 @@ def test_what_was_stopped_or_killed_goes_on_to_the_same_bits(
         process.terminate()
     else:
         os.kill(max(_children(process.pid)), signal.SIGKILL)
-    process.communicate(timeout=120)
+    process.communicate(timeout=HANG_SECONDS)
     assert process.returncode != 0
-    assert group_ends(process.pid, 30)
+    assert comes_true(lambda: is_gone(process.pid))
     assert len(results(tmp_path)) < len(METHODS)
 
     status, _, complained = finish(tmp_path, "run", *OPTIONS)
@@ -131,11 +130,9 @@ def test_what_is_for_one_process_says_so(tmp_path: Path, command: tuple[str, ...
 
 
 def _wait_for_a_checkpoint(runs: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not list(runs.glob("*/*/*/checkpoints/*.safetensors")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    found = "*/*/*/checkpoints/*.safetensors"
+    assert comes_true(lambda: process.poll() is not None or list(runs.glob(found)))
+    assert process.poll() is None
 
 
 def _children(parent: int) -> Iterator[int]:
