@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import workers
 from benchmarks.cli import main
 from benchmarks.published import RESULTS
 from benchmarks.store import Store
@@ -56,7 +57,8 @@ WRONG = {
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> dict[str, str]:
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setattr(workers, "START_METHOD", "fork")  # workers that have everything imported
     (tmp_path / "empty").mkdir()
     store, result = Store(folder=tmp_path / "kept"), make_result()
     store.folder_of(result).write_result(result, {})
