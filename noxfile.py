@@ -92,7 +92,15 @@ def gpu(session: nox.Session) -> None:
     few = ("--tasks", "rte", "--max-steps", "30", "--precision", "bf16", "--runs", str(Path("runs", "gpu")))
     benchmark(session, "run", *device, *few)
     benchmark(session, "run", *device, *few, "--set", "run.graphs=true")
-    shared(session, "-m", "pytest", "-k", "cuda", str(Path("tests", "autolora", "test_replay.py")), env=OFFLINE)
+    shared(
+        session,
+        "-m",
+        "pytest",
+        "-k",
+        "cuda",
+        str(Path("tests", "autolora", "training", "test_cuda_graphs.py")),
+        env=OFFLINE,
+    )
     benchmark(session, "run", "--table", "4", *device, *few)
     benchmark(session, "speed", *device, "--steps", "50")
     recorded = ("--precision", "bf16", "--set", "run.graphs=true")

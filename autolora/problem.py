@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from autolora.runtime import Runtime
+from autolora.compute.runtime import Runtime
 
 Example = Mapping[str, Any]
 """One training example after tokenisation: `input_ids`, `labels`, and whatever else the model takes."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Problem
-from autolora.runtime import Runtime
 
 
 def problem_from_trainer(

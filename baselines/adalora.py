@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from peft import AdaLoraConfig, PeftModel
 
-from autolora.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.projections import find_projections
 from autolora.problem import Outcome, Problem
-from autolora.projections import find_projections
-from autolora.training import TrainingConfig, batch_order, train
+from autolora.training.train import TrainingConfig, batch_order, train
 
 
 @dataclass(frozen=True, kw_only=True)

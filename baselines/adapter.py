@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from autolora.adapt import trainable_counts
-from autolora.layers import freeze_all_but
+from autolora.adapters.adapt import trainable_counts
+from autolora.adapters.layers import freeze_all_but
+from autolora.adapters.projections import sublayer_outputs
 from autolora.problem import Outcome, Problem
-from autolora.projections import sublayer_outputs
-from autolora.training import TrainingConfig, train
+from autolora.training.train import TrainingConfig, train
 
 
 class Bottleneck(nn.Module):

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import torch
 
-from autolora.adapt import trainable_counts
+from autolora.adapters.adapt import trainable_counts
 from autolora.problem import Outcome, Problem
-from autolora.training import TrainingConfig, train
+from autolora.training.train import TrainingConfig, train
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from autolora.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.projections import find_projections
+from autolora.adapters.ranks import RankAllocation
 from autolora.problem import Outcome, Problem
-from autolora.projections import find_projections
-from autolora.ranks import RankAllocation
-from autolora.training import TrainingConfig, train
+from autolora.training.train import TrainingConfig, train
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from peft import LoraConfig, PeftModel
 
-from autolora.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
+from autolora.adapters.projections import find_projections
+from autolora.adapters.ranks import RankAllocation
+from autolora.compute.runtime import NonFiniteLossError, Progress, Runtime
 from autolora.problem import Outcome, Problem, ignore
-from autolora.projections import find_projections
-from autolora.ranks import RankAllocation
-from autolora.runtime import NonFiniteLossError, Progress, Runtime
-from autolora.splits import stratified_split
-from autolora.stack import LoRAStack, StackConfig, train_stack
-from autolora.training import TrainingConfig, train
+from autolora.training.splits import stratified_split
+from autolora.training.train import TrainingConfig, train
+from baselines.stacking.lora_stack import LoRAStack, StackConfig, train_stack
 
 Candidate = tuple[PeftModel | None, float]
 """A trained configuration, None where it diverged, and the seconds of its training."""

@@ -1,7 +1,7 @@
 import os
 import sys
 
-from benchmarks.cli import main
+from benchmarks.cli.main import main
 
 
 def run() -> None:

@@ -7,7 +7,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import torch
 
-from benchmarks.environment import resolve_precision
+from benchmarks.run.machine.environment import resolve_precision
 
 HAS_BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"
 

@@ -1,87 +1,35 @@
-"""Imports only go down, and what reads results needs no torch."""
+"""Imports only go down: between packages, between the rooms of one, and inside each room. Readers need no torch."""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 
-ROOT = Path(__file__).parent.parent
+import pytest
+
+from tests.support.paths import ROOT
+
 PACKAGES = ("autolora", "baselines", "benchmarks")
-LAYERS = (
-    {"spec", "untrusted"},
-    {"architectures", "embedded", "metrics"},
-    {"weights"},
-    {"models"},
-    {"decoder", "sources"},
-    {"families"},
-    {"methods", "tasks"},
-    {"registry"},
-    {"nested"},
-    {"protocols"},
-    {"result", "settings"},
-    {"energy", "environment", "locks", "terminal", "memory", "published", "stopping", "store"},
-    {
-        "comparability",
-        "cost_record",
-        "shards",
-        "shipping",
-        "json_schema",
-        "identity",
-        "difference",
-        "resampling",
-        "speed_record",
-    },
-    {"materials", "procedure"},
-    {"audit", "engines", "plan", "promote", "rank_stats", "stats", "tune", "worth"},
-    {"verdicts"},
-    {"checking", "claims"},
-    {"lookup", "progress", "report", "schedule"},
-    {"forecast", "page"},
-    {"bench", "damage", "saving", "tracking"},
-    {"together"},
-    {"run"},
-    {"node"},
-    {"cluster", "speed", "turn_progress", "workers"},
-    {"cost"},
-    {"launch"},
-    {"determinism", "repeat"},
-    {"arguments"},
-    {"commands"},
-    {"cli"},
-    {"__main__"},
-)
-"""Parts of benchmarks/, the lowest first; a part imports from lower ones and from itself."""
-READERS = (
-    "arguments",
-    "audit",
-    "checking",
-    "claims",
-    "cli",
-    "comparability",
-    "cost_record",
-    "difference",
-    "identity",
-    "lookup",
-    "page",
-    "promote",
-    "protocols",
-    "published",
-    "registry",
-    "report",
-    "resampling",
-    "result",
-    "settings",
-    "shards",
-    "speed_record",
-    "stats",
-    "store",
-    "tune",
-    "verdicts",
-)
-"""Parts that work without torch. What they import inside a function is for other commands."""
+"""The lowest first."""
+ROOMS = {
+    "autolora": ("compute", "problem", "training", "adapters", "rank_search", "trainer"),
+    "benchmarks": (
+        *("core", "data", "tasks", "methods", "store", "analysis", "report", "run", "measure", "cli", "__main__"),
+    ),
+}
+"""Of a package, the lowest first: a room imports from lower ones and from itself."""
+BY_NAME = {("benchmarks.core.registry", "benchmarks.tasks"), ("benchmarks.core.registry", "benchmarks.methods")}
+"""The registry knows the folders whose files it loads by their names."""
+MOST_ENTRIES, MOST_MODULES = 12, 15
+"""Of the benchmark's top, and of any folder."""
+READERS = ("core", "store", "analysis", "report", "cli.arguments", "cli.main", "cli.commands.reading", "run.tune")
+"""Of the benchmark, what works without torch. What it imports inside a function is for other commands."""
+COMPUTING = {"benchmarks.core.locks", "benchmarks.store.damage"}
+"""Modules among the readers that only runs use."""
 HEAVY = {"torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "autolora"}
 
 
 def modules(package: str) -> dict[str, ast.Module]:
+    """Dotted name -> syntax tree; a package has its folder's name."""
     paths = (ROOT / package).rglob("*.py")
     found = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text("utf-8")) for path in paths
@@ -90,7 +38,7 @@ def modules(package: str) -> dict[str, ast.Module]:
     return {name.removesuffix(".__init__"): tree for name, tree in found.items()}
 
 
-def imports(nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
+def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -100,8 +48,9 @@ def imports(nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+def entry(name: str, folder: str) -> str | None:
+    """The module or folder directly below a folder that a dotted name is in; None where it is elsewhere."""
+    return name.removeprefix(f"{folder}.").split(".")[0] if name.startswith(f"{folder}.") else None
 
 
 def test_packages_import_only_lower_packages() -> None:
@@ -111,27 +60,46 @@ def test_packages_import_only_lower_packages() -> None:
             assert not upper, f"{name} imports {upper}"
 
 
-def test_every_part_of_the_benchmark_has_a_layer_and_imports_only_lower_ones() -> None:
-    height = {name: index for index, layer in enumerate(LAYERS) for name in layer}
-    for name, tree in modules("benchmarks").items():
-        own = part(name)
-        if not own:
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_only_lower_rooms(package: str) -> None:
+    rooms = ROOMS[package]
+    for name, tree in modules(package).items():
+        if (own := entry(name, package)) is None:
             continue
-        assert own in height, f"{name} is in no layer"
+        assert own in rooms, f"{name} is in no room"
         for target in imports(ast.walk(tree)):
-            other = part(target) if target.startswith("benchmarks.") else own
-            allowed = other == own or height[other] < height[own]
-            packages_only = own == "registry" and other in ("tasks", "methods")
-            assert allowed or packages_only, f"{name} imports {target}, which is no lower layer"
+            room = entry(target, package)
+            allowed = room is None or rooms.index(room) <= rooms.index(own) or (name, target) in BY_NAME
+            assert allowed, f"{name} imports {target}, which is in a higher room"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_inside_a_folder_imports_go_one_way(package: str) -> None:
+    """Modules and folders beside each other can be put in an order in which each imports from earlier ones alone."""
+    trees = modules(package)
+    folders = {name.rpartition(".")[0] for name in trees} - {"", package}
+    for folder in folders:
+        order: TopologicalSorter[str] = TopologicalSorter()
+        for name, tree in trees.items():
+            if own := entry(name, folder):
+                order.add(own, *{entry(target, folder) for target in imports(ast.walk(tree))} - {None, own})
+        order.prepare()  # raises where there is a cycle, and names it
+
+
+def test_a_folder_is_taken_in_at_a_glance() -> None:
+    top = [path for path in (ROOT / "benchmarks").iterdir() if path.name != "__pycache__"]
+    assert len(top) <= MOST_ENTRIES
+    for package in PACKAGES:
+        for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+            assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES, folder
 
 
 def test_what_reads_results_imports_nothing_heavy() -> None:
     trees = modules("benchmarks")
-    waiting = [
-        "benchmarks.commands.reading",
-        "benchmarks.commands.judging",
-        *(name for name in trees if part(name) in READERS),
-    ]
+    inside = tuple(f"benchmarks.{reader}" for reader in READERS)
+    waiting = [name for name in trees if f"{name}.".startswith(tuple(f"{each}." for each in inside))]
+    waiting = [name for name in waiting if name not in COMPUTING]
+    assert len(waiting) > 50
     seen = set()
     while waiting:
         name = waiting.pop()
@@ -141,4 +109,3 @@ def test_what_reads_results_imports_nothing_heavy() -> None:
         near = {target for target in targets if target.startswith("benchmarks.")}
         near |= {target.rpartition(".")[0] for target in near}
         waiting += [target for target in near if target in trees and target not in seen]
-    assert "benchmarks.nested" in seen

@@ -9,9 +9,9 @@ from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, BertTokenizer, Trainer, TrainingArguments
 
 from autolora import problem_from_trainer
-from tests.tiny import build, examples
+from tests.support.paths import ROOT
+from tests.support.tiny import build, examples
 
-ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "data.py")
 TRAINING = [path for path in EXAMPLES if path.stem != "several_seeds"]
 WORDS = [

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import HANG_SECONDS
+from tests.support.paths import ROOT
+from tests.support.processes import HANG_SECONDS
 
-ROOT = Path(__file__).parent.parent
 RUN = "import sys; sys.argv = ['autolora-bench', *sys.argv[1:]]; import autolora_bench; autolora_bench.main()"
 
 

@@ -15,11 +15,11 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks.arguments import parser
-from benchmarks.cli import main
-from tests.tiny import build
+from benchmarks.cli.arguments import parser
+from benchmarks.cli.main import main
+from tests.support.paths import ROOT
+from tests.support.tiny import build
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 PAGES = "\n".join([README, *DOCS.values()])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.arguments import parser
+from benchmarks.cli.arguments import parser
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 

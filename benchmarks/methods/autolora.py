@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from autolora.adapt import trainable_counts
-from autolora.pipeline import RetrainConfig, search_and_retrain
+from autolora.adapters.adapt import trainable_counts
 from autolora.problem import Outcome, Problem
-from autolora.search_config import Convergence, SearchConfig
-from autolora.search_history import converged_at
-from autolora.search_result import SearchResult
+from autolora.rank_search.config import Convergence, SearchConfig
+from autolora.rank_search.history import converged_at
+from autolora.rank_search.pipeline import RetrainConfig, search_and_retrain
+from autolora.rank_search.result import SearchResult
 
 
 @dataclass(frozen=True, kw_only=True)

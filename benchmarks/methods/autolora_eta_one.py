@@ -4,7 +4,7 @@ The look-ahead is the optimizer's own step, and the mixed derivative is taken th
 noise from unequal dropout masks.
 """
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(
     of="autolora",

@@ -1,6 +1,6 @@
 """Ablation of section 5.5: the same code path with the second-order term switched off."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(
     of="autolora",

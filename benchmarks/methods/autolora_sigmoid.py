@@ -1,6 +1,6 @@
 """Ablation of section 5.5: each selection variable by itself lies between 0 and 1."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(
     of="autolora",

@@ -1,6 +1,6 @@
 """Ablation of section 5.5: nothing makes a layer's selection variables sum to 1."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(
     of="autolora",

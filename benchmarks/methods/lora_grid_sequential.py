@@ -1,5 +1,5 @@
 """The grid search as it is usually run, and as Table 5 counts it: one configuration after another."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(of="lora_grid", title="LoRA (grid, one by one)", changes={"stack": {"members": 1}})

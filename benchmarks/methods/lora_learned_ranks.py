@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from autolora.adapt import fresh_model, trainable_counts
-from autolora.pipeline import RetrainConfig, retrain
+from autolora.adapters.adapt import fresh_model, trainable_counts
+from autolora.adapters.projections import find_projections
+from autolora.adapters.ranks import RankAllocation
 from autolora.problem import Outcome, Problem
-from autolora.projections import find_projections
-from autolora.ranks import RankAllocation
+from autolora.rank_search.pipeline import RetrainConfig, retrain
 
 Allocation = Literal["learned", "shuffled", "random", "uniform"]
 

@@ -1,5 +1,5 @@
 """Control for AutoLoRA: ranks drawn at random, with the learned ones' total."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(of="lora_learned_ranks", title="LoRA, random ranks", changes={"allocation": "random"})

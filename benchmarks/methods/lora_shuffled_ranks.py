@@ -1,5 +1,5 @@
 """Control for AutoLoRA: the learned ranks, dealt to other projections."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(of="lora_learned_ranks", title="LoRA, shuffled ranks", changes={"allocation": "shuffled"})

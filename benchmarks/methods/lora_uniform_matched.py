@@ -1,5 +1,5 @@
 """Control for AutoLoRA: the same rank everywhere, with the learned ones' total."""
 
-from benchmarks.spec import Variant
+from benchmarks.core.spec import Variant
 
 METHOD = Variant(of="lora_learned_ranks", title="LoRA, uniform rank, matched", changes={"allocation": "uniform"})

@@ -8,9 +8,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.nested import flat
-from benchmarks.report.markdown import escaped
-from benchmarks.result import Result, Scores
+from benchmarks.core.nested import flat
+from benchmarks.report.tables.markdown import escaped
+from benchmarks.store.result import Result, Scores
 
 
 @dataclass(frozen=True, kw_only=True)

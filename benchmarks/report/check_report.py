@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import mean
 
-from benchmarks.checking.comparison import LEVEL, OUTCOMES, POWER, CellCheck
-from benchmarks.checking.costs import MARGIN, CostCheck
-from benchmarks.report.grid import Grid, write
+from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, POWER, CellCheck
+from benchmarks.analysis.regression.costs import MARGIN, CostCheck
+from benchmarks.report.tables.grid import Grid, write
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from benchmarks.claims.claim import Standing
-from benchmarks.claims.run import ExaminedClaims
-from benchmarks.report.grid import Grid, write
+from benchmarks.analysis.claims.claim import Standing
+from benchmarks.analysis.claims.run import ExaminedClaims
+from benchmarks.report.tables.grid import Grid, write
 
 STANDINGS: tuple[Standing, ...] = ("supported", "contradicted", "cannot be decided", "not tested")
 

@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from benchmarks.cost_record import Cost, CostRun
-from benchmarks.published import PublishedTable
-from benchmarks.report.grid import Grid, write
-from benchmarks.spec import InputError
+from benchmarks.core.spec import InputError
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.store.cost_record import Cost, CostRun
+from benchmarks.store.published import PublishedTable
 
 REFERENCE = "adalora"
 """Whose cost is 1."""

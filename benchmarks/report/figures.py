@@ -12,12 +12,12 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from benchmarks.published import authors_ranks
+from benchmarks.analysis.stats import Summary, summarise
 from benchmarks.report.cost_report import CostReport
 from benchmarks.report.rank_report import FIGURE_3, RankReport, role_of
-from benchmarks.report.score_table import ScoreTable
-from benchmarks.result import Result
-from benchmarks.stats import Summary, summarise
+from benchmarks.report.tables.score_table import ScoreTable
+from benchmarks.store.published import authors_ranks
+from benchmarks.store.result import Result
 
 Summaries = Mapping[tuple[str, str], Summary]
 

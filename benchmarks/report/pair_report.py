@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from benchmarks.claims.evidence import Evidence, common_seeds
-from benchmarks.difference import Difference, paired
-from benchmarks.report.grid import Grid, write
-from benchmarks.resampling import SCORES, mcnemar_p
-from benchmarks.stats import Summary
+from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.difference import Difference, paired
+from benchmarks.analysis.resampling import SCORES, mcnemar_p
+from benchmarks.analysis.stats import Summary
+from benchmarks.report.tables.grid import Grid, write
 
 CLASSES = ("accuracy", "matthews", "f1")
 """Metrics whose predictions are right or wrong."""

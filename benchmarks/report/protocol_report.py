@@ -7,11 +7,11 @@ from itertools import chain
 from statistics import mean
 from typing import Any
 
-from benchmarks.protocols import DEFAULT, whole_batches
-from benchmarks.report.grid import Grid, write
-from benchmarks.resampling import SCORES, one_score
-from benchmarks.result import Result
-from benchmarks.stats import Summary, summarise
+from benchmarks.analysis.resampling import SCORES, one_score
+from benchmarks.analysis.stats import Summary, summarise
+from benchmarks.core.protocols import DEFAULT, whole_batches
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.store.result import Result
 
 Predictions = Callable[[Result], Mapping[str, Mapping[str, Any]]]
 """Result -> evaluation split -> labels, predictions and scores."""

@@ -8,11 +8,11 @@ from itertools import combinations
 from math import log
 from typing import Any, Literal
 
-from benchmarks.difference import Difference, paired
-from benchmarks.rank_stats import Agreement, agreement, correlation, layer_effect, noise_ranks
-from benchmarks.report.grid import Grid, write
-from benchmarks.result import Result
-from benchmarks.stats import summarise
+from benchmarks.analysis.difference import Difference, paired
+from benchmarks.analysis.rank_stats import Agreement, agreement, correlation, layer_effect, noise_ranks
+from benchmarks.analysis.stats import summarise
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.store.result import Result
 
 LEARNED = "autolora"
 CONTROLS = {

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from benchmarks.result import Result
-from benchmarks.spec import InputError
-from benchmarks.stats import summarise
+from benchmarks.analysis.stats import summarise
+from benchmarks.core.spec import InputError
+from benchmarks.store.result import Result
 
 
 @dataclass(frozen=True, kw_only=True)

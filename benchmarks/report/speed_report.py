@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 
-from benchmarks.report.grid import Grid, write
-from benchmarks.speed_record import SpeedRun
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.store.speed_record import SpeedRun
 
 
 def render_speed(runs: Sequence[SpeedRun], form: str, width: int) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from benchmarks.published import PublishedTable
-from benchmarks.report.grid import Grid, write
-from benchmarks.result import Result
-from benchmarks.verdicts import VERDICTS, CellVerdict, Margin, verdicts
+from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Margin, verdicts
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.store.published import PublishedTable
+from benchmarks.store.result import Result
 
 BY_RUNS = {"reproduced": "R", "deviates": "D", "cannot be decided": "?"}
 

@@ -1,7 +1,7 @@
 """BioNLP2004 (JNLPBA): names of genes, proteins and cells in abstracts of biomedical articles."""
 
-from benchmarks.families.tagging import EntityTagging
-from benchmarks.sources.tagged import TaggedDataSet
+from benchmarks.data.sources.tagged import TaggedDataSet
+from benchmarks.tasks.families.tagging import EntityTagging
 
 TASK = EntityTagging(
     version=1,

@@ -1,9 +1,9 @@
 """Corpus of Linguistic Acceptability: whether a sentence is good English; the official files have no header line."""
 
-from benchmarks.families.classification import TextClassification
-from benchmarks.sources.dataset import DataSet
-from benchmarks.sources.rows import Columns
-from benchmarks.sources.tsv import TsvLayout
+from benchmarks.data.sources.dataset import DataSet
+from benchmarks.data.sources.rows import Columns
+from benchmarks.data.sources.tsv import TsvLayout
+from benchmarks.tasks.families.classification import TextClassification
 
 TASK = TextClassification(
     version=1,

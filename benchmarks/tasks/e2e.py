@@ -1,8 +1,8 @@
 """E2E: restaurants, told from records of up to eight attributes."""
 
-from benchmarks.families.generation import TextGeneration
-from benchmarks.sources.described import DescribedDataSet, Form, HubForm
-from benchmarks.sources.e2e import read_e2e, rows_of_hub
+from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
+from benchmarks.data.sources.e2e import read_e2e, rows_of_hub
+from benchmarks.tasks.families.generation import TextGeneration
 
 TASK = TextGeneration(
     version=1,

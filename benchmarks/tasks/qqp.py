@@ -4,10 +4,10 @@ Line breaks inside some questions tear their rows in the official files. The Hub
 we; the paper counts a few rows more than are left.
 """
 
-from benchmarks.families.classification import TextClassification
-from benchmarks.sources.dataset import DataSet
-from benchmarks.sources.rows import Columns
-from benchmarks.sources.tsv import TsvLayout
+from benchmarks.data.sources.dataset import DataSet
+from benchmarks.data.sources.rows import Columns
+from benchmarks.data.sources.tsv import TsvLayout
+from benchmarks.tasks.families.classification import TextClassification
 
 TASK = TextClassification(
     version=1,

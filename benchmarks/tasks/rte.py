@@ -1,9 +1,9 @@
 """Recognizing Textual Entailment: whether one text entails another."""
 
-from benchmarks.families.classification import TextClassification
-from benchmarks.sources.dataset import DataSet
-from benchmarks.sources.rows import Columns
-from benchmarks.sources.tsv import TsvLayout
+from benchmarks.data.sources.dataset import DataSet
+from benchmarks.data.sources.rows import Columns
+from benchmarks.data.sources.tsv import TsvLayout
+from benchmarks.tasks.families.classification import TextClassification
 
 TASK = TextClassification(
     version=1,

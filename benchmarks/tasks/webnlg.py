@@ -1,8 +1,8 @@
 """WebNLG (challenge of 2017): sets of DBpedia's triples, told; a part of the test set is of categories unseen in training."""
 
-from benchmarks.families.generation import TextGeneration
-from benchmarks.sources.described import DescribedDataSet, Form, HubForm
-from benchmarks.sources.webnlg import read_webnlg, rows_of_hub
+from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
+from benchmarks.data.sources.webnlg import read_webnlg, rows_of_hub
+from benchmarks.tasks.families.generation import TextGeneration
 
 TASK = TextGeneration(
     version=1,

@@ -3,14 +3,14 @@ import torch
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaModel
 
-from autolora.fused import split_fused
-from autolora.projections import find_projections
-from autolora.training import TrainingConfig
+from autolora.adapters.fused import split_fused
+from autolora.adapters.projections import find_projections
+from autolora.training.train import TrainingConfig
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter, Bottleneck, insert_bottlenecks
 from baselines.full import Full
 from baselines.lora import Lora
-from tests.tiny import build, collate, examples, problem
+from tests.support.tiny import build, collate, examples, problem
 
 TRAINING = TrainingConfig(lr=1e-2, steps=20, batch_size=8)
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from autolora.compute.runtime import NonFiniteLossError, Progress, Runtime
 from autolora.problem import Problem
-from autolora.runtime import NonFiniteLossError, Progress, Runtime
-from autolora.stack import StackConfig
-from autolora.training import TrainingConfig
+from autolora.training.train import TrainingConfig
 from baselines.lora import Lora
 from baselines.lora_grid import LoraGrid
-from tests.tiny import accuracy, build, problem, same
+from baselines.stacking.lora_stack import StackConfig
+from tests.support.tiny import accuracy, build, problem, same
 
 TRAINING = TrainingConfig(lr=1e-2, steps=12, batch_size=8)
 GRID = LoraGrid(ranks=(4, 1, 2), training=TRAINING)

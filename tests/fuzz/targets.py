@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.nested import build, plain
-from benchmarks.result import Environment, Result
-from benchmarks.sources.e2e import read_e2e
-from benchmarks.sources.iob2 import read_iob2
-from benchmarks.sources.rows import Columns, fingerprint
-from benchmarks.sources.tsv import TsvLayout, read_tsv
-from benchmarks.sources.webnlg import read_webnlg
-from benchmarks.spec import InputError, Prediction, Row
-from benchmarks.store import Store, read_predictions, read_result, write_result
+from benchmarks.core.nested import build, plain
+from benchmarks.core.spec import InputError, Prediction, Row
+from benchmarks.data.sources.e2e import read_e2e
+from benchmarks.data.sources.iob2 import read_iob2
+from benchmarks.data.sources.rows import Columns, fingerprint
+from benchmarks.data.sources.tsv import TsvLayout, read_tsv
+from benchmarks.data.sources.webnlg import read_webnlg
+from benchmarks.store.result import Environment, Result
+from benchmarks.store.store import Store, read_predictions, read_result, write_result
 
 LAYOUT = TsvLayout(folder="pairs", text=("question", "sentence"), label="label")
 COLUMNS = Columns(text=("question", "sentence"), labels=("yes", "no"))

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.sources.e2e import ATTRIBUTES, read_e2e
-from benchmarks.sources.iob2 import read_iob2, tags_of
-from benchmarks.sources.tsv import read_tsv
-from benchmarks.sources.webnlg import read_webnlg
-from benchmarks.untrusted import check_folder_names, printable, read_json
+from benchmarks.core.untrusted import check_folder_names, printable, read_json
+from benchmarks.data.sources.e2e import ATTRIBUTES, read_e2e
+from benchmarks.data.sources.iob2 import read_iob2, tags_of
+from benchmarks.data.sources.tsv import read_tsv
+from benchmarks.data.sources.webnlg import read_webnlg
 from tests.fuzz.mutating import mutate_json
 from tests.fuzz.targets import COLUMNS, LAYOUT, TARGETS, run
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
-from benchmarks.lookup import find_result
-from benchmarks.published import RESULTS
-from benchmarks.spec import InputError
-from benchmarks.store import Store
-from tests import fakes
-from tests.fakes import make_result
+from benchmarks.cli.main import main
+from benchmarks.core.spec import InputError
+from benchmarks.store.lookup import find_result
+from benchmarks.store.published import RESULTS
+from benchmarks.store.store import Store
+from tests.support import fakes
+from tests.support.fakes import make_result
 
 REFERENCE = RESULTS / "reference" / "small"
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from benchmarks.published import published_table
-from benchmarks.report.grid import FORMATS, Grid, write
-from benchmarks.report.score_grid import render
-from benchmarks.report.score_table import score_tables
-from tests.fakes import scored
+from benchmarks.report.tables.grid import FORMATS, Grid, write
+from benchmarks.report.tables.score_grid import render
+from benchmarks.report.tables.score_table import score_tables
+from benchmarks.store.published import published_table
+from tests.support.fakes import scored
 
 ROWS = {"train": 100, "validation": 10_000}
 GRID = Grid(

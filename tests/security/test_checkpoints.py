@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from autolora.checkpoint import DamagedCheckpointError, _digest, load_checkpoint, save_checkpoint
+from autolora.training.checkpoint import DamagedCheckpointError, _digest, load_checkpoint, save_checkpoint
 from tests.security.test_models import Evil
 
 NESTED = "[" * 100_000

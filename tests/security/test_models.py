@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks import models, weights
-from benchmarks.spec import InputError
-from tests.tiny import build
+from benchmarks.core.spec import InputError
+from benchmarks.data.models import backbones, weights
+from tests.support.tiny import build
 
 CODE = "from pathlib import Path; Path(__file__).with_name('ran').touch()\nclass Evil: pass\n"
 
@@ -40,7 +40,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(good: Path, tmp_path: Path) -> Path:
-    for cached in (models.fingerprint, weights.pretrained_folder, weights.sha256_of):
+    for cached in (backbones.fingerprint, weights.pretrained_folder, weights.sha256_of):
         cached.cache_clear()
     copy = Path(shutil.copytree(good, tmp_path / "model"))
     (copy / "evil.py").write_text(CODE, "utf-8")
@@ -99,7 +99,7 @@ def code_of_its_own(folder: Path) -> None:
 def test_a_hostile_model_is_refused_and_runs_nothing(spoil: Callable[[Path], None], message: str, folder: Path) -> None:
     spoil(folder)
     with pytest.raises(InputError, match=message):
-        models.open_backbone(str(folder))
+        backbones.open_backbone(str(folder))
     assert not list(folder.rglob("ran"))
 
 
@@ -108,7 +108,7 @@ def test_code_beside_a_known_architecture_stays_unread(folder: Path) -> None:
         folder / "config.json", auto_map={"AutoConfig": "evil.Evil", "AutoModelForSequenceClassification": "evil.Evil"}
     )
     change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Evil", "evil.Evil"]})
-    model = models.open_backbone(str(folder)).builder(2, seed=0)()
+    model = backbones.open_backbone(str(folder)).builder(2, seed=0)()
     assert type(model).__name__ == "BertForSequenceClassification"
     assert not list(folder.rglob("ran"))
 
@@ -123,7 +123,7 @@ def test_nothing_but_safetensors_and_words_is_had_from_the_hub(monkeypatch: pyte
     monkeypatch.setattr(weights, "snapshot_download", download)
     pickled_only(folder)
     with pytest.raises(InputError, match=r"nobody/nothing has no weights in \*\.safetensors"):
-        models.open_backbone("nobody/nothing")
+        backbones.open_backbone("nobody/nothing")
     assert asked == [["*.json", "*.txt", "*.model", "*.safetensors"]]
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks import registry
-from benchmarks.cli import main
-from benchmarks.cost_record import CostRun
-from benchmarks.nested import plain
-from benchmarks.settings import load_settings
-from benchmarks.shards import Manifest
-from benchmarks.spec import InputError
-from benchmarks.speed_record import SpeedRun
-from tests.fakes import make_environment, make_result
+from benchmarks.cli.main import main
+from benchmarks.core import registry
+from benchmarks.core.nested import plain
+from benchmarks.core.settings import load_settings
+from benchmarks.core.spec import InputError
+from benchmarks.store.cost_record import CostRun
+from benchmarks.store.shards import Manifest
+from benchmarks.store.speed_record import SpeedRun
+from tests.support.fakes import make_environment, make_result
 
 OUT = ("../../../evil", "/evil", "..", "a/../../b", "..\\evil", "C:evil", "evil\x00", "")
 COMMANDS = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.nested import plain
-from benchmarks.spec import InputError
-from benchmarks.store import read_predictions, read_result
-from tests.fakes import make_environment, make_result
+from benchmarks.core.nested import plain
+from benchmarks.core.spec import InputError
+from benchmarks.store.store import read_predictions, read_result
+from tests.support.fakes import make_environment, make_result
 
 GOOD = plain(make_result())
 

@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 SOURCES = [
     *(
         path
@@ -134,7 +134,7 @@ RULES: Mapping[str, tuple[Callable[[ast.Module], list[str]], tuple[str, ...]]] =
 }  # fmt: skip
 
 
-ASKED = {"opens no connections itself": "benchmarks/cluster.py"}
+ASKED = {"opens no connections itself": "benchmarks/run/ray/cluster.py"}
 """Rule -> who may break it: `--ray HOST:PORT` asks for a connection."""
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
+from benchmarks.cli.main import main
+from benchmarks.core.spec import Prediction
 from benchmarks.report import figures
-from benchmarks.report.grid import Grid, write
-from benchmarks.report.markdown import escaped
-from benchmarks.spec import Prediction
-from benchmarks.store import Store
-from tests.fakes import make_environment, make_result
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.report.tables.markdown import escaped
+from benchmarks.store.store import Store
+from tests.support.fakes import make_environment, make_result
 
 EVIL = "\x1b]0;owned\x07\x1b[2J<script>alert(1)</script>`x`|[here](javascript:x) \\input{/etc/passwd}$\\frac\n% \u202e\x9b31m"
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.result import Result
-from benchmarks.store import Store
-from tests.processes import comes_true, is_gone
+from benchmarks.store.result import Result
+from benchmarks.store.store import Store
+from tests.support.processes import comes_true, is_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 METHODS = ("full", "adapter", "lora", "adalora", "autolora")

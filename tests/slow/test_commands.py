@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import environment
-from benchmarks.cli import main
-from tests.test_readme import COMMANDS, OF_RUNS, READING, ROOT
-from tests.tiny import save_encoder
+from benchmarks.cli.main import main
+from benchmarks.run.machine import environment
+from tests.support.paths import ROOT
+from tests.support.tiny import save_encoder
+from tests.test_readme import COMMANDS, OF_RUNS, READING
 
 pytestmark = pytest.mark.slow
 COMPUTING = sorted({*COMMANDS} - {*READING} | {OF_RUNS})

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from autolora import checkpoint, loop
-from benchmarks import bench, registry, store
-from benchmarks.cli import main
-from benchmarks.result import Result
-from benchmarks.store import Store, read_result
-from tests import tiny
+from autolora.training import checkpoint, loop
+from benchmarks.cli.main import main
+from benchmarks.core import registry
+from benchmarks.run import cell
+from benchmarks.store import store
+from benchmarks.store.result import Result
+from benchmarks.store.store import Store, read_result
+from tests.support import tiny
 
 pytestmark = pytest.mark.slow
 STEPS = 6
@@ -47,7 +49,7 @@ def at_call(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def at_the_start(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
-    patch.setattr(bench, rng.choice(["apply_procedure", "needed_ranks"]), die)
+    patch.setattr(cell, rng.choice(["apply_procedure", "needed_ranks"]), die)
 
 
 def between_two_steps(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
@@ -61,7 +63,7 @@ def in_a_checkpoint(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
 
 
 def in_evaluation(patch: pytest.MonkeyPatch, _: random.Random) -> None:
-    patch.setattr(bench, "predict", die)
+    patch.setattr(cell, "predict", die)
 
 
 def in_a_results_write(patch: pytest.MonkeyPatch, rng: random.Random) -> None:

@@ -3,23 +3,23 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 LIMIT_BYTES = 12e9
 PROGRAM = """
 import json, resource
 import torch
 from autolora.problem import Problem
-from autolora.search import search
-from autolora.search_config import SearchConfig
-from autolora.training import TrainingConfig
+from autolora.rank_search.search import search
+from autolora.rank_search.config import SearchConfig
+from autolora.training.train import TrainingConfig
 from baselines.lora import Lora
-from benchmarks import registry
-from benchmarks.families.generation import Beam, write
-from benchmarks.models import open_backbone
+from benchmarks.core import registry
+from benchmarks.tasks.families.generation import Beam, write
+from benchmarks.data.models.backbones import open_backbone
 
 task, backbone = registry.task("e2e"), open_backbone("random:gpt2-medium")
 prepared = task.prepare(task.load("embedded"), backbone.tokenizer, 256)

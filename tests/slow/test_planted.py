@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from autolora.rank_search import RankSearch
-from autolora.search import search
-from autolora.search_config import SearchConfig
-from autolora.selection import PARAMETERISATIONS
-from autolora.training import TrainingConfig
-from tests.tiny import VOCABULARY, examples, problem
+from autolora.adapters.selection import PARAMETERISATIONS
+from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.rank_search import RankSearch
+from autolora.rank_search.search import search
+from autolora.training.train import TrainingConfig
+from tests.support.tiny import VOCABULARY, examples, problem
 
 pytestmark = pytest.mark.slow
 

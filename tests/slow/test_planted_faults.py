@@ -14,21 +14,21 @@ import torch
 from peft.tuners.adalora import AdaLoraModel
 from scipy import stats
 
-from autolora import training
-from autolora.hypergradient import Hypergradient
-from autolora.rank_search import RankSearch
-from benchmarks import bench as runner
-from benchmarks.checking.comparison import LEVEL, CellCheck, check
-from benchmarks.families import evaluation
-from benchmarks.launch import Request, Scope, launch
-from benchmarks.published import RESULTS
-from benchmarks.resampling import SCORES, one_score
-from benchmarks.result import Result
-from benchmarks.settings import load_settings
-from benchmarks.spec import Prepared
-from benchmarks.stats import summarise
-from benchmarks.store import Store
-from tests.fakes import in_training_mode
+from autolora.rank_search.hypergradient import Hypergradient
+from autolora.rank_search.rank_search import RankSearch
+from autolora.training import train
+from benchmarks.analysis.regression.comparison import LEVEL, CellCheck, check
+from benchmarks.analysis.resampling import SCORES, one_score
+from benchmarks.analysis.stats import summarise
+from benchmarks.core.settings import load_settings
+from benchmarks.core.spec import Prepared
+from benchmarks.run import cell as runner
+from benchmarks.run.launch import Request, Scope, launch
+from benchmarks.store.published import RESULTS
+from benchmarks.store.result import Result
+from benchmarks.store.store import Store
+from benchmarks.tasks.families import evaluation
+from tests.support.fakes import in_training_mode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TASK = "rte"
@@ -49,12 +49,12 @@ class Fault:
 
 
 def learning_rate(patch: pytest.MonkeyPatch) -> None:
-    right = training.Optimization.__init__
+    right = train.Optimization.__init__
 
     def wrong(self: Any, weights: Any, config: Any, steps: int, **options: Any) -> None:
         right(self, weights, replace(config, lr=10 * config.lr), steps, **options)
 
-    patch.setattr(training.Optimization, "__init__", wrong)
+    patch.setattr(train.Optimization, "__init__", wrong)
 
 
 def sign(patch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from autolora.problem import Outcome, Problem
-from benchmarks import workers
-from benchmarks.cli import main
-from benchmarks.store import Store
-from tests import fakes
-from tests.faults import CELLS, fate, misbehave
+from benchmarks.cli.main import main
+from benchmarks.run import workers
+from benchmarks.store.store import Store
+from tests.support import fakes
+from tests.support.faults import CELLS, fate, misbehave
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 BYTES, HANDLES = 20e6, 2

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.result import Result
-from benchmarks.store import Store
-from tests.processes import HANG_SECONDS, comes_true, is_gone
+from benchmarks.store.result import Result
+from benchmarks.store.store import Store
+from tests.support.paths import ROOT
+from tests.support.processes import HANG_SECONDS, comes_true, is_gone
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 METHODS = ("lora", "adalora", "autolora")
 OPTIONS = (
     "--tasks", "rte", "--methods", ",".join(METHODS), "--seeds", "1", "--max-steps", "12", "--batch-size", "7",

@@ -1,0 +1,117 @@
+"""LoRA whose rank-1 components are weighted by selection variables (Eq. 2), around a linear projection."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from autolora.adapters.projections import Projection
+from autolora.adapters.selection import Parameterisation
+
+Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
+"""x (..., n), the projection, V (k, n), U (m, k), s alpha (k,) -> y (..., m)."""
+
+
+def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
+    """Weight the components of each x, as Eq. 2 is written."""
+    update = F.linear(F.linear(x, down) * gate, up)
+    projected: Tensor = base(x)
+    return projected + update.to(projected.dtype)
+
+
+class SelectiveLoRA(nn.Module):
+    """`y = W x + s U diag(alpha) V x`, with U (m, k) = `lora_B`, V (k, n) = `lora_A`, alpha (k,) the selection.
+
+    As in LoRA, V starts random and U at zero, so that the model starts unchanged; the frozen W is not copied.
+    """
+
+    def __init__(
+        self,
+        base: nn.Linear,
+        max_rank: int,
+        lora_alpha: float,
+        selection: Parameterisation,
+        compute: Compute = by_components,
+    ) -> None:
+        """Wrap base.
+
+        Args:
+            base: the projection W, shape (m, n); its weights stay as they are.
+            max_rank: k, the number of rank-1 components, 1 <= k <= min(m, n).
+            lora_alpha: the scaling is s = lora_alpha / k.
+            selection: how selection variables come from their logits.
+            compute: how y is computed.
+
+        Raises:
+            ValueError: k is out of its range.
+        """
+        super().__init__()
+        largest = min(base.in_features, base.out_features)
+        if not 1 <= max_rank <= largest:
+            raise ValueError(f"max_rank must lie in 1..{largest}, the projection's own rank; got {max_rank}")
+        self.base = base
+        self.scaling = lora_alpha / max_rank
+        self.select = selection.select
+        self.compute = compute
+        weight = base.weight
+        self.lora_A = nn.Parameter(weight.new_empty(max_rank, base.in_features))
+        self.lora_B = nn.Parameter(weight.new_zeros(base.out_features, max_rank))
+        self.selection_logits = nn.Parameter(weight.new_full((max_rank,), selection.initial_logit(max_rank)))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+
+    @property
+    def selection(self) -> Tensor:
+        """The selection variables alpha, shape (k,)."""
+        return self.select(self.selection_logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (..., n) -> (..., m)."""
+        return self.compute(x, self.base, self.lora_A, self.lora_B, self.scaling * self.selection)
+
+
+def attach(
+    model: nn.Module,
+    projections: Sequence[Projection],
+    max_rank: int,
+    lora_alpha: float,
+    selection: Parameterisation,
+    *,
+    compute: Compute = by_components,
+) -> dict[str, SelectiveLoRA]:
+    """Put a SelectiveLoRA around each projection of model, in place; returns them by the projection's name."""
+    layers = {}
+    for projection in projections:
+        base = model.get_submodule(projection.name)
+        if not isinstance(base, nn.Linear):
+            raise TypeError(f"{projection.name} is a {type(base).__name__}; only nn.Linear can be adapted")
+        layers[projection.name] = SelectiveLoRA(base, max_rank, lora_alpha, selection, compute)
+        model.set_submodule(projection.name, layers[projection.name])
+    return layers
+
+
+def detach(model: nn.Module) -> None:
+    """Take every SelectiveLoRA out of model again, in place; its projections are then what they were."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, SelectiveLoRA):
+            model.set_submodule(name, module.base)
+
+
+def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
+    """Freeze model but for the modules whose last name is in head; returns the head's parameters."""
+    model.requires_grad_(False)
+    parameters = head_parameters(model, head)
+    for parameter in parameters:
+        parameter.requires_grad_()
+    return parameters
+
+
+def head_parameters(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
+    """Parameters of the modules whose last name is in head, each once."""
+    modules = [module for name, module in model.named_modules() if name.rpartition(".")[2] in head]
+    return list(dict.fromkeys(parameter for module in modules for parameter in module.parameters()))
+
+
+def count(parameters: Sequence[Tensor]) -> int:
+    """Numbers in all of them together."""
+    return sum(parameter.numel() for parameter in parameters)

@@ -1,0 +1,120 @@
+"""From selection variables to one rank per LoRA layer (section 4.4), and from ranks to PEFT."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from peft import LoraConfig
+from torch import Tensor
+
+from autolora.adapters.projections import Projection
+from autolora.adapters.selection import Parameterisation
+
+Scaling = Literal["by-rank", "constant"]
+
+_ROUNDING = 1e-6
+"""Relative slack of the threshold: k equal selection variables in float32 are 1/k but for their last bits."""
+
+
+def derive_ranks(selection: Mapping[str, Tensor], parameterisation: Parameterisation) -> dict[str, int]:
+    """Count the rank-1 components whose selection variable reaches the threshold, layer by layer.
+
+    Args:
+        selection: layer name -> selection variables, shape (k,), no unit; k is that layer's maximum rank.
+        parameterisation: has the threshold, 1/k for softmax.
+
+    Returns:
+        layer name -> rank in 0..k; rank 0 (possible with sigmoid only) means that the layer gets no update.
+
+    Raises:
+        ValueError: a layer's selection is not a non-empty vector, or holds a NaN.
+    """
+    ranks = {}
+    for layer, values in selection.items():
+        if values.ndim != 1 or not len(values) or values.isnan().any():
+            raise ValueError(f"selection[{layer!r}] must be a NaN-free vector, got {values}")
+        precise = values.detach().double()
+        threshold = parameterisation.threshold(precise)
+        ranks[layer] = int((precise >= threshold - _ROUNDING * threshold.abs()).sum())
+    return ranks
+
+
+@dataclass(frozen=True)
+class RankAllocation:
+    """One rank per adapted projection."""
+
+    projections: tuple[Projection, ...]
+    """In the model's order."""
+    ranks: tuple[int, ...]
+    """Rank of each projection, >= 0."""
+
+    def __post_init__(self) -> None:
+        if len(self.ranks) != len(self.projections):
+            raise ValueError(f"{len(self.projections)} projections need as many ranks; got {len(self.ranks)}")
+        if any(rank < 0 for rank in self.ranks):
+            raise ValueError(f"ranks must be 0 or more; got {self.ranks}")
+
+    @classmethod
+    def uniform(cls, projections: Sequence[Projection], rank: int) -> Self:
+        """The same rank everywhere: plain LoRA."""
+        return cls(tuple(projections), (rank,) * len(projections))
+
+    @classmethod
+    def of(cls, projections: Sequence[Projection], ranks: Mapping[str, int]) -> Self:
+        """Ranks by the projections' names."""
+        return cls(tuple(projections), tuple(ranks[projection.name] for projection in projections))
+
+    def by_name(self) -> dict[str, int]:
+        """Projection's name -> rank."""
+        return {projection.name: rank for projection, rank in zip(self.projections, self.ranks, strict=True)}
+
+    @property
+    def parameters(self) -> int:
+        """Weights of all LoRA updates together: the sum of r_l * (m_l + n_l)."""
+        pairs = zip(self.projections, self.ranks, strict=True)
+        return sum(projection.lora_parameters(rank) for projection, rank in pairs)
+
+    def to_lora_config(self, *, lora_alpha: float = 16, scaling: Scaling = "by-rank", **options: Any) -> LoraConfig:
+        """The PEFT configuration that trains exactly these ranks.
+
+        Args:
+            lora_alpha: numerator of LoRA's scaling.
+            scaling: "by-rank" scales layer l by lora_alpha / r_l, as the authors' code does, so that layers of
+                lower rank take larger steps; "constant" scales every layer by lora_alpha / mean rank.
+            options: further fields of `peft.LoraConfig`: task_type, modules_to_save, lora_dropout.
+
+        Raises:
+            ValueError: every rank is 0: nothing is left to train.
+        """
+        kept = {name: rank for name, rank in self.by_name().items() if rank > 0}
+        if not kept:
+            raise ValueError("every projection has rank 0: there is nothing left to adapt")
+        mean = sum(kept.values()) / len(kept)
+        keys = {name: exact_key(name) for name in kept}
+        alphas = {keys[name]: lora_alpha * rank / mean for name, rank in kept.items()} if scaling == "constant" else {}
+        return LoraConfig(
+            r=max(kept.values()),
+            lora_alpha=lora_alpha,
+            target_modules=list(kept),
+            rank_pattern={keys[name]: rank for name, rank in kept.items()},
+            alpha_pattern=alphas,
+            **options,
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write as JSON."""
+        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read what `save` wrote."""
+        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(tuple(Projection(**item) for item in saved["projections"]), tuple(saved["ranks"]))
+
+
+def exact_key(name: str) -> str:
+    """A module's key in PEFT's patterns, which are regular expressions: it must not match the end of another name."""
+    return f"^{re.escape(name)}"

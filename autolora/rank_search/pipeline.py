@@ -1,0 +1,55 @@
+"""AutoLoRA from end to end: search, ranks, retraining on D_tr and D_val together (section 4.5)."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import nn
+
+from autolora.adapters.adapt import adapt
+from autolora.adapters.ranks import RankAllocation, Scaling
+from autolora.problem import Problem
+from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.result import SearchResult
+from autolora.rank_search.search import search
+from autolora.training.train import TrainingConfig, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainConfig:
+    """How the update matrices are trained again once their ranks are known."""
+
+    lora_alpha: float = 16
+    """Numerator of LoRA's scaling."""
+    scaling: Scaling = "by-rank"
+    """"by-rank": lora_alpha / r_l in layer l, as the authors' code; "constant": lora_alpha / mean rank everywhere."""
+    dropout: float = 0.0
+    """Dropout on the input of the LoRA updates."""
+    bias: Literal["none", "all"] = "none"
+    """Whether all biases of the model are trained too, as the authors do on BioNLP2004."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig) -> tuple[nn.Module, float]:
+    """Train LoRA of the given ranks on the whole training set, from the pretrained weights.
+
+    Returns:
+        The PEFT model, and the wall-clock seconds of optimisation.
+    """
+    peft_config = allocation.to_lora_config(
+        lora_alpha=config.lora_alpha, scaling=config.scaling, lora_dropout=config.dropout, bias=config.bias
+    )
+    model = adapt(problem, peft_config)
+    return model, train(model, problem, config.training)
+
+
+def search_and_retrain(
+    problem: Problem, search_config: SearchConfig, retrain_config: RetrainConfig, *, probing: bool = False
+) -> tuple[nn.Module, SearchResult, dict[str, Any]]:
+    """The whole method; probing as in `search`.
+
+    Returns:
+        The PEFT model; the search's result; wall-clock seconds of "search" and "train".
+    """
+    found = search(problem, search_config, probing=probing)
+    model, seconds = retrain(problem, found.allocation, retrain_config)
+    return model, found, {"search": found.seconds, "train": seconds}

@@ -1,0 +1,256 @@
+"""One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from autolora.compute.runtime import Runtime
+from autolora.problem import Batch, TrainingLoss, model_loss
+from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.history import converged_at
+from autolora.rank_search.hypergradient import ENGINES, Bilevel, Hypergradient
+from autolora.rank_search.model import SearchModel
+from autolora.rank_search.probe import Probe, probe
+from autolora.rank_search.result import Recorder, SearchResult
+from autolora.training.checkpoint import TensorState
+from autolora.training.cuda_graphs import Pass, replayed
+from autolora.training.loop import Stateful
+from autolora.training.train import Optimization
+
+if TYPE_CHECKING:
+    from autolora.rank_search.betty import BettyEngine
+
+
+class RankSearch:
+    """A search in progress over one model, which it changes in place: take a fresh one for the training after it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: SearchConfig | None = None,
+        *,
+        steps: int,
+        loss: TrainingLoss = model_loss,
+        head: tuple[str, ...] = ("classifier", "score"),
+        targets: tuple[str, str] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        """Attach selection variables to model's query and value projections.
+
+        Args:
+            model: pretrained; moved to the runtime's device.
+            config: the paper's settings by default.
+            steps: how many there will be: the weights' learning rate falls to 0 over them.
+            loss: training loss of one batch, a scalar.
+            head: as in `Problem`.
+            targets: as in `Problem`.
+            runtime: device and precision.
+
+        Raises:
+            ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
+                shared projections, no head); several processes, and the engine is betty's; sharded, and it is exact.
+            ImportError: the engine is betty's, which is not installed.
+        """
+        self.config = config = config or SearchConfig()
+        if runtime and runtime.sharded and config.engine == "exact" and config.eta != 0:
+            raise ValueError(
+                "the engine 'exact' differentiates twice, and split weights are let go after once: say "
+                "search.engine = 'finite-difference'"
+            )
+        self.steps = steps
+        self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
+        self._optimization = Optimization(self.model.weights, config.training, steps)
+        self._selection_optimizer = AdamW(
+            self.model.logits,
+            lr=config.selection_lr,
+            betas=config.selection_betas,
+            weight_decay=0.0,
+            fused=torch.device(self.model.runtime.device).type == "cuda",
+        )
+        self._recorder = Recorder(self.model)
+        self._leftover = _Leftover()
+        self._betty = self._begin_betty() if config.engine == "betty" else None
+        weight = self.model.weights[0]
+        self._eta = torch.zeros((), dtype=weight.dtype, device=weight.device)
+        """Where a recorded pass reads the step's eta."""
+        self._replay = self._begin_replay()
+        self._train_gradient = self._gradient_by(self.model.weights)
+        self._train_slope = self._gradient_by(self.model.logits)
+
+    @property
+    def state(self) -> dict[str, Stateful]:
+        """All that changes from step to step, for checkpoints."""
+        return {
+            "optimization": self._optimization,
+            "logits": TensorState(self.model.logits),
+            "selection_optimizer": self._selection_optimizer,
+            "recorder": self._recorder,
+            "leftover": self._leftover,
+        }
+
+    @property
+    def converged(self) -> bool:
+        """Whether the configured rule says that nothing moves any more."""
+        rule = self.config.convergence
+        return rule is not None and converged_at(self._recorder.records, rule) is not None
+
+    def step(self, index: int, train_batch: Batch, valid_batch: Batch) -> Tensor:
+        """Do one iteration; returns the train loss.
+
+        Args:
+            index: steps done before this one.
+            train_batch: of D_tr, on the runtime's device; all of it, of which a team's members take their parts.
+            valid_batch: of D_val, likewise.
+
+        Raises:
+            NonFiniteLossError: a selection variable became NaN or infinite.
+        """
+        if self._betty:
+            found = None
+            train_loss, valid_loss = self._betty.step(train_batch, valid_batch)
+        else:
+            found = self._iterate(train_batch, valid_batch)
+            train_loss, valid_loss = found.train_loss, found.valid_loss
+        if (index + 1) % self.config.record_every == 0 or index + 1 == self.steps:
+            self._recorder.record(index + 1, train_loss, valid_loss, found)
+        return train_loss
+
+    def probe(self, train_batch: Batch, valid_batch: Batch) -> Probe | None:
+        """Hold the engine's second-order term against finite differences, at the model as it is; changes nothing.
+
+        Eta is the configured one, or the weights' peak learning rate. None where the search has no such term, or
+        betty's engine computes it.
+        """
+        config = self.config
+        if config.engine in ("betty", "first-order"):
+            return None
+        eta = config.training.lr if config.eta is None else config.eta
+        found = probe(ENGINES[config.engine], self._bilevel(train_batch, valid_batch), eta)
+        self.model.put_back()
+        return found
+
+    def result(self, seconds: float = 0.0, probed: Probe | None = None) -> SearchResult:
+        """What has been found so far."""
+        return self._recorder.result(self.config, seconds, probed)
+
+    def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
+        order = self.config.order
+        if order == "weights-first":
+            self._update_weights(self._train_gradient(train_batch))
+        found = self._hypergradient(train_batch, valid_batch)
+        selection_gradient = found.total
+        if self.config.mixed_gradients:
+            selection_gradient = _sum(selection_gradient, self._train_slope(train_batch))
+        if order == "simultaneous":
+            self._update_weights(found.train_gradient)
+        self._update_selection(selection_gradient)
+        if order == "selection-first":
+            self._update_weights(self._train_gradient(train_batch))
+        if self.config.mixed_gradients:
+            self._leftover.gradient = [gradient.clone() for gradient in found.valid_gradient]  # it outlives the step
+        return found
+
+    def _begin_betty(self) -> "BettyEngine":
+        from autolora.rank_search.betty import BettyEngine  # noqa: PLC0415  optional
+
+        if self.model.runtime.team.size > 1:
+            raise ValueError(
+                "the engine 'betty' takes one process; 'finite-difference' is what it computes, in several"
+            )
+        roll_back = self.config.order == "selection-first"
+        return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
+
+    def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
+        eta = self._optimization.lr if self.config.eta is None else self.config.eta
+        if self._replay:
+            self._eta.fill_(eta)
+            tensors = [tensor for tensor in self._replay(train_batch, valid_batch) if tensor is not None]
+            weights, layers = len(self.model.weights), len(self.model.logits)
+            found = Hypergradient.of_tensors(tensors, eta, weights=weights, layers=layers)
+        else:
+            found = ENGINES[self.config.engine](self._bilevel(train_batch, valid_batch), eta)
+        self.model.put_back()
+        return found
+
+    def _begin_replay(self) -> Pass | None:
+        """Batches -> the hypergradient's tensors, recorded; None where that is not asked for, or not possible.
+
+        Finite differences ask for random states, and an optimizer's look-ahead steps it for a try.
+        """
+        config, runtime = self.config, self.model.runtime
+        once = config.engine in ("exact", "first-order") and config.look_ahead == "gradient"
+        if not runtime.graphs or not once:
+            return None
+        eta = self._eta if config.eta is None else config.eta
+
+        model = self.model
+
+        def compute(train_batch: Batch, valid_batch: Batch) -> list[Tensor]:
+            return ENGINES[config.engine](_bilevel(model, config, train_batch, valid_batch), eta).tensors
+
+        return replayed(compute, model.model, runtime, parts=config.training.micro_batches)
+
+    def _gradient_by(self, tensors: Sequence[Tensor]) -> Callable[[Batch], list[Tensor]]:
+        """Batch of D_tr -> the gradient of its loss at the model's own weights by tensors, recorded where asked for."""
+        model, parts = self.model, self.config.training.micro_batches
+
+        def gradient(batch: Batch) -> list[Tensor]:
+            losses = (part(model.weights) for part in model.parts(batch, parts))
+            gradients = (torch.autograd.grad(loss, tensors, materialize_grads=True) for loss in losses)
+            return model.runtime.team.add_up(reduce(_sum, gradients))
+
+        compute = replayed(gradient, model.model, model.runtime, parts=parts)
+        return lambda batch: [tensor for tensor in compute(batch) if tensor is not None]
+
+    def _bilevel(self, train_batch: Batch, valid_batch: Batch) -> Bilevel:
+        problem = _bilevel(self.model, self.config, train_batch, valid_batch)
+        by_optimizer = self.config.look_ahead == "optimizer"
+        return replace(problem, advance=self._optimization.preview) if by_optimizer else problem
+
+    def _update_weights(self, gradient: Sequence[Tensor]) -> None:
+        if self._leftover.gradient:
+            gradient = _sum(gradient, self._leftover.gradient)
+        self._optimization.take(gradient)
+        self._optimization.step()
+        self._optimization.zero_grad()
+
+    def _update_selection(self, gradient: Sequence[Tensor]) -> None:
+        for logits, value in zip(self.model.logits, gradient, strict=True):
+            logits.grad = value
+        self._selection_optimizer.step()
+        self._selection_optimizer.zero_grad()
+
+
+def _bilevel(model: SearchModel, config: SearchConfig, train_batch: Batch, valid_batch: Batch) -> Bilevel:
+    """The bilevel problem on two batches, with the look-ahead of Eq. 4."""
+    number, team = config.training.micro_batches, model.runtime.team
+    return Bilevel(
+        train_loss=model.parts(train_batch, number),
+        valid_loss=model.parts(valid_batch, number),
+        recompute=number > 1 or team.size > 1 or model.forgetful,
+        add_up=team.add_up,
+        weights=model.weights,
+        logits=model.logits,
+    )
+
+
+def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    return [one + other for one, other in zip(tensors, others, strict=True)]
+
+
+class _Leftover:
+    """The validation gradient that the next update of the weights adds, where gradients are mixed."""
+
+    def __init__(self) -> None:
+        self.gradient: list[Tensor] = []
+
+    def state_dict(self) -> list[Tensor]:
+        return self.gradient
+
+    def load_state_dict(self, state: Sequence[Tensor]) -> None:
+        self.gradient = list(state)

@@ -1,0 +1,117 @@
+"""What a search found, and the keeping of its history."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from autolora.adapters.projections import Projection
+from autolora.adapters.ranks import RankAllocation
+from autolora.compute.runtime import NonFiniteLossError
+from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.history import Record
+from autolora.rank_search.hypergradient import Hypergradient
+from autolora.rank_search.model import SearchModel
+from autolora.rank_search.probe import Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a search found, and how it went."""
+
+    projections: tuple[Projection, ...]
+    selection: Mapping[str, Sequence[float]]
+    """Projection -> its k selection variables."""
+    ranks: Mapping[str, int]
+    """Projection -> rank (section 4.4)."""
+    history: Sequence[Mapping[str, Any]]
+    """A `Record` as a dict, every `record_every` steps."""
+    steps: int
+    """Steps done: fewer than planned where the search converged."""
+    seconds: float
+    """Wall-clock seconds of the search's steps."""
+    config: Mapping[str, Any]
+    """The SearchConfig as a dict."""
+    probe: Mapping[str, float] | None = None
+    """At the end, the engine's second-order term beside finite differences: a `Probe` as a dict."""
+
+    @property
+    def allocation(self) -> RankAllocation:
+        """The ranks, ready to become a `peft.LoraConfig`."""
+        return RankAllocation.of(self.projections, self.ranks)
+
+    def save(self, path: Path | str) -> None:
+        """Write as JSON."""
+        Path(path).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read what `save` wrote."""
+        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        saved["projections"] = tuple(Projection(**item) for item in saved["projections"])
+        return cls(**saved)
+
+
+class Recorder:
+    """Keeps a search's history; goes into checkpoints."""
+
+    def __init__(self, model: SearchModel) -> None:
+        self.records: list[dict[str, Any]] = []
+        self._model = model
+        self._before = model.selection()
+
+    def record(self, step: int, train_loss: Tensor, valid_loss: Tensor, found: Hypergradient | None = None) -> None:
+        """Keep where the search is after so many steps.
+
+        Raises:
+            NonFiniteLossError: a selection variable is NaN or infinite.
+        """
+        selection = self._model.selection()
+        _check_finite(selection, step)
+        changes = [float((values - self._before[name]).abs().max()) for name, values in selection.items()]
+        self._before = selection
+        record = Record(
+            step=step,
+            train_loss=float(train_loss),
+            valid_loss=float(valid_loss),
+            direct_norm=found.direct_norm if found else None,
+            second_order_norm=found.second_order_norm if found else None,
+            second_order_share=found.second_order_share if found else None,
+            spread={name: float(values.std(correction=0)) for name, values in selection.items()},
+            largest_change=max(changes),
+            ranks=self._model.ranks(selection),
+        )
+        self.records.append(asdict(record))
+
+    def result(self, config: SearchConfig, seconds: float, probed: Probe | None) -> SearchResult:
+        """The state of the search as a result."""
+        selection = self._model.selection()
+        return SearchResult(
+            projections=self._model.projections,
+            selection={name: values.tolist() for name, values in selection.items()},
+            ranks=self._model.ranks(selection),
+            history=self.records,
+            steps=self.records[-1]["step"] if self.records else 0,
+            seconds=seconds,
+            config=asdict(config),
+            probe=asdict(probed) if probed else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The records, and the selection at the last one."""
+        return {"records": self.records, "before": self._before}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.records[:] = state["records"]
+        self._before = dict(state["before"])
+
+
+def _check_finite(selection: Mapping[str, Tensor], step: int) -> None:
+    """Raises NonFiniteLossError: a selection variable is NaN or infinite; step and projection are named."""
+    for name, values in selection.items():
+        if not values.isfinite().all():
+            raise NonFiniteLossError(f"search: the selection variables of {name} are not finite at step {step}")

@@ -1,0 +1,56 @@
+"""All findings, and how they are printed."""
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from benchmarks.analysis.audit import scores, sizes
+from benchmarks.analysis.audit.finding import Finding
+from benchmarks.store.published import authors_ranks, published_statistics, published_table
+
+TITLES = {"wrong": "What contradicts itself", "open": "What stays open", "note": "What is good to know"}
+
+
+def audit() -> list[Finding]:
+    """What the paper's numbers say of each other; needs nothing but `results/paper/`."""
+    statistics = published_statistics()
+    glue, generation, labelling, ablations, cost = map(published_table, range(1, 6))
+    return [
+        *scores.averages(glue),
+        *scores.averages(ablations),
+        *scores.best_of(glue, statistics),
+        *scores.ablations_ahead(ablations),
+        *scores.margins(glue, statistics),
+        *scores.unattainable((glue, ablations), statistics),
+        *scores.below_loras_report(glue),
+        *scores.generation_claims(generation),
+        *scores.implied_recall(labelling),
+        *sizes.base_counts(glue, authors_ranks()),
+        *sizes.large_counts(),
+        *sizes.gpt2_layers(statistics, generation),
+        *sizes.cost_multiples(cost, statistics),
+        *sizes.data_counts(statistics),
+    ]
+
+
+def render_audit(findings: Sequence[Finding], form: str, width: int) -> str:
+    """As text, Markdown or JSON."""
+    if form == "json":
+        return json.dumps([asdict(finding) for finding in findings], indent=1)
+    blocks = []
+    for weight, title in TITLES.items():
+        chosen = [finding for finding in findings if finding.weight == weight]
+        heading = f"## {title}" if form == "markdown" else f"{title} ({len(chosen)})\n{'=' * (len(title) + 5)}"
+        blocks += [heading, *(_one(finding, form, width) for finding in chosen)]
+    return "\n\n".join(blocks)
+
+
+def _one(finding: Finding, form: str, width: int) -> str:
+    lines = (("printed", finding.printed), ("follows", finding.follows), ("how", finding.how))
+    if form == "markdown":
+        return "\n".join([f"**{finding.where}**", "", *(f"- {name}: {text}" for name, text in lines)])
+    wrapped = [
+        textwrap.fill(text, width, initial_indent=f"  {name:8}", subsequent_indent=" " * 10) for name, text in lines
+    ]
+    return "\n".join([finding.where, *wrapped])

@@ -1,0 +1,89 @@
+"""What was measured on one backbone, preset and protocol: scores, costs, speed, predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from benchmarks.analysis.resampling import Values, example_variance, resampled
+from benchmarks.analysis.stats import Summary, by_column, summarise
+from benchmarks.analysis.verdicts import Margin
+from benchmarks.store.cost_record import CostRun
+from benchmarks.store.published import PublishedTable
+from benchmarks.store.result import Result
+from benchmarks.store.speed_record import SpeedRun
+from benchmarks.store.store import Store
+
+DRAWS = 1000
+"""Of examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that claims are tested on."""
+
+    results: Sequence[Result]
+    """Of one preset, protocol, backbone and kind of data."""
+    store: Store
+    """Where their predictions are."""
+    costs: Sequence[CostRun]
+    """The oldest first."""
+    speeds: Sequence[SpeedRun]
+    """The oldest first."""
+    margin: Margin
+
+    @cached_property
+    def summaries(self) -> dict[tuple[str, str], Summary]:
+        """(task, method) -> summary."""
+        return summarise(self.results)
+
+    @property
+    def model(self) -> str:
+        """Last part of the backbone's name."""
+        return str(self.results[0].config["model"]).rpartition("/")[2]
+
+    @property
+    def model_title(self) -> str:
+        """The backbone's name in words."""
+        return self.results[0].model_title
+
+    def summaries_of(self, method: str) -> list[Summary]:
+        """One per task."""
+        return [summary for (_, name), summary in self.summaries.items() if name == method]
+
+    def pair(self, column: str, method: str, other: str, table: PublishedTable) -> tuple[Summary, Summary] | None:
+        """Two methods' summaries in a column of a table; None where one is missing."""
+        if table.table not in self._tables:
+            self._tables[table.table] = summarise(by_column(self.results, table))
+        first, second = (self._tables[table.table].get((column, name)) for name in (method, other))
+        return (first, second) if first and second else None
+
+    def example_variance(self, method: Summary, other: Summary) -> float:
+        """Of the two methods' difference, at their common seeds (`resampling.example_variance`)."""
+        seeds = common_seeds([method, other])
+        return example_variance(
+            *([self._resampled(side.results[side.seeds.index(seed)]) for seed in seeds] for side in (method, other))
+        )
+
+    def answers(self, result: Result) -> dict[str, Any]:
+        """What the result predicted on its headline split."""
+        return dict(self.store.answers(result)[result.split])
+
+    def _resampled(self, result: Result) -> Values:
+        """The result's score on draws of its examples, which are the same for all results of a task."""
+        if result.identity not in self._known:
+            self._known[result.identity] = resampled(result.metric, self.answers(result), DRAWS)
+        return self._known[result.identity]
+
+    @cached_property
+    def _tables(self) -> dict[int, dict[tuple[str, str], Summary]]:
+        return {}
+
+    @cached_property
+    def _known(self) -> dict[str, Values]:
+        return {}
+
+
+def common_seeds(summaries: Sequence[Summary]) -> list[int]:
+    """Seeds that all of them have, in order; none where there are no summaries."""
+    return sorted(set.intersection(*(set(summary.seeds) for summary in summaries))) if summaries else []

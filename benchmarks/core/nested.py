@@ -1,0 +1,131 @@
+"""Frozen dataclasses from nested tables of plain values, as TOML, JSON and the command line hold them, and back."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from benchmarks.core.registry import unknown_name
+from benchmarks.core.spec import InputError
+
+Instance = TypeVar("Instance")
+Table = Mapping[str, Any]
+
+
+def build(kind: type[Instance], values: Table, where: str) -> Instance:
+    """Make a dataclass from a table: nested dataclasses from nested tables, tuples from lists.
+
+    A nested table changes its field's default, it does not replace it.
+
+    Args:
+        kind: a dataclass.
+        values: field name -> plain value; fields left out take their defaults.
+        where: the table's dotted name, for messages.
+
+    Raises:
+        InputError: an unknown key (the nearest known ones are named), a missing one, or a value that is refused.
+    """
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise unknown_name(f"setting in {where}", key, known)
+    defaults = {name: _default(field) for name, field in known.items()}
+    if missing := [name for name, default in defaults.items() if default is MISSING and name not in values]:
+        raise InputError(f"{where}.{missing[0]} is missing")
+    nested = {name: plain(default) for name, default in defaults.items() if _is_instance(default)}
+    converted = {
+        key: _convert(hints[key], merge(nested, {key: value})[key], f"{where}.{key}") for key, value in values.items()
+    }
+    try:
+        return kind(**converted)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def plain(instance: Any) -> dict[str, Any]:
+    """A dataclass as JSON would give it back: dicts, lists, numbers, strings."""
+    return dict(json.loads(json.dumps(asdict(instance))))
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of a plain value, in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def merge(weaker: Table, stronger: Table) -> dict[str, Any]:
+    """Two tables as one; where both have a value, the stronger one's."""
+    merged = dict(weaker)
+    if "epochs" in stronger:  # a length in epochs replaces one in steps, which would win over it
+        merged.pop("steps", None)
+    for key, value in stronger.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def flat(table: Table, above: str = "") -> dict[str, Any]:
+    """Dotted name -> value, of a table and the tables in it."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return found
+
+
+def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
+    """A table for a dataclass that gives the same values to every nested dataclass of that field name."""
+    placed: dict[str, Any] = {}
+    for field, hint in get_type_hints(kind).items():
+        if isinstance(hint, type) and is_dataclass(hint):
+            placed[field] = dict(table) if field == name else spread(hint, name, table)
+    return {field: values for field, values in placed.items() if values}
+
+
+def shared(kind: type, table: Table) -> dict[str, Any]:
+    """What a table has for the fields of a dataclass, nested tables whole."""
+    return {name: table[name] for name in get_type_hints(kind) if name in table}
+
+
+def _default(field: "Field[Any]") -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _is_instance(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, parameters = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _convert_to_one_of(parameters, value, where)
+    if origin is Literal and value not in parameters:
+        raise unknown_name(f"value of {where}:", str(value), map(str, parameters))
+    if origin is tuple and isinstance(value, list | tuple):
+        kinds = parameters[:1] * len(value) if parameters[1:] == (...,) else parameters
+        if len(kinds) == len(value):
+            return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {key: _convert(parameters[1], item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, Mapping):
+        return build(hint, value, where)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is Any or type(value) is hint or origin is Literal or (origin is not tuple and _is_a(value, origin)):
+        return value
+    raise InputError(f"{where} takes {hint if origin else getattr(hint, '__name__', hint)}; got {value!r}")
+
+
+def _convert_to_one_of(kinds: Iterable[Any], value: Any, where: str) -> Any:
+    kinds = [kind for kind in kinds if kind is not NoneType or value is None]
+    for kind in kinds[:-1]:
+        with suppress(InputError):
+            return _convert(kind, value, where)
+    return _convert(kinds[-1], value, where)
+
+
+def _is_a(value: Any, origin: Any) -> bool:
+    return origin is not None and isinstance(value, origin)

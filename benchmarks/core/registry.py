@@ -1,0 +1,91 @@
+"""Tasks and methods, found by the names of their files; nothing is imported before it is asked for."""
+
+import pkgutil
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
+from types import ModuleType
+from typing import cast
+
+import baselines
+from benchmarks import methods, tasks
+from benchmarks.core.spec import InputError, Method, Task, Variant
+
+
+@cache
+def entry_points(group: str) -> EntryPoints:
+    """Entry points of all installed packages; found once, since that reads a file of every package (13 ms)."""
+    return metadata.entry_points(group=group)
+
+
+def task_names() -> list[str]:
+    """Names of all tasks: files in `benchmarks/tasks/`, and entry points "autolora_bench.tasks" of other packages."""
+    return sorted(_tasks())
+
+
+def method_names() -> list[str]:
+    """Names of all methods: files in `baselines/` and `benchmarks/methods/`, entry points "autolora_bench.methods"."""
+    return sorted(_methods())
+
+
+def task(name: str) -> Task:
+    """The task of that name. Raises InputError: there is none."""
+    return cast("Task", _find("task", name, _tasks()).load())
+
+
+def method(name: str) -> type[Method]:
+    """The method of that name: a frozen dataclass, whose fields are its settings. Raises InputError: there is none."""
+    found = _find("method", name, _methods()).load()
+    if isinstance(found, Variant):
+        return cast("type[Method]", type(canonical(name), (method(found.of),), {"title": found.title}))
+    return cast("type[Method]", found)
+
+
+def variant(name: str) -> Variant | None:
+    """What makes a method another one's variant; None where it stands for itself. Raises InputError: as `method`."""
+    found = _find("method", name, _methods()).load()
+    return found if isinstance(found, Variant) else None
+
+
+def needed(name: str) -> str | None:
+    """The method whose ranks a method starts from; None where it starts from nothing. Raises InputError: as above."""
+    return getattr(method(name), "needs", None)
+
+
+def canonical(name: str) -> str:
+    """A name as its file has it: "lora-grid" is lora_grid."""
+    return name.strip().replace("-", "_")
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """The error that answers an unknown name with the nearest known ones, or with all where none is near."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+def _tasks() -> dict[str, EntryPoint]:
+    return _entries((tasks,), "TASK", "autolora_bench.tasks")
+
+
+def _methods() -> dict[str, EntryPoint]:
+    return _entries((baselines, methods), "METHOD", "autolora_bench.methods")
+
+
+def _entries(packages: tuple[ModuleType, ...], attribute: str, group: str) -> dict[str, EntryPoint]:
+    own = {
+        module.name: EntryPoint(module.name, f"{package.__name__}.{module.name}:{attribute}", group)
+        for package in packages
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.ispkg
+    }
+    return {canonical(entry.name): entry for entry in entry_points(group=group)} | own
+
+
+def _find(kind: str, name: str, known: dict[str, EntryPoint]) -> EntryPoint:
+    if canonical(name) not in known:
+        raise unknown_name(kind, name, known)
+    return known[canonical(name)]

@@ -1,0 +1,82 @@
+"""Architectures without pretrained weights (`random:NAME`), for measurements of cost at sizes that cannot be reached."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
+
+from benchmarks.core.spec import InputError
+
+RANDOM = "random:"
+
+_ROBERTA: Mapping[str, Any] = MappingProxyType(
+    {
+        "model_type": "roberta",
+        "vocab_size": 50265,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+    }
+)
+_LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24}
+ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "roberta-base": _ROBERTA,
+        "roberta-large": {**_ROBERTA, **_LARGE},
+        "bert-base": {"model_type": "bert"},
+        "minilm": {
+            "model_type": "bert",
+            "hidden_size": 384,
+            "intermediate_size": 1536,
+            "num_attention_heads": 12,
+            "num_hidden_layers": 6,
+        },
+        "deberta-v3-base": {
+            "model_type": "deberta-v2",
+            "vocab_size": 128100,
+            "relative_attention": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_buckets": 256,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+        },
+        "gpt2-medium": {"model_type": "gpt2", "n_embd": 1024, "n_layer": 24, "n_head": 16},
+        "decoder": {
+            "model_type": "gpt2",
+            "vocab_size": 4096,
+            "n_positions": 512,
+            "n_embd": 256,
+            "n_layer": 4,
+            "n_head": 4,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        },
+    }
+)
+"""What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
+
+
+def architecture(name: str) -> Mapping[str, Any]:
+    """The fields of `random:NAME`'s config. Raises InputError: it is not known."""
+    fields = ARCHITECTURES.get(name.removeprefix(RANDOM))
+    if fields is None:
+        raise InputError(f"--model {name}: there is an architecture for {', '.join(ARCHITECTURES)} only")
+    return fields
+
+
+def tokenizer_of(name: str) -> str:
+    """Whose tokenizer a `random:` architecture has: words in its vocabulary's range, and an end of text for a decoder."""
+    return "decoder" if architecture(name)["model_type"] == "gpt2" else "minilm"
+
+
+def random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
+    """The architecture's, for the words of that tokenizer, which gives types of tokens only where there are some."""
+    fields = dict(architecture(name))
+    config = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    config.pad_token_id = tokenizer.pad_token_id  # RoBERTa counts positions from its padding token on
+    if getattr(config, "type_vocab_size", 0) < 2:
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+    return config

@@ -1,0 +1,102 @@
+"""Rows from the Hugging Face Hub, or from a local copy of the Hub's parquet files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
+from datasets.exceptions import DatasetsError
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
+
+from benchmarks.core.spec import InputError, Row, TaskData
+from benchmarks.data.sources.rows import Columns, task_data
+
+CONVERTED = "refs/convert/parquet"
+"""Branch with the Hub's own conversion of repositories that hold a script, which is not run."""
+REVISIONS: Mapping[str, str] = {"nyu-mll/glue": "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"}
+"""Repository -> the commit that is read, so that rows do not change under a result."""
+
+
+def read_hub(repository: str, configuration: str, columns: Columns, splits: Sequence[str]) -> TaskData:
+    """Read splits of one configuration ("cola") of a repository at its pinned revision.
+
+    Raises:
+        InputError: the Hub cannot be reached and has not been before, or holds something else than expected.
+    """
+    revision = REVISIONS[repository]
+    named = zip(splits, fetch(repository, configuration, splits, revision=revision), strict=True)
+    rows = {split: _rows(dataset, columns, f"{repository} {configuration} {split}") for split, dataset in named}
+    return task_data(rows, f"hub {repository}@{revision}")
+
+
+def fetch(repository: str, configuration: str, splits: Sequence[str], *, revision: str = CONVERTED) -> list[Dataset]:
+    """Splits of one configuration of a repository.
+
+    Raises:
+        InputError: the Hub cannot be reached and has not been before, or holds something else.
+    """
+    try:
+        return list(load_dataset(repository, configuration, revision=revision, split=list(splits)))
+    except (OSError, ValueError, DatasetsError, httpx.HTTPError) as error:
+        raise InputError(
+            f"{repository} ({configuration}) cannot be had from the Hub: {error}; "
+            "use --data DIR with a copy of the data set, or --data embedded"
+        ) from error
+
+
+def has_parquet(folder: Path) -> bool:
+    """Whether a folder holds the parquet files of a data set's train split."""
+    return bool(_shards(folder, "train"))
+
+
+def read_parquet(folder: Path, columns: Columns, splits: Sequence[str]) -> TaskData:
+    """Read splits from parquet files in the Hub's schema, named as there: "train-00000-of-00001.parquet".
+
+    Raises:
+        InputError: a file is missing, unreadable, or holds something else than expected.
+    """
+    rows = {split: _rows(read_shards(folder, split), columns, f"{folder / split}-*.parquet") for split in splits}
+    return task_data(rows, f"parquet {folder.name}")
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    return sorted(folder.glob(f"{split}-[0-9]*-of-[0-9]*.parquet"))
+
+
+def read_shards(folder: Path, split: str) -> Dataset:
+    """One split of a local copy. Raises InputError: a file is missing or unreadable."""
+    shards = _shards(folder, split)
+    due = int(shards[0].stem.rsplit("-", 1)[1]) if shards else 1
+    if len(shards) != due:
+        raise InputError(f"{folder} holds {len(shards)} of {due} files {split}-*-of-*.parquet; complete the copy")
+    parts = []
+    for path in shards:
+        try:
+            parts.append(Dataset(pq.read_table(path)))
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path} cannot be read as parquet: {error}") from error
+    return concatenate_datasets(parts)
+
+
+def _rows(dataset: Dataset, columns: Columns, where: str) -> list[Row]:
+    names = (*columns.text, "label")
+    missing = [name for name in names if name not in dataset.features]
+    if missing:
+        raise InputError(f"{where}: the columns {missing} are missing; there are {list(dataset.features)}")
+    _check_classes(dataset.features["label"], columns, where)
+    rows = []
+    for number, (*texts, label) in enumerate(zip(*(dataset[name][:] for name in names), strict=True)):
+        try:
+            rows.append(columns.row(texts, label))
+        except ValueError as error:
+            raise InputError(f"{where}, row {number}: {error}") from None
+    if not rows:
+        raise InputError(f"{where} holds no rows")
+    return rows
+
+
+def _check_classes(feature: Any, columns: Columns, where: str) -> None:
+    if isinstance(feature, ClassLabel) and tuple(feature.names) != columns.labels:
+        raise InputError(f"{where}: the label's classes must be {list(columns.labels)}; they are {feature.names}")

@@ -1,0 +1,91 @@
+"""MNLI in miniature: does the hypothesis follow? Quantifiers decide whether one may go to a wider or narrower noun."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.core.spec import Row
+from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
+from benchmarks.data.synthetic.language.vocabulary import KINDS, plural
+
+ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
+
+PATTERNS = {
+    ENTAILMENT: (
+        ("some {narrow}", "some {wide}"),
+        ("all {narrow}", "some {wide}"),
+        ("all {wide}", "all {narrow}"),
+        ("no {wide}", "no {narrow}"),
+    ),
+    NEUTRAL: (
+        ("some {wide}", "some {narrow}"),
+        ("some {wide}", "all {narrow}"),
+        ("all {narrow}", "all {wide}"),
+        ("no {narrow}", "no {wide}"),
+    ),
+    CONTRADICTION: (
+        ("some {narrow}", "no {wide}"),
+        ("all {wide}", "no {narrow}"),
+        ("no {narrow}", "all {wide}"),
+        ("no {wide}", "some {narrow}"),
+    ),
+}
+"""Label -> subjects of premise and hypothesis. Half of each label's hypotheses are narrower, half are wider."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """What a split's sentences speak about."""
+
+    kinds: Mapping[str, tuple[str, ...]]
+    """Hypernym -> its hyponyms."""
+    modifiers: tuple[str, ...]
+    """Adjectives that narrow a noun."""
+    circumstances: tuple[str, ...]
+    """Where or when something is so."""
+
+
+MATCHED = Domain(
+    kinds=KINDS,
+    modifiers=("big", "black", "brown", "new", "old", "red", "small", "white"),
+    circumstances=("here", "inside", "outside", "today", "now", "again"),
+)
+MISMATCHED = Domain(
+    kinds={
+        "athlete": ("boxer", "runner", "swimmer", "wrestler"),
+        "musician": ("drummer", "guitarist", "pianist", "singer"),
+        "relative": ("aunt", "brother", "cousin", "sister", "uncle"),
+    },
+    modifiers=("foreign", "german", "local", "rich", "tall", "young"),
+    circumstances=("abroad", "downtown", "nearby", "upstairs", "lately", "tonight"),
+)
+PREDICATES = (
+    "clean", "famous", "lost", "missing", "popular", "quiet", "rare", "ready", "safe", "strange", "ugly", "useful",
+    "welcome", "wet",
+)  # fmt: skip
+
+
+def generate() -> dict[str, list[Row]]:
+    """Splits of `premise`, `hypothesis`, `label` (0 entailment, 1 neutral, 2 contradiction), a third of each.
+
+    The rows of `validation_mismatched` have other nouns, modifiers and circumstances than those of `train`.
+    """
+    draws = {
+        "train": partial(_draw, MATCHED),
+        "validation_matched": partial(_draw, MATCHED),
+        "validation_mismatched": partial(_draw, MISMATCHED),
+    }
+    return draw_splits("mnli", draws, shares={ENTAILMENT: 0.34, NEUTRAL: 0.33, CONTRADICTION: 0.33})
+
+
+def _draw(domain: Domain, dice: Dice, label: int) -> Row:
+    wide = dice.pick(tuple(domain.kinds))
+    narrow = dice.pick(domain.kinds[wide])
+    if dice.chance(0.5):  # narrowed by a modifier instead of a hyponym
+        wide, narrow = narrow, f"{dice.pick(domain.modifiers)} {narrow}"
+    predicate = f"are {dice.pick(PREDICATES)} {dice.pick(domain.circumstances)} ."
+    premise, hypothesis = (
+        f"{subject.format(wide=plural(wide), narrow=plural(narrow))} {predicate}"
+        for subject in dice.pick(PATTERNS[label])
+    )
+    return {"premise": premise, "hypothesis": hypothesis, "label": label}

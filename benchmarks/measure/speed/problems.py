@@ -1,0 +1,36 @@
+"""Problems with the lengths of real data: cost does not depend on what the tokens are."""
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autolora.compute.runtime import Runtime
+from autolora.problem import Example, Problem
+from benchmarks.data.models.backbones import Backbone
+from benchmarks.tasks.families.classification import pad
+
+LENGTHS: Mapping[str, Mapping[str, Any]] = json.loads(
+    Path(__file__).with_name("lengths.json").read_text(encoding="utf-8")
+)
+"""Task -> "examples" of its training set, and the percentiles of their "lengths" in MiniLM's tokens."""
+
+
+def problem_of_lengths(task: str, backbone: Backbone, runtime: Runtime, *, examples: int) -> Problem:
+    """Random tokens and labels, as long as the task's training examples are."""
+    rng = random.Random(f"{task}/speed")
+    lengths: list[int] = rng.choices(LENGTHS[task]["lengths"], k=examples)
+    drawn: list[Example] = [
+        {"input_ids": [rng.randrange(1000, 10_000) for _ in range(length)], "labels": rng.randrange(2)}
+        for length in lengths
+    ]
+    return Problem(
+        build_model=backbone.builder(num_labels=2, seed=0),
+        train=drawn,
+        collate=lambda batch: pad(backbone.tokenizer, batch),
+        head=backbone.head,
+        strata=[example["labels"] for example in drawn],
+        score=lambda *_: 0.0,
+        runtime=runtime,
+    )

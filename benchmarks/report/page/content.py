@@ -1,0 +1,226 @@
+"""What the page shows: everything that result files say, in the order in which a reader wants it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from benchmarks.analysis.audit.finding import Finding
+from benchmarks.analysis.audit.run import audit
+from benchmarks.analysis.claims.claim import Claims, read_claims
+from benchmarks.analysis.claims.evidence import Evidence
+from benchmarks.analysis.claims.run import ExaminedClaims, examine_claims
+from benchmarks.analysis.stats import by_column, groups, summarise
+from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Verdict
+from benchmarks.report.cell_report import cell_report
+from benchmarks.report.cost_report import CostReport, cost_grids, cost_report
+from benchmarks.report.page.figures import Drawings, Picture, begun, drawings
+from benchmarks.report.protocol_report import protocol_grid, protocol_rows
+from benchmarks.report.rank_report import RankReport, rank_grids, rank_report
+from benchmarks.report.speed_report import speed_grids
+from benchmarks.report.tables import score_table
+from benchmarks.report.tables.grid import Grid
+from benchmarks.report.tables.score_table import ScoreTable
+from benchmarks.report.verdict_report import judge, verdict_grid
+from benchmarks.store.comparability import incomparable
+from benchmarks.store.cost_record import cost_runs, cost_runs_like
+from benchmarks.store.published import PublishedTable, published_figure, published_table, score_tables
+from benchmarks.store.result import Result
+from benchmarks.store.speed_record import speed_runs, speed_runs_like
+from benchmarks.store.store import Store, stores_in
+
+RANK = {verdict: place for place, verdict in enumerate(VERDICTS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The results of one backbone, preset, protocol and kind of data."""
+
+    results: Sequence[Result]
+    store: Store
+
+    @cached_property
+    def ranks(self) -> RankReport:
+        """What its searches say."""
+        return rank_report(self.results)
+
+    @cached_property
+    def costs(self) -> list[CostReport]:
+        """What the newest cost run of its preset and backbone says; empty where there is none."""
+        runs = cost_runs_like(self.store.folder, self.results[0])
+        return [cost_report(run, published_table(5)) for run in runs[-1:]]
+
+    @property
+    def drawings(self) -> Drawings:
+        """All that there is to draw of it."""
+        return drawings(self.results, self.ranks, self.costs, _tables(self.results, published_figure(2)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """All that was measured with one backbone, preset, protocol and kind of data."""
+
+    name: str
+    """Of its place in the page."""
+    title: str
+    tables: Sequence[ScoreTable]
+    grids: Sequence[Grid]
+    """Costs and ranks."""
+    verdicts: Grid
+    claims: ExaminedClaims
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All of it."""
+
+    verdicts: Mapping[Verdict, int]
+    """Published numbers, by the best that any of the results says of them."""
+    results: int
+    sections: Sequence[Section]
+    pictures: Mapping[str, Sequence[Picture]]
+    """Section's name -> its pictures."""
+    costs: Sequence[Grid]
+    """Of backbones that no section is about."""
+    speed: Sequence[Grid]
+    protocols: Grid
+    audit: Sequence[Finding]
+    environments: Grid
+    cells: Mapping[str, Sequence[Mapping[str, Any]]]
+    """SECTION/METHOD/COLUMN -> what unfolds: one report per seed."""
+    settings: Mapping[str, Mapping[str, str]]
+    """Configuration -> its settings, which all seeds share."""
+
+
+def page_content(folder: Path) -> Page:
+    """Everything from a folder of results, or of one store per preset: real data first, then what has most results.
+
+    Raises:
+        InputError: it holds neither.
+    """
+    claims = read_claims()
+    published = [published_table(number) for number in score_tables()]
+    parts = sorted(
+        (Part(results=group, store=store) for store in stores_in(folder) for group in groups(store.results())),
+        key=lambda part: (part.results[0].data_source.startswith("embedded"), -len(part.results)),
+    )
+    named = {f"s{place}": part for place, part in enumerate(parts)}
+    judged = [judge(part.results, published, claims.margin).cells for part in parts]
+    results = [result for part in parts for result in part.results]
+    with begun([part.drawings for part in parts]) as drawn:  # what takes longest; all else goes on beside it
+        sections = [_section(name, part, published, claims) for name, part in named.items()]
+        pictures = dict(zip(named, drawn(), strict=True))
+    return Page(
+        verdicts=_best(judged),
+        results=len(results),
+        sections=sections,
+        pictures=pictures,
+        costs=_costs_alone(folder, parts),
+        speed=speed_grids(speed_runs(folder)),
+        protocols=_protocols(parts),
+        audit=audit(),
+        environments=_environments(results),
+        cells=dict(chain.from_iterable(_cells(name, part, published) for name, part in named.items())),
+        settings={
+            result.configuration: cell_report(result, Path()).settings
+            for result in sorted(results, key=lambda result: -result.seed)
+        },
+    )
+
+
+def _section(name: str, part: Part, published: Sequence[PublishedTable], claims: Claims) -> Section:
+    newest = max(part.results, key=lambda result: result.finished)
+    folder = part.store.folder
+    evidence = Evidence(
+        results=part.results,
+        store=part.store,
+        costs=cost_runs_like(folder, newest),
+        speeds=speed_runs_like(folder, newest),
+        margin=claims.margin,
+    )
+    grids = [*chain.from_iterable(map(cost_grids, part.costs)), *(rank_grids(part.ranks) if part.ranks.tasks else [])]
+    return Section(
+        name=name,
+        title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
+        f"data {newest.data_source.split()[0]}",
+        tables=[table for each in (*published, published_figure(2)) for table in _tables(part.results, each)],
+        grids=[grid for grid in grids if grid.rows],
+        verdicts=verdict_grid(judge(part.results, published, claims.margin), claims.margin),
+        claims=examine_claims(claims, evidence),
+    )
+
+
+def _costs_alone(folder: Path, parts: Sequence[Part]) -> list[Grid]:
+    """Of all cost runs that are none of the parts'."""
+    shown = [run for part in parts for run in cost_runs_like(part.store.folder, part.results[0])]
+    runs = [run for place in (folder, *sorted(folder.glob("*"))) for run in cost_runs(place) if run not in shown]
+    return [grid for run in runs for grid in cost_grids(cost_report(run, published_table(5))) if grid.rows]
+
+
+def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:
+    """One of the paper's tables, where two of its methods were run; its figure of scores on that backbone only."""
+    mine = [result for result in group if result.task in published.tasks and result.method in published.shown]
+    if len({result.method for result in mine}) < 2:
+        return []
+    own_model = published.kind == "Table" or not incomparable(mine, published)
+    return score_table.score_tables(mine, published) if own_model else []
+
+
+def _cells(name: str, part: Part, published: Sequence[PublishedTable]) -> list[tuple[str, list[dict[str, Any]]]]:
+    cells = {}
+    for table in published:
+        for (column, method), summary in summarise(by_column(part.results, table)).items():
+            cells[f"{name}/{method}/{column}"] = [_unfolded(result, part.store) for result in summary.results]
+    return list(cells.items())
+
+
+def _unfolded(result: Result, store: Store) -> dict[str, Any]:
+    report = cell_report(result, store.folder_of(result).path)
+    return {
+        "seed": result.seed,
+        "score": result.score,
+        "metrics": report.metrics,
+        "curve": {epoch: scores.get(result.metric) for epoch, scores in report.curve.items()},
+        "ranks": report.ranks,
+        "seconds": report.seconds,
+        "facts": report.facts,
+        "configuration": result.configuration,
+        "repeat": report.repeat,
+    }
+
+
+def _best(judged: Sequence[Sequence[CellVerdict]]) -> dict[Verdict, int]:
+    """Every published number counts once, by the most that is known of it."""
+    if not judged:
+        return dict.fromkeys(VERDICTS, 0)
+    best = Counter(min((cell.verdict for cell in cells), key=RANK.__getitem__) for cells in zip(*judged, strict=True))
+    return {verdict: best[verdict] for verdict in VERDICTS}
+
+
+def _protocols(parts: Sequence[Part]) -> Grid:
+    by_store: dict[Path, list[Result]] = {}
+    for part in parts:
+        by_store.setdefault(part.store.folder, []).extend(part.results)
+    rows = [row for folder, results in by_store.items() for row in protocol_rows(results, Store(folder=folder).answers)]
+    return protocol_grid(rows)
+
+
+def _environments(results: Sequence[Result]) -> Grid:
+    counts = Counter(
+        (
+            where.device_name,
+            str(where.threads),
+            where.precision,
+            where.packages["torch"],
+            where.packages.get("transformers", "-"),
+            where.packages.get("peft", "-"),
+            where.python,
+            (where.commit or "unknown")[:12] + ("" if where.clean else " (changed)"),
+        )
+        for where in (result.environment for result in results)
+    )
+    headers = ("Device", "Threads", "Precision", "torch", "transformers", "peft", "Python", "Commit", "Results")
+    return Grid(headers=headers, rows=[(*where, str(count)) for where, count in counts.items()])

@@ -1,0 +1,97 @@
+"""A table of scores in the paper's layout: every measured number with the published one below it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from benchmarks.report.tables.grid import Grid, write
+from benchmarks.report.tables.score_table import ScoreCell, ScoreRow, ScoreTable
+
+Column = list[str]
+"""A heading and one text per row."""
+
+
+def render(tables: Sequence[ScoreTable], form: str, width: int) -> str:
+    """Write tables in one of `grid.FORMATS`; CSV has one line per number, for a spreadsheet."""
+    if form == "json":
+        return json.dumps([_plain(table) for table in tables], indent=1, ensure_ascii=False)
+    return write(map(_tidy if form == "csv" else score_grid, tables), form, width)
+
+
+def score_grid(table: ScoreTable) -> Grid:
+    """Methods x tasks."""
+    headers, *rows = zip(*_columns(table), strict=True)
+    return Grid(title=table.title, headers=headers, rows=rows, notes=table.remarks)
+
+
+def score_text(cell: ScoreCell, decimals: int = 1) -> str:
+    """What was measured, with its spread and the number of seeds."""
+    spread = f" ± {cell.sd:.{decimals}f} (n={len(cell.seeds)})" if cell.sd is not None else ""
+    return "failed" if cell.measured is None else f"{cell.measured:.{decimals}f}{cell.mark}{spread}"
+
+
+def published_text(cell: ScoreCell, decimals: int = 1) -> str:
+    """What is published, and how far the measured number is from it; empty where nothing is."""
+    if cell.published is None:
+        return ""
+    difference = "" if cell.difference is None else f" (Δ {cell.difference:+.{decimals}f})"
+    return f"paper {cell.published:.{decimals}f}{difference}"
+
+
+def _columns(table: ScoreTable) -> list[Column]:
+    columns = [
+        ["Method", *(row.title for row in table.rows)],
+        ["Params", *(parameters_text(row) for row in table.rows)],
+        *(
+            [title, *(_score(row.cells.get(task), table.decimals.get(task, 1)) for row in table.rows)]
+            for task, title in table.columns.items()
+        ),
+    ]
+    if any(row.average for row in table.rows):
+        columns.append(["Avg.", *(_score(row.average) for row in table.rows)])
+    return columns
+
+
+def _tidy(table: ScoreTable) -> Grid:
+    headers = ("table", "method", "task", "mean", "sd", "seeds", "published", "difference")
+    rows = [
+        (
+            table.title,
+            row.title,
+            table.columns[task],
+            *map(_number, (cell.measured, cell.sd)),
+            " ".join(map(str, cell.seeds)),
+            *map(_number, (cell.published, cell.difference)),
+        )
+        for row in table.rows
+        for task, cell in row.cells.items()
+    ]
+    return Grid(headers=headers, rows=rows)
+
+
+def _score(cell: ScoreCell | None, decimals: int = 1) -> str:
+    if cell is None:
+        return "-"
+    return "\n".join(part for part in (score_text(cell, decimals), published_text(cell, decimals)) if part)
+
+
+def parameters_text(row: ScoreRow) -> str:
+    """Trainable parameters, measured and published."""
+    measured = "-" if row.parameters is None else _millions(row.parameters)
+    return measured if row.published_parameters is None else f"{measured}\npaper {row.published_parameters / 1e6:.1f}M"
+
+
+def _millions(parameters: float) -> str:
+    return f"{parameters / 1e6:.{1 if parameters >= 1e6 else 3}f}M"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _plain(table: ScoreTable) -> dict[str, object]:
+    plain = asdict(table)
+    for row, values in zip(table.rows, plain["rows"], strict=True):
+        for task, cell in row.cells.items():
+            values["cells"][task]["difference"] = cell.difference
+    return plain

@@ -1,0 +1,234 @@
+"""A cell set up: its task, data, backbone and method, and the problem that the method is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import inf, isfinite
+from typing import Any
+
+import transformers
+from torch import nn
+
+from autolora.compute.clocks import Clocks
+from autolora.compute.runtime import Progress, Runtime
+from autolora.problem import Example, Problem, ignore
+from benchmarks.core import registry
+from benchmarks.core.nested import Table, build, flat, merge, spread
+from benchmarks.core.spec import InputError, Method, Prediction, Prepared, Task, TaskData
+from benchmarks.data.models.backbones import Backbone
+from benchmarks.run.cache import Materials
+from benchmarks.run.plan import Cell
+from benchmarks.run.procedure import HELD_OUT, EpochChoice, apply_procedure
+from benchmarks.store.result import Scores
+from benchmarks.store.store import CellFolder, Store
+
+OUT_OF_MEMORY = "Memory ran out: batches were computed in twice as many parts, with other rounding and dropout masks."
+
+REPEATED = 16
+"""Examples that are evaluated twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One cell, set up."""
+
+    cell: Cell
+    task: Task
+    method: Method
+    data: TaskData
+    backbone: Backbone
+    prepared: Prepared
+    problem: Problem
+    choice: EpochChoice | None
+    notes: Sequence[str]
+    """What a reader of the result must know."""
+
+    @classmethod
+    def set_up(
+        cls,
+        cell: Cell,
+        materials: Materials,
+        store: Store,
+        *,
+        clocks: Clocks,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        halved: bool = False,
+    ) -> "Bench":
+        """Open what the cell needs. The problem that the method gets holds no evaluation data.
+
+        Args:
+            cell: what is run.
+            materials: what cells share.
+            store: where results and checkpoints are.
+            clocks: told what takes how long.
+            progress: told of every step.
+            stop: answers True where the cell shall write a checkpoint and end.
+            halved: compute every batch in twice as many parts: the same gradients with half of the memory.
+        """
+        config = cell.config
+        kind = registry.method(cell.method)
+        own = _in_smaller_parts(kind, config["method"]) if halved else config["method"]
+        folder = cell.folder(store)
+        task = registry.task(cell.task)
+        data = materials.data(cell.task, config["data"], config["partial"])
+        backbone = materials.backbone(config["model"])
+        prepared = materials.prepared(
+            cell.task, config["data"], config["partial"], config["model"], config["max_length"]
+        )
+        prepared = apply_procedure(prepared, config)
+        transformers.set_seed(cell.seed)
+        try:
+            runtime = Runtime(
+                device=config["device"],
+                precision=config["precision"],
+                sharded=config["sharded"],
+                graphs=config["graphs"],
+                onednn=config["onednn"],
+                checkpoints=folder.checkpoints,
+                checkpoint_seconds=config["checkpoint_seconds"],
+                clocks=clocks,
+                progress=progress,
+                stop=stop,
+            )
+        except ValueError as error:
+            raise InputError(f"run: {error}") from error
+        split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
+        choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
+        observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
+        problem = Problem(
+            build_model=_timed(_builder(backbone, task, cell), clocks),
+            train=prepared.train,
+            collate=prepared.collate,
+            head=backbone.new_modules(task.head),
+            targets=tuple(config["targets"]) if config["targets"] else None,
+            strata=prepared.strata,
+            groups=prepared.groups if config["split_by"] == "input" else None,
+            seed=cell.seed,
+            ranks=needed_ranks(cell, store),
+            observe=observe,
+            score=partial(_score_of_examples, task, prepared, runtime),
+            runtime=runtime,
+        )
+        return cls(
+            cell=cell,
+            task=task,
+            method=build(kind, own, f"methods.{cell.method}"),
+            data=data,
+            backbone=backbone,
+            prepared=prepared,
+            problem=problem,
+            choice=choice,
+            notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
+        )
+
+    def predict(self, model: nn.Module) -> dict[str, Prediction]:
+        """Evaluation split -> what the model says, the chosen epoch's where one is chosen."""
+        if self.choice:
+            return self.choice.predictions()
+        return predict(self.task, model, self.prepared, self.problem.runtime)
+
+    def repeats(self, model: nn.Module) -> bool:
+        """Whether the model says the same twice, to the bit: nothing random is left on in evaluation."""
+        examples = next(iter(self.prepared.evaluation.values()))[:REPEATED]
+        first, again = (self.task.predict(model, examples, self.prepared, self.problem.runtime) for _ in range(2))
+        return first == again
+
+    def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
+        """Evaluation split -> metrics."""
+        return score(self.task, predictions)
+
+    def description(self) -> dict[str, Any]:
+        """The fields of a result that were settled before the training."""
+        cell = self.cell
+        return {
+            "task": cell.task,
+            "method": cell.method,
+            "seed": cell.seed,
+            "preset": cell.preset,
+            "protocol": cell.protocol,
+            "task_title": self.task.title,
+            "method_title": self.method.title,
+            "metric": self.task.metric,
+            "split": next(iter(self.prepared.evaluation)),
+            "config": cell.config,
+            "identity": cell.identity,
+            "configuration": cell.configuration,
+            "versions": cell.versions,
+            "model_title": self.backbone.title,
+            "model_parameters": self.backbone.parameters,
+            "data_source": self.data.source,
+            "partial": self.data.partial,
+            "rows": {split: len(rows) for split, rows in self.data.splits.items()},
+            "environment": cell.environment,
+        }
+
+
+def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:
+    """The ranks that the cell starts from; None where it starts from none, or the cell that has them failed."""
+    result = cell.needs.folder(store).result() if cell.needs else None
+    return result.ranks if result and result.status == "done" else None
+
+
+def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) -> dict[str, Prediction]:
+    """Run the model over all evaluation splits."""
+    return {split: task.predict(model, examples, prepared, runtime) for split, examples in prepared.evaluation.items()}
+
+
+def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
+    """All metrics; None where one is not defined for these predictions."""
+    return {
+        split: {name: value if isfinite(value) else None for name, value in task.score(prediction).items()}
+        for split, prediction in predictions.items()
+    }
+
+
+def _builder(backbone: Backbone, task: Task, cell: Cell) -> Callable[[], nn.Module]:
+    return backbone.builder(
+        task.num_labels,
+        cell.seed,
+        cell.config["dropout"],
+        task.head,
+        label_smoothing=cell.config["label_smoothing"],
+        checkpointing=cell.config["gradient_checkpointing"],
+    )
+
+
+def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        with clocks.measure("load"):
+            return build_model()
+
+    return build
+
+
+def _score_of_examples(
+    task: Task, prepared: Prepared, runtime: Runtime, model: nn.Module, examples: Sequence[Example]
+) -> float:
+    """The headline metric; where it is not defined, nothing is worse."""
+    value = task.score(task.predict(model, examples, prepared, runtime))[task.metric]
+    return value if isfinite(value) else -inf
+
+
+def _observer(
+    task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime, choice: EpochChoice | None
+) -> Callable[[nn.Module, int], None]:
+    """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
+
+    def observe(model: nn.Module, epoch: int) -> None:
+        with runtime.clocks.measure("evaluate"):
+            predictions = predict(task, model, prepared, runtime)
+            if not runtime.team.leads:
+                return
+            curve = folder.curve() | {epoch: score(task, predictions)}
+            if choice:
+                choice.consider(epoch, predictions, curve)
+            folder.write_curve(curve)
+
+    return observe
+
+
+def _in_smaller_parts(kind: type, settings: Table) -> Table:
+    """A method's settings with twice as many parts of a batch, wherever it trains."""
+    parts = {int(value) for name, value in flat(settings).items() if name.endswith("training.micro_batches")}
+    return merge(settings, spread(kind, "training", {"micro_batches": 2 * max(parts, default=1)}))

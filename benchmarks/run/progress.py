@@ -1,0 +1,147 @@
+"""How far a run is: a live view in a terminal, now and then a line elsewhere, failures alone where quiet is asked."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TextIO
+
+import torch
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from autolora.compute.runtime import Progress
+from benchmarks.core.untrusted import printable
+from benchmarks.run.plan import PlannedCell
+from benchmarks.store.result import Result
+
+LINE_SECONDS = 60.0
+"""At most this often a cell tells its step where there is no terminal."""
+BAR_WIDTH = 40
+
+
+class RunProgress:
+    """Shown on stderr, in units of the plan's estimated seconds."""
+
+    def __init__(self, plan: Sequence[PlannedCell], stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
+        self._console = console
+        self._quiet = quiet
+        self._total = sum(planned.seconds for planned in plan if not planned.done) or 1.0
+        self._counts = {"done": sum(planned.done for planned in plan), "failed": 0}
+        self._cells = len(plan)
+        self._last = ""
+        self._started = self._told = time.monotonic()
+        self._finished = 0.0
+        self._running: dict[str, _RunningCell] = {}
+        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4)
+        if console.is_terminal and not quiet:
+            self._live.start()
+
+    def begin(self, planned: PlannedCell) -> None:
+        """A cell begins."""
+        self._running[planned.cell.identity] = _RunningCell(name=planned.cell.name, seconds=planned.seconds)
+
+    def step(self, planned: PlannedCell, progress: Progress) -> None:
+        """A step is done in a cell that runs."""
+        running = self._running[planned.cell.identity]
+        running.step(progress)
+        if not self._live.is_started and time.monotonic() - self._told >= LINE_SECONDS:
+            self._line(f"{running.name}, {running.where}")
+
+    def end(self, planned: PlannedCell, result: Result) -> None:
+        """A cell that ran is finished or failed."""
+        del self._running[planned.cell.identity]
+        self._finished += planned.seconds
+        failed = result.status == "failed"
+        self._counts["failed" if failed else "done"] += 1
+        if failed:
+            text = f"FAILED: {printable(result.reason or '')}"
+        else:
+            text = f"{result.metric} {'undefined' if result.score is None else f'{result.score:.1f}'}"
+        self._last = f"{planned.cell.name}: {text}, {result.seconds['total']:.0f} s"
+        if failed or not self._live.is_started:
+            self._line(self._last, weighty=failed)
+
+    def drop(self, planned: PlannedCell) -> None:
+        """A cell that ran has ended without a result."""
+        del self._running[planned.cell.identity]
+
+    def close(self) -> None:
+        """Leave the terminal with the last view."""
+        self._live.stop()
+
+    @property
+    def _done(self) -> float:
+        """Of the estimated seconds."""
+        return self._finished + sum(cell.done for cell in self._running.values())
+
+    @property
+    def _left(self) -> timedelta:
+        """The mean rate over the whole run mends the estimates as they come true."""
+        seconds = (time.monotonic() - self._started) * (self._total - self._done) / max(self._done, 1e-9)
+        return timedelta(seconds=round(seconds))
+
+    def _line(self, text: str, *, weighty: bool = False) -> None:
+        self._told = time.monotonic()
+        if weighty or not self._quiet:
+            self._console.print(f"[{100 * self._done / self._total:3.0f}%, {self._left} left] {text}")
+
+    def _view(self) -> RenderableType:
+        share = self._done / self._total
+        elapsed = timedelta(seconds=round(time.monotonic() - self._started))
+        left = f", {self._left} left" if self._done else ""
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            f"{100 * share:3.0f}%", ProgressBar(completed=100 * share, width=BAR_WIDTH), f"{elapsed} done{left}"
+        )
+        counts = {
+            **self._counts,
+            "running": len(self._running),
+            "to do": self._cells - sum(self._counts.values()) - len(self._running),
+        }
+        words = [f"{count} {name}" for name, count in counts.items() if count or name == "done"]
+        cells = Table.grid(padding=(0, 2))
+        for running in self._running.values():
+            cells.add_row(" ", running.name, running.where)
+        last = [Text(f"last: {self._last}", overflow="ellipsis", no_wrap=True)] if self._last else []
+        return Group(head, Text(" · ".join([*words, *_gpu_memory()])), cells, *last)
+
+
+@dataclass(kw_only=True)
+class _RunningCell:
+    """How much of a cell is done: training comes last, any stage before it takes half of what is left."""
+
+    name: str
+    seconds: float
+    """Estimated."""
+    where: str = "starting"
+    _stage: str = ""
+    _start: float = 0.0
+    _reached: float = 0.0
+
+    @property
+    def done(self) -> float:
+        """Of its estimated seconds."""
+        return self._reached * self.seconds
+
+    def step(self, progress: Progress) -> None:
+        """A step is done."""
+        if progress.stage != self._stage:
+            self._stage, self._start = progress.stage, self._reached
+        width = (1 - self._start) * (1.0 if progress.stage == "train" else 0.5)
+        self._reached = self._start + width * progress.step / progress.steps
+        loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
+        self.where = f"{progress.stage} step {progress.step}/{progress.steps}{loss}"
+
+
+def _gpu_memory() -> list[str]:
+    """Of the device that this process computes on, where it is a GPU."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return []
+    free, total = torch.cuda.mem_get_info()
+    return [f"GPU memory {(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB"]

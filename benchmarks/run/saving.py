@@ -1,0 +1,79 @@
+"""Keeps what a cell has trained: the adapter as plain PEFT loads it, and a model card that says what it is."""
+
+import logging
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from peft import PeftModel, PeftType
+from torch import nn
+
+from autolora.adapters.fused import SplitProjection, export
+from benchmarks.core import registry
+from benchmarks.report.cell_report import cell_report
+from benchmarks.store.result import Result
+
+LOG = logging.getLogger(__name__)
+HUB_TASKS = {"sequence": "text-classification", "token": "token-classification", "language": "text-generation"}
+"""Kind of head -> the Hub's word for what it does."""
+TEMPLATE = Path(__file__).with_name("model_card.md")
+
+
+def save_adapter(model: nn.Module, result: Result, folder: Path) -> bool:
+    """Write an adapter and its card into a folder; False where there is none that plain PEFT could load.
+
+    Args:
+        model: as a method returned it. One that is no PEFT model has no adapter; nor has one of AdaLoRA's on split
+            projections, which `autolora.export` cannot join.
+        result: of the cell.
+        folder: is made.
+    """
+    split = any(isinstance(module, SplitProjection) for module in model.modules())
+    if not isinstance(model, PeftModel) or (split and model.peft_type != PeftType.LORA):
+        LOG.warning("%s leaves no adapter that PEFT could load: nothing is saved", result.method_title)
+        return False
+    export(model).save_pretrained(folder)
+    model_card(result, folder).save(folder / "README.md")
+    return True
+
+
+def model_card(result: Result, folder: Path) -> ModelCard:
+    """The template, filled in."""
+    report = cell_report(result, folder)
+    scored = [
+        EvalResult(
+            task_type=HUB_TASKS[registry.task(result.task).head],
+            dataset_type=result.data_source.split()[-1],
+            dataset_name=result.task_title,
+            dataset_split=result.split,
+            metric_type=name,
+            metric_value=round(value, 4),
+        )
+        for name, value in result.metrics.get(result.split, {}).items()
+        if value is not None
+    ]
+    data = ModelCardData(
+        base_model=result.config["model"],
+        library_name="peft",
+        tags=["lora", "autolora"],
+        model_name=report.title,
+        eval_results=scored or None,
+    )
+    where = result.environment
+    card: ModelCard = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
+        title=report.title,
+        method=result.method_title,
+        task=result.task_title,
+        backbone=f"{result.model_title} (`{result.config['model']}`)",
+        data=report.facts["data"],
+        score=report.score,
+        parameters=f"{result.trainable_parameters:,} and a head of {result.head_parameters:,}",
+        seed=result.seed,
+        machine=f"{where.device_name}, {where.precision}, torch {where.packages['torch']}",
+        ranks=report.ranks,
+        settings=report.settings,
+        commit=where.commit or "unknown",
+        identity=result.identity,
+    )
+    return card

@@ -1,0 +1,20 @@
+"""Whether results can be held against the published numbers, from their own records."""
+
+from collections.abc import Sequence
+
+from benchmarks.store.published import PublishedTable
+from benchmarks.store.result import Result
+
+
+def incomparable(results: Sequence[Result], published: PublishedTable) -> list[str]:
+    """Why these results' scores say nothing of the published ones, as clauses; none where they do."""
+    reasons = []
+    for model, title in sorted({(result.config["model"], result.model_title) for result in results}):
+        if model.rpartition("/")[2] != published.model:
+            size = next(result.model_parameters for result in results if result.model_title == title)
+            reasons.append(f"the backbone here is {title} ({size / 1e6:.1f}M parameters), not {published.model_title}")
+    if any(result.data_source.startswith("embedded") for result in results):
+        reasons.append(f"the tasks here are generated and only resemble {published.data_title}")
+    if any(result.partial for result in results):
+        reasons.append("some of the data here are samples")
+    return reasons

@@ -1,0 +1,109 @@
+"""Classes or scores for single texts and pairs of texts: the GLUE kind of task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+from autolora.compute.runtime import NonFiniteLossError, Runtime
+from autolora.problem import Batch, Example
+from benchmarks.core.spec import Head, Prediction, Prepared, Row, TaskData
+from benchmarks.data.sources.dataset import DataSet
+from benchmarks.tasks.families.evaluation import in_batches
+from benchmarks.tasks.metrics.accuracy import Accuracy
+from benchmarks.tasks.metrics.correlation import Pearson, Spearman
+from benchmarks.tasks.metrics.f1 import F1
+from benchmarks.tasks.metrics.local import LocalMetric
+from benchmarks.tasks.metrics.matthews import Matthews
+
+METRICS: Mapping[str, type[LocalMetric]] = {
+    "accuracy": Accuracy,
+    "f1": F1,
+    "matthews": Matthews,
+    "pearson": Pearson,
+    "spearman": Spearman,
+}
+"""What a task of this family can be scored by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextClassification:
+    """A data set of texts or pairs of texts with a class or a score each."""
+
+    version: int
+    title: str
+    dataset: DataSet
+    metric: str
+    """The headline metric, a name in METRICS."""
+    also: tuple[str, ...] = ()
+    """Metrics that are reported beside it."""
+    head: Head = "sequence"
+
+    def __post_init__(self) -> None:
+        for name in (self.metric, *self.also):
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}")
+
+    @property
+    def evaluation_splits(self) -> tuple[str, ...]:
+        """Splits that are scored; the first one is the headline."""
+        return self.dataset.evaluation_splits
+
+    @property
+    def num_labels(self) -> int:
+        """Outputs of the head: one per class, or 1 for a score."""
+        return len(self.dataset.columns.labels) or 1
+
+    def load(self, data: str, *, partial: bool = False) -> TaskData:
+        """Read the rows from "embedded", "hub" or a folder."""
+        return self.dataset.load(data, partial=partial)
+
+    def prepare(self, data: TaskData, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
+        """Tokenise, cutting texts to max_length tokens; batches are padded to their own longest."""
+        examples = {split: self._tokenise(rows, tokenizer, max_length) for split, rows in data.splits.items()}
+        return Prepared(
+            train=examples["train"],
+            strata=[int(row["label"]) for row in data.splits["train"]],
+            evaluation={split: examples[split] for split in self.evaluation_splits},
+            collate=partial(pad, tokenizer),
+        )
+
+    def _tokenise(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[Example]:
+        texts = [[row[name] for row in rows] for name in self.dataset.columns.text]
+        # No attention mask: it is all ones up to the padding, which comes with the batch.
+        encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
+        columns = {**encoded, "labels": [row["label"] for row in rows]}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def predict(
+        self, model: nn.Module, examples: Sequence[Example], prepared: Prepared, runtime: Runtime
+    ) -> Prediction:
+        """Run the model, which is on the runtime's device, over examples; leaves its mode and all random states.
+
+        Raises:
+            NonFiniteLossError: a logit is NaN or infinite.
+        """
+        logits = torch.stack(in_batches(model, examples, prepared.collate, runtime))
+        if not logits.isfinite().all():
+            broken = int((~logits.isfinite()).any(dim=1).sum())
+            raise NonFiniteLossError(f"{self.title}: the logits of {broken} of {len(examples)} examples are not finite")
+        chosen = logits[:, 0] if self.num_labels == 1 else logits.argmax(dim=1)
+        return Prediction(
+            labels=[example["labels"] for example in examples], predictions=chosen.tolist(), scores=logits.tolist()
+        )
+
+    def score(self, prediction: Prediction) -> dict[str, float]:
+        """Metric name -> value times 100, the headline metric first."""
+        inputs = {"predictions": prediction.predictions, "references": prediction.labels}
+        return {name: 100 * METRICS[name]().compute(**inputs)[name] for name in (self.metric, *self.also)}
+
+
+def pad(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:
+    """Pad examples to their longest: int64 tensors of shape (batch, tokens), labels (batch,) in int64 or float32."""
+    inputs = [{name: value for name, value in example.items() if name != "labels"} for example in examples]
+    labels = [example["labels"] for example in examples]
+    dtype = torch.float32 if isinstance(labels[0], float) else torch.int64
+    return {**DataCollatorWithPadding(tokenizer)(inputs), "labels": torch.tensor(labels, dtype=dtype)}

@@ -1,0 +1,77 @@
+import itertools
+from statistics import mean
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.analysis import rank_stats
+from benchmarks.analysis.rank_stats import agreement, correlation, kendalls_w, layer_effect, noise_ranks, task_effect
+
+
+def test_kendalls_w_is_that_of_friedmans_test() -> None:
+    matrix = np.random.default_rng(0).integers(1, 6, size=(5, 12)).astype(float)
+    chi2 = stats.friedmanchisquare(*matrix.T).statistic
+    assert kendalls_w(matrix) == pytest.approx(chi2 / (5 * 11))
+
+
+def test_searches_that_agree_have_w_one_and_opposite_ones_zero() -> None:
+    assert kendalls_w(np.array([[1.0, 2, 3], [2, 4, 9]])) == pytest.approx(1)
+    assert kendalls_w(np.array([[1.0, 2, 3], [3, 2, 1]])) == pytest.approx(0)
+
+
+def test_the_permutation_test_counts_the_orders_that_agree_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_stats, "PERMUTATIONS", 999)
+    ranks = [[1, 2, 3, 4], [1, 2, 4, 3], [2, 1, 3, 4]]
+    observed = kendalls_w(np.array(ranks, dtype=float))
+    ways = itertools.product(*(list(itertools.permutations(row)) for row in ranks[1:]))
+    truth = mean(kendalls_w(np.array([ranks[0], *way], dtype=float)) >= observed - 1e-12 for way in ways)
+    found = agreement(ranks)
+    assert found is not None
+    assert found.p == pytest.approx(truth, abs=0.02)
+
+
+def test_noise_agrees_by_chance_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_stats, "PERMUTATIONS", 199)
+    found = [agreement(noise_ranks(0.3, 8, (5, 12), seed=seed).tolist(), seed=seed) for seed in range(60)]
+    ps = [item.p for item in found if item]
+    assert 0 <= mean(p < 0.05 for p in ps) < 0.15
+    assert 0.35 < mean(ps) < 0.65
+
+
+def test_one_search_agrees_with_nobody() -> None:
+    assert agreement([[1, 2, 3]]) is None
+    assert agreement([[4, 4, 4], [1, 2, 3]]) is None
+
+
+def test_thresholded_noise_has_a_mean_rank_below_half_of_k() -> None:
+    ranks = noise_ranks(0.3, 8, (200, 24))
+    assert ranks.mean() == pytest.approx(3.62, abs=0.05)
+    assert ranks.std() == pytest.approx(0.87, abs=0.05)
+
+
+def test_ranks_that_differ_between_layers_stand_out_from_noise() -> None:
+    noise = noise_ranks(0.3, 8, (5, 12), seed=99).tolist()
+    assert layer_effect(noise, 0.3, 8, draws=200) > 0.05
+    assert layer_effect([[1, 8] * 6] * 5, 0.3, 8, draws=200) < 0.01
+
+
+def test_a_constant_correlates_with_nothing() -> None:
+    assert correlation([1, 1, 1], [1, 2, 3]) is None
+    assert correlation([1, 2, 4], [1, 2, 3]) == pytest.approx(1)
+
+
+def test_tasks_with_ranks_of_their_own_stand_out_from_tasks_with_the_same() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(1, 9, 12), rng.integers(1, 9, 12)
+    own = [[pattern + rng.normal(0, 0.5, 12) for _ in range(5)] for pattern in (one, other)]
+    same = [[one + rng.normal(0, 0.5, 12) for _ in range(5)] for _ in range(2)]
+    assert task_effect(own).p == pytest.approx(2 / 2**5, abs=0.02)  # 2 of the 32 orders keep the tasks apart
+    assert task_effect(same).p > 0.1
+    assert task_effect(own).difference > 0.5
+
+
+def test_what_searches_of_one_seed_share_whatever_the_task_is_no_effect_of_the_task() -> None:
+    rng = np.random.default_rng(0)
+    by_seed = rng.integers(1, 9, (6, 12))
+    assert task_effect([by_seed + rng.normal(0, 0.5, (6, 12)) for _ in range(2)]).p > 0.1  # type: ignore[arg-type]

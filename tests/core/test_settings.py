@@ -1,0 +1,161 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.core import registry
+from benchmarks.core.nested import merge
+from benchmarks.core.settings import load_settings, parse_assignment, preset_names, resolve
+from benchmarks.core.spec import InputError
+from tests.support import fakes
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.install(monkeypatch.setattr)
+
+
+@pytest.fixture
+def preset(tmp_path: Path) -> Path:
+    return fakes.write_preset(tmp_path)
+
+
+def config(preset: Path, *assignments: str) -> dict[str, Any]:
+    layer: dict[str, Any] = {}
+    for assignment in assignments:
+        layer = merge(layer, parse_assignment(assignment))
+    return resolve(load_settings(str(preset), layer), "coin", "steady")
+
+
+def test_what_nobody_sets_is_the_methods_default(preset: Path) -> None:
+    method = config(preset)["method"]
+    assert (method["rank"], method["training"]["lr"], method["search"]["training"]["lr"]) == (4, 0.5, 0.25)
+
+
+def test_training_reaches_every_training_of_a_method_however_deep(preset: Path) -> None:
+    method = config(preset, "training.batch_size=7")["method"]
+    assert method["training"]["batch_size"] == method["search"]["training"]["batch_size"] == 7
+
+
+def test_the_particular_wins_over_the_general(preset: Path) -> None:
+    layers = ["training.lr=1", "methods.steady.training.lr=2", "tasks.coin.training.lr=3"]
+    assert config(preset, *layers[:2])["method"]["training"]["lr"] == 2.0
+    assert config(preset, *layers)["method"]["training"]["lr"] == 3.0
+    assert config(preset, *layers, "tasks.coin.methods.steady.training.lr=4")["method"]["training"]["lr"] == 4.0
+
+
+def test_the_command_line_wins_over_what_is_more_particular_in_the_preset(preset: Path) -> None:
+    with preset.open("a", encoding="utf-8") as file:
+        file.write("[methods.steady.training]\nlr = 2.0\n")
+    assert config(preset)["method"]["training"]["lr"] == 2.0
+    assert config(preset, "training.lr=0.125")["method"]["training"]["lr"] == 0.125
+
+
+def test_a_length_in_epochs_replaces_a_weaker_one_in_steps(preset: Path) -> None:
+    assert config(preset)["method"]["training"]["steps"] == 3
+    training = config(preset, "training.epochs=2")["method"]["training"]
+    assert (training["epochs"], training["steps"]) == (2.0, None)
+
+
+def test_a_task_has_conditions_of_its_own(preset: Path) -> None:
+    assert config(preset, "tasks.coin.max_length=32")["max_length"] == 32
+
+
+def test_assignments_are_toml_or_else_strings() -> None:
+    assert parse_assignment("a.b=1e-4") == {"a": {"b": 1e-4}}
+    assert parse_assignment("run.model=org/name") == {"run": {"model": "org/name"}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("methods.steady.rnak=1", "unknown setting in methods.steady 'rnak'; did you mean rank"),
+        ("training.learning=1", "unknown setting in methods.steady.*'learning'"),
+        ("methods.stedy.rank=1", "unknown method 'stedy'; did you mean steady"),
+        ("tasks.con.max_length=9", "unknown task 'con'; did you mean coin"),
+        ("run.modle=x", "unknown setting in run 'modle'; did you mean model"),
+        ("rnu.model=x", "unknown section 'rnu'; did you mean run"),
+        ("run.precision=fp23", "did you mean fp32"),
+        ("run.max_length=4", "run: max_length is at least 8 tokens; got 4"),
+        ("methods.steady.rank=four", "methods.steady.rank takes int; got 'four'"),
+        ("methods.steady.rank=true", "methods.steady.rank takes int; got True"),
+        ("training.lr=-1", "lr must be positive; got -1.0"),
+        ("run=3", "run is a table of settings; got 3"),
+        ("noequals", "--set takes dotted.key=value"),
+    ],
+)
+def test_what_is_unknown_or_refused_is_named(preset: Path, assignment: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        config(preset, assignment)
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown preset 'quik'; did you mean quick"):
+        load_settings("quik")
+
+
+def test_a_preset_that_is_no_toml_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("[run\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"broken\.toml"):
+        load_settings(str(path))
+
+
+def test_every_preset_resolves_for_every_method_and_task() -> None:
+    tasks, methods = set(registry.task_names()) - {"coin"}, set(registry.method_names()) - set(fakes.METHODS)
+    assert tasks
+    assert methods
+    assert preset_names() == [
+        "large",
+        "paper",
+        "quick",
+        "released",
+        "small",
+        "small_paper_rate",
+        "small_selection_rate",
+    ]
+    for settings in map(load_settings, preset_names()):
+        for task in tasks:
+            for method in methods:
+                assert resolve(settings, task, method)["method"]
+
+
+def test_the_paper_preset_has_the_published_values() -> None:
+    settings = load_settings("paper")
+    lora = resolve(settings, "cola", "lora")["method"]
+    autolora = resolve(settings, "qqp", "autolora")["method"]
+    assert (lora["rank"], lora["training"]["lr"], lora["training"]["batch_size"]) == (4, 1e-4, 16)
+    assert (autolora["search"]["max_rank"], autolora["search"]["selection_lr"]) == (8, 1e-3)
+    assert autolora["search"]["training"]["lr"] == 1e-4
+    assert autolora["retrain"]["training"]["epochs"] == 10
+
+
+def test_a_variant_has_the_others_settings_then_its_changes_then_its_own(preset: Path) -> None:
+    def factor_and_lr(*assignments: str) -> tuple[int, float]:
+        layer: dict[str, Any] = {}
+        for assignment in assignments:
+            layer = merge(layer, parse_assignment(assignment))
+        method = resolve(load_settings(str(preset), layer), "coin", "twice")["method"]
+        return method["factor"], method["training"]["lr"]
+
+    assert factor_and_lr() == (2, 0.5)
+    assert factor_and_lr("methods.follower.factor=5", "methods.follower.training.lr=0.25") == (2, 0.25)
+    assert factor_and_lr("methods.twice.factor=3") == (3, 0.5)
+
+
+def test_a_method_that_needs_another_shares_its_settings_where_both_have_them(preset: Path) -> None:
+    layer = parse_assignment("tasks.coin.methods.steady.training.lr=0.125")
+    method = resolve(load_settings(str(preset), layer), "coin", "follower")["method"]
+    assert method == {
+        "training": {"lr": 0.125, "epochs": 1.0, "steps": 3, "max_steps": None, "batch_size": 2, "micro_batches": 1},
+        "factor": 1,
+    }
+
+
+@pytest.mark.parametrize("ring", [["one"], ["one", "two"], ["one", "two", "three"]])
+def test_presets_that_extend_each_other_are_refused(ring: list[str], tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.toml" for name in ring]
+    for path, extended in zip(paths, [*paths[1:], paths[0]], strict=True):
+        path.write_text(f'extends = "{extended}"\n', "utf-8")
+    with pytest.raises(InputError, match="let one of them extend none"):
+        load_settings(str(paths[0]))

@@ -1,0 +1,90 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from benchmarks.core.spec import InputError
+from benchmarks.data.sources import hub
+from benchmarks.data.sources.hub import httpx
+from benchmarks.data.sources.rows import Columns
+
+COLUMNS = Columns(text=("sentence",), labels=("unacceptable", "acceptable"))
+ROWS = [{"sentence": "Fine.", "label": 1}, {"sentence": "Is bad it.", "label": 0}]
+
+
+def hub_table(rows: list[dict[str, Any]], names: tuple[str, ...] = COLUMNS.labels) -> Dataset:
+    """Rows in the Hub's schema: with an `idx` column, and classes that know their names."""
+    features = {"sentence": Value("string"), "label": ClassLabel(names=list(names)), "idx": Value("int32")}
+    return Dataset.from_list([{**row, "idx": index} for index, row in enumerate(rows)], features=Features(features))
+
+
+def test_parquet_files_in_the_hubs_schema_are_read(tmp_path: Path) -> None:
+    hub_table(ROWS).to_parquet(tmp_path / "train-00000-of-00001.parquet")
+    assert hub.has_parquet(tmp_path)
+    assert hub.read_parquet(tmp_path, COLUMNS, ["train"]).splits == {"train": ROWS}
+
+
+def test_shards_are_joined_in_order_and_none_may_lack(tmp_path: Path) -> None:
+    hub_table(ROWS[:1]).to_parquet(tmp_path / "train-00000-of-00002.parquet")
+    with pytest.raises(InputError, match="holds 1 of 2 files train-"):
+        hub.read_parquet(tmp_path, COLUMNS, ["train"])
+    hub_table(ROWS[1:]).to_parquet(tmp_path / "train-00001-of-00002.parquet")
+    assert hub.read_parquet(tmp_path, COLUMNS, ["train"]).splits == {"train": ROWS}
+
+
+def test_a_missing_split_is_an_error(tmp_path: Path) -> None:
+    hub_table(ROWS).to_parquet(tmp_path / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="holds 0 of 1 files validation-"):
+        hub.read_parquet(tmp_path, COLUMNS, ["train", "validation"])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (hub_table(ROWS).rename_column("sentence", "text"), r"columns \['sentence'\] are missing; there are \['text'"),
+        (hub_table(ROWS, ("acceptable", "unacceptable")), "classes must be .* they are .'acceptable', 'unacceptable'"),
+        (hub_table([{"sentence": "No label.", "label": -1}]), "row 0: label must be one of .* got -1"),
+        (hub_table([{"sentence": None, "label": 1}]), "row 0: sentence must hold text"),
+        (hub_table(ROWS).select([]), "holds no rows"),
+    ],
+)
+def test_parquet_that_is_not_as_expected_is_refused(table: Dataset, message: str, tmp_path: Path) -> None:
+    table.to_parquet(tmp_path / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match=message):
+        hub.read_parquet(tmp_path, COLUMNS, ["train"])
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train-00000-of-00001.parquet").write_bytes(b"index\tsentence\n")
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        hub.read_parquet(tmp_path, COLUMNS, ["train"])
+
+
+def test_the_hub_is_read_at_the_pinned_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(path: str, name: str, *, revision: str, split: list[str]) -> list[Dataset]:
+        assert (path, name) == ("nyu-mll/glue", "cola")
+        assert revision == "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+        return [hub_table(ROWS[:number]) for number, _ in enumerate(split, start=1)]
+
+    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    data = hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train", "validation"])
+    assert data.splits == {"train": ROWS[:1], "validation": ROWS}
+    assert data.source == "hub nyu-mll/glue@bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+
+def test_a_download_that_is_cut_off_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(*_: Any, **__: Any) -> None:
+        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match=r"cannot be had from the Hub: peer closed .* --data DIR"):
+        hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train"])
+
+
+def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"cannot be had from the Hub: .* --data DIR .*, or --data embedded"):
+        hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train"])

@@ -1,0 +1,166 @@
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from autolora.adapters.projections import find_projections
+from benchmarks.core.spec import InputError
+from benchmarks.data.models import backbones, weights
+from tests.support.tiny import MODELS, build, same
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    for cached in (backbones.fingerprint, weights.pretrained_folder, weights.sha256_of):
+        cached.cache_clear()
+
+
+@pytest.fixture(params=MODELS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A local folder with a tiny pretrained encoder that has no head yet."""
+    model = build(request.param)
+    model.base_model.save_pretrained(tmp_path)
+    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)  # noqa: S106
+    return tmp_path
+
+
+def test_a_local_folder_is_opened_and_gets_a_new_head(folder: Path) -> None:
+    backbone = backbones.open_backbone(str(folder))
+    first, second = backbone.builder(3, seed=0)(), backbone.builder(3, seed=0)()
+    assert same(first, second)
+    assert "classifier" in backbone.head
+    assert first.config.num_labels == 3
+    assert len(find_projections(first)) == 4
+
+
+def test_dropout_is_the_models_own_or_as_asked(folder: Path) -> None:
+    backbone = backbones.open_backbone(str(folder))
+
+    def shares(model: nn.Module) -> set[float]:
+        return {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
+
+    assert max(shares(backbone.builder(2, seed=0)())) == 0.1
+    assert shares(backbone.builder(2, seed=0, dropout=0.0)()) == {0.0}
+    batch = {"input_ids": torch.tensor([[1, 0, 0]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+    model = backbone.builder(2, seed=0, dropout=0.0)().train()
+    assert torch.equal(model(**batch).logits, model(**batch).logits)
+
+
+def test_only_the_head_depends_on_the_seed(folder: Path) -> None:
+    backbone = backbones.open_backbone(str(folder))
+    first, second = backbone.builder(2, seed=0)(), backbone.builder(2, seed=1)()
+    differing = {
+        name
+        for (name, one), other in zip(first.named_parameters(), second.parameters(), strict=True)
+        if not torch.equal(one, other)
+    }
+    assert differing
+    assert all(set(name.split(".")) & set(backbone.head) for name in differing)
+
+
+def test_building_a_model_leaves_the_random_state_alone(folder: Path) -> None:
+    backbone = backbones.open_backbone(str(folder))
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    backbone.builder(2, seed=0)()
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_fingerprint_follows_the_weights(folder: Path) -> None:
+    before = backbones.fingerprint(str(folder))
+    file = next(folder.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    fresh = [cached.cache_clear() for cached in (backbones.fingerprint, weights.sha256_of)]
+    assert fresh
+    assert backbones.fingerprint(str(folder)) != before
+
+
+def test_a_tokenizer_in_sentencepiece_form_is_read(tmp_path: Path) -> None:
+    build("deberta-v3").base_model.save_pretrained(tmp_path)  # as DeBERTa-v3 comes from the Hub
+    sentences = iter(["the old king sings", "a young queen listens", "the queen sings to the old king"] * 20)
+    with (tmp_path / "spm.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=sentences, model_writer=file, vocab_size=20, minloglevel=2
+        )
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "DebertaV2Tokenizer"}')
+    tokenizer = backbones.open_backbone(str(tmp_path)).tokenizer
+    assert len(tokenizer("the queen sings", "a king listens")["input_ids"]) > 6
+
+
+def test_regression_has_one_output_and_squared_error(folder: Path) -> None:
+    model = backbones.open_backbone(str(folder)).builder(1, seed=0)()
+    assert model.config.problem_type == "regression"
+    ids = torch.tensor([[2, 3, 4], [5, 6, 7]])
+    outputs = model.eval()(input_ids=ids, labels=torch.tensor([1.0, 3.0]))
+    expected = (outputs.logits[:, 0] - torch.tensor([1.0, 3.0])).square().mean()
+    assert torch.allclose(outputs.loss, expected)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config.json and \*.safetensors"):
+        backbones.open_backbone(str(tmp_path))
+
+
+def test_a_model_that_is_no_classifier_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "alexnet"}')
+    with pytest.raises(InputError, match="cannot be used as a classifier"):
+        backbones.open_backbone(str(folder))
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "not a name", "robrta-base"])
+def test_a_model_out_of_reach_is_answered_with_the_known_names(name: str) -> None:
+    with pytest.raises(InputError, match="minilm, roberta-base, roberta-large"):
+        backbones.open_backbone(name)
+
+
+def test_an_unknown_architecture_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="roberta-base, roberta-large, bert-base, minilm, deberta-v3-base"):
+        backbones.open_backbone("random:alexnet")
+
+
+def test_minilm_is_what_it_should_be() -> None:
+    backbone = backbones.open_backbone("minilm")
+    assert backbone.head == ("classifier",)
+    assert backbone.parameters == 22_713_216
+    assert len(find_projections(backbone.builder(2, 0)())) == 12
+
+
+def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
+    for file in weights._MINILM_SHA256:
+        (tmp_path / file).write_bytes(b"something else")
+    with pytest.raises(InputError, match="sha256"):
+        weights._verified(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "typed"), [("roberta-base", False), ("deberta-v3-base", False), ("minilm", True)])
+def test_an_architecture_without_types_of_tokens_is_given_none(name: str, typed: bool) -> None:  # noqa: FBT001
+    """MiniLM's tokenizer has two, one for each text of a pair."""
+    assert ("token_type_ids" in backbones.open_backbone(f"random:{name}").tokenizer("one", "two")) == typed
+
+
+def test_random_weights_take_a_tokenizer_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = importlib.util.find_spec(weights._MINILM_PACKAGE)
+    assert package
+    assert package.origin
+    ignore = shutil.ignore_patterns("*.safetensors", "*.pyc")
+    shutil.copytree(Path(package.origin).parent, tmp_path / weights._MINILM_PACKAGE, ignore=ignore)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert backbones.open_backbone("random:minilm").parameters == 22_713_216  # MiniLM's own
+    with pytest.raises(InputError, match=r"model.safetensors .* is missing"):
+        backbones.open_backbone("minilm")
+
+
+def test_roberta_base_with_random_weights_has_its_size() -> None:
+    backbone = backbones.open_backbone("random:roberta-base")
+    assert backbone.parameters == 124_055_040  # 124.6M with the pooler, which this head replaces
+    assert backbone.head == ("classifier", "score")
+    assert backbones.fingerprint("random:roberta-base") != backbones.fingerprint("random:roberta-large")

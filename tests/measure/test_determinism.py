@@ -1,0 +1,74 @@
+"""What differs between runs that should not differ, and between runs that may."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cli.main import main
+from benchmarks.core.settings import load_settings
+from benchmarks.core.spec import Prediction
+from benchmarks.measure import determinism
+from benchmarks.measure.determinism import Compared, compare, render, variants
+from benchmarks.run.launch import Request, Scope
+from benchmarks.store.result import Result
+from benchmarks.store.store import Store
+from tests.support import fakes
+
+
+def request(folder: Path) -> Request:
+    preset = fakes.write_preset(folder)
+    settings = load_settings(str(preset), {"training": {"batch_size": 2}})
+    return Request(
+        scopes=[Scope(settings=settings, tasks=["coin"], methods=["steady"])], store=Store(folder=folder / "runs")
+    )
+
+
+def kept(store: Store, predictions: Sequence[float], logits: Sequence[float], bits: str) -> list[Result]:
+    result = fakes.make_result(fingerprints={"predictions": bits})
+    answer = Prediction(labels=[1.0] * len(logits), predictions=predictions, scores=[[logit] for logit in logits])
+    store.cell("cola", "lora", result.identity, result.environment.key).write_result(result, {"validation": answer})
+    return [result]
+
+
+def test_each_variant_has_a_store_of_its_own_and_changes_one_thing(tmp_path: Path) -> None:
+    base, again, batch, threads = variants(request(tmp_path), cores=2)
+    folders = {each.request.store.folder for each in (base, again, batch, threads)}
+    assert len(folders) == 4
+    assert base.request.scopes == again.request.scopes == threads.request.scopes
+    assert batch.request.scopes[0].settings.section("training")["batch_size"] == 4
+    assert (base.request.workers, threads.request.workers) == (None, 1)
+    assert [each.name for each in variants(request(tmp_path), cores=1)] == ["base", "again", "batch"]
+
+
+def test_what_differs_is_counted(tmp_path: Path) -> None:
+    base, again, *_ = variants(request(tmp_path), cores=2)
+    first = kept(base.request.store, [1, 0, 1], [0.5, -0.5, 0.25], "a")
+    second = kept(again.request.store, [1, 1, 1], [0.5, 0.5, 0.0], "b")
+    (found,) = compare(first, second, again, base.request.store)
+    assert (found.answers, found.of, found.largest, found.same_bits) == (1, 3, 1.0, False)
+    assert "1 of 3" in render([found])
+    (same,) = compare(first, first, base, base.request.store)
+    assert (same.answers, same.largest, same.same_bits) == (0, 0, True)
+
+
+def test_the_command_runs_all_variants_and_fails_where_the_same_gives_other_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes.install(monkeypatch.setattr)
+    monkeypatch.setattr("benchmarks.run.plan.matmul_rate", lambda *_: 1e6)
+    preset = fakes.write_preset(tmp_path)
+    arguments = ["determinism", "--preset", str(preset), "--tasks", "coin", "--methods", "steady", "--workers", "1"]
+    arguments += ["--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 0
+    assert "the same again" in capsys.readouterr().out
+
+    found = determinism.compare
+
+    def other_bits(*sides: Any) -> list[Compared]:
+        return [replace(each, same_bits=False) for each in found(*sides)]
+
+    monkeypatch.setattr(determinism, "compare", other_bits)
+    assert main(arguments) == 1

@@ -1,0 +1,113 @@
+"""Tags predicted at first tokens, entities scored as seqeval and conlleval do."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
+
+from autolora.compute.runtime import NonFiniteLossError, Runtime
+from benchmarks.core.spec import Prediction, Prepared, Row
+from benchmarks.data.sources.rows import task_data
+from benchmarks.data.sources.tagged import TaggedDataSet
+from benchmarks.tasks.families.tagging import IGNORED, EntityTagging
+from benchmarks.tasks.metrics.entities import Entities
+from tests.support.paths import SHARED
+
+TASK = EntityTagging(
+    version=1,
+    title="Names",
+    dataset=TaggedDataSet(
+        name="names",
+        hub=("someone/names", "default"),
+        types=("x", "y"),
+        files={"train": "a", "test": "b"},
+        official_rows={},
+    ),
+)
+ROWS: list[Row] = [
+    {"tokens": "ab c ab", "tags": ["B-x", "O", "B-y"]},
+    {"tokens": "c c ab ab c", "tags": ["O", "O", "B-x", "I-x", "O"]},
+]
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Knows the letters a, b and c, so that "ab" is two tokens."""
+    pieces = {"[PAD]": 0, "[UNK]": 1, "a": 2, "##b": 3, "c": 4}
+    words = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))  # noqa: S106
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")  # noqa: S106
+
+
+def prepared(max_length: int = 16) -> Prepared:
+    return TASK.prepare(task_data({"train": ROWS, "test": ROWS}, "here"), tokenizer(), max_length)
+
+
+def model() -> BertForTokenClassification:
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=5, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=16, num_labels=TASK.num_labels,
+    )  # fmt: skip
+    return BertForTokenClassification(config)
+
+
+def test_only_a_word_s_first_token_has_a_label() -> None:
+    first, second = prepared().train
+    assert TASK.tags == ["O", "B-x", "I-x", "B-y", "I-y"]
+    assert first["labels"] == [1, IGNORED, 0, 3, IGNORED]
+    assert second["labels"] == [0, 0, 1, IGNORED, 2, IGNORED, 0]
+    assert prepared().strata == [1, 1]
+
+
+def test_batches_are_padded_and_their_padding_counts_for_no_loss() -> None:
+    task = prepared()
+    batch = task.collate(task.train)
+    assert set(batch) == {"input_ids", "attention_mask", "labels"}
+    assert batch["labels"].tolist()[0] == [1, IGNORED, 0, 3, IGNORED, IGNORED, IGNORED]
+    assert batch["attention_mask"].sum().item() == 5 + 7
+
+
+def test_every_word_gets_a_tag_whatever_its_tokens_and_the_batch_s_size() -> None:
+    task = prepared()
+    found = TASK.predict(model(), task.evaluation["test"], task, Runtime())
+    assert [len(tags) for tags in found.predictions] == [3, 5]
+    assert found.labels == [row["tags"] for row in ROWS]
+    (alone,) = TASK.predict(model(), task.evaluation["test"][:1], task, Runtime()).predictions
+    assert alone == found.predictions[0]
+
+
+def test_an_entity_that_is_cut_off_is_missed_and_not_left_out() -> None:
+    task = prepared(max_length=4)
+    found = TASK.predict(model(), task.evaluation["test"], task, Runtime())
+    assert [len(tags) for tags in found.predictions] == [3, 5]
+    assert found.predictions[1][3:] == ["O", "O"]
+    perfect = [["B-x", "O", "B-y"], ["O", "O", "B-x", "O", "O"]]  # the second word of the last entity is cut off
+    scores = TASK.score(Prediction(labels=found.labels, predictions=perfect, scores=[]))
+    assert scores["entity_recall"] == pytest.approx(100 * 2 / 3)
+    assert scores["entity_precision"] == pytest.approx(100 * 2 / 3)
+
+
+def test_logits_that_are_not_finite_are_an_error() -> None:
+    broken, task = model(), prepared()
+    broken.classifier.bias.data.fill_(float("nan"))
+    with pytest.raises(NonFiniteLossError, match="Names"):
+        TASK.predict(broken, task.train, task, Runtime())
+
+
+def test_an_i_tag_that_begins_an_entity_is_a_start() -> None:
+    found = Entities().compute(predictions=[["I-x", "I-x", "O"]], references=[["B-x", "I-x", "O"]])
+    assert found == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    nothing = Entities().compute(predictions=[["O"]], references=[["O"]])
+    assert nothing == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no folder shared beside the repository")
+def test_entities_are_scored_as_by_seqeval_and_conlleval() -> None:
+    reference = json.loads((SHARED / "metrics_reference" / "ner.json").read_text(encoding="utf-8"))
+    gold, said = ([item[side] for item in reference["items"]] for side in ("gold", "pred"))
+    expected = reference["expected"]["seqeval_default"]["micro"]
+    found: dict[str, Any] = Entities().compute(predictions=said, references=gold)
+    assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-9)
