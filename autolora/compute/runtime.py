@@ -68,8 +68,6 @@ class Runtime:
     """At least this many seconds lie between two checkpoints of a stage."""
     team: Team = field(default_factory=Team.of_this_process)
     """The processes that compute a batch together; those of torch's default process group, where one was begun."""
-    sharded: bool = False
-    """Split frozen weights over the team, for a model that does not fit into one device; moves no number."""
     graphs: bool = False
     """Pad batches to one of few lengths, and record the kernels of a step as a CUDA graph for each, where the device has
     those and a batch is computed in one part: launching them at once is faster than one by one."""
@@ -87,10 +85,6 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision is fp32 or bf16; got {self.precision!r}")
-        if self.sharded and self.team.size == 1:
-            raise ValueError(
-                "there is one process: frozen weights are split over several, begun by torchrun or accelerate"
-            )
 
     @property
     def warmup(self) -> int:

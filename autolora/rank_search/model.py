@@ -19,7 +19,6 @@ from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
 from autolora.training.cuda_graphs import forgetful
-from autolora.training.sharding import shard_frozen
 from autolora.training.train import batch_loss, own_parts
 
 
@@ -58,13 +57,11 @@ class SearchModel(nn.Module):
         if config.initial_logit is not None:
             for logits in self.logits:
                 nn.init.constant_(logits, config.initial_logit)
-        self.model = model.train() if runtime.sharded else model.to(runtime.device).train()
+        self.model = model.to(runtime.device).train()
         fast_linear(self.model, runtime)
         if runtime.graphs:
             use_lean_layer_norm(self.model)
         _use_eager_attention(model)
-        if runtime.sharded:
-            shard_frozen(self.model, runtime)
         self.forgetful = forgetful(model)
         """Whether activations are not kept, but computed anew in the backward pass."""
         self._parameterisation = kind

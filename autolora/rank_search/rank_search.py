@@ -53,15 +53,10 @@ class RankSearch:
 
         Raises:
             ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
-                shared projections, no head); several processes, and the engine is betty's; sharded, and it is exact.
+                shared projections, no head); several processes, and the engine is betty's.
             ImportError: the engine is betty's, which is not installed.
         """
         self.config = config = config or SearchConfig()
-        if runtime and runtime.sharded and config.engine == "exact" and config.eta != 0:
-            raise ValueError(
-                "the engine 'exact' differentiates twice, and split weights are let go after once: say "
-                "search.engine = 'finite-difference'"
-            )
         self.steps = steps
         self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
         self._optimization = Optimization(self.model.weights, config.training, steps)

@@ -19,7 +19,6 @@ from autolora.problem import Batch, Example, Problem, TrainingLoss
 from autolora.training.batching import BatchOrder
 from autolora.training.cuda_graphs import replayed
 from autolora.training.loop import Stateful, run_steps
-from autolora.training.sharding import shard_frozen
 
 IGNORED = -100
 """A label that counts for no loss, as in torch."""
@@ -194,9 +193,7 @@ def train(
         NonFiniteLossError: the last step has made a weight NaN or infinite; a step before it shows in the next loss.
         Interrupted, NonFiniteLossError: as `run_steps`.
     """
-    if not problem.runtime.sharded:
-        model.to(problem.runtime.device)
-    model.train()
+    model.to(problem.runtime.device).train()
     order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
     steps = config.total_steps(order.steps_per_epoch)
     runtime, team = problem.runtime, problem.runtime.team
@@ -228,13 +225,10 @@ def train(
         return total
 
     def observe(done: int) -> None:
-        if (team.leads or problem.runtime.sharded) and (done % order.steps_per_epoch == 0 or done == steps):
+        if team.leads and (done % order.steps_per_epoch == 0 or done == steps):
             problem.observe(model, math.ceil(done / order.steps_per_epoch))
 
     restore = fast_linear(model, problem.runtime)
-    if problem.runtime.sharded:
-        restore = _keep_as_it_is  # whole weights would find no room
-        shard_frozen(model, problem.runtime)
     team.seed(problem.seed)
     try:
         seconds = run_steps(
@@ -253,10 +247,6 @@ def train(
     if not finite:  # what a projection has trained is worth nothing, whatever it is
         raise NonFiniteLossError(f"{stage}: a weight is NaN or infinite after step {steps}; try a lower lr")
     return seconds
-
-
-def _keep_as_it_is() -> None:
-    """Put no weights back."""
 
 
 def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+REMOVED = ("sharded",)
+"""Conditions that older results have and that there are no more; they changed no number."""
 STANDS_ELSEWHERE = (
     "model",
     "data",
@@ -14,7 +16,7 @@ STANDS_ELSEWHERE = (
     "save_adapter",
     "track",
     "checkpoint_seconds",
-    "sharded",
+    *REMOVED,
 )
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""

@@ -33,8 +33,6 @@ class Conditions:
     """Share of the backbone's activations dropped in training; None leaves what it was pretrained with."""
     gradient_checkpointing: bool = False
     """Keep no activations for the backward pass, but compute them anew: less memory, more time, the same numbers."""
-    sharded: bool = False
-    """Split frozen weights over the processes of a launcher, where a model does not fit into one device."""
     graphs: bool = False
     """Pad batches to one of few lengths, and on a GPU launch all kernels of a step at once, recorded as a CUDA graph:
     faster, other dropout masks."""

@@ -14,7 +14,7 @@ from autolora.compute.runtime import Progress, Runtime
 from autolora.problem import Example, Problem, ignore
 from benchmarks.core import registry
 from benchmarks.core.nested import Table, build, flat, merge, spread
-from benchmarks.core.spec import InputError, Method, Prediction, Prepared, Task, TaskData
+from benchmarks.core.spec import Method, Prediction, Prepared, Task, TaskData
 from benchmarks.data.models.backbones import Backbone
 from benchmarks.run.cache import Materials
 from benchmarks.run.plan import Cell
@@ -78,21 +78,17 @@ class Bench:
         )
         prepared = apply_procedure(prepared, config)
         transformers.set_seed(cell.seed)
-        try:
-            runtime = Runtime(
-                device=config["device"],
-                precision=config["precision"],
-                sharded=config["sharded"],
-                graphs=config["graphs"],
-                onednn=config["onednn"],
-                checkpoints=folder.checkpoints,
-                checkpoint_seconds=config["checkpoint_seconds"],
-                clocks=clocks,
-                progress=progress,
-                stop=stop,
-            )
-        except ValueError as error:
-            raise InputError(f"run: {error}") from error
+        runtime = Runtime(
+            device=config["device"],
+            precision=config["precision"],
+            graphs=config["graphs"],
+            onednn=config["onednn"],
+            checkpoints=folder.checkpoints,
+            checkpoint_seconds=config["checkpoint_seconds"],
+            clocks=clocks,
+            progress=progress,
+            stop=stop,
+        )
         split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
         choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
         observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore

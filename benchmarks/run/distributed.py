@@ -26,8 +26,7 @@ from benchmarks.store.store import Store
 COMMANDS = ("run", "ranks", "tune")
 """Those that train cells and measure no costs."""
 PATIENCE = timedelta(days=1)
-"""The others wait so long for the leader, which evaluates by itself (but for split weights, which need all); where it
-dies, the launcher ends them."""
+"""The others wait so long for the leader, which evaluates by itself; where it dies, the launcher ends them."""
 
 
 def together(command: Callable[[Namespace], int], arguments: Namespace) -> int:
@@ -71,11 +70,7 @@ def _train_along(team: Team, runs: Path) -> None:
         while cell := _next_cell(team):
             bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
             with suppress(Interrupted, NonFiniteLossError, ValueError):  # all members meet them at the same step
-                model = bench.method.train(bench.problem).model
-                if bench.problem.runtime.sharded:  # evaluation is of all members
-                    if not bench.choice:  # what was chosen has been predicted
-                        bench.predict(model)
-                    bench.repeats(model)
+                bench.method.train(bench.problem)
 
 
 def _next_cell(team: Team) -> Cell | None:

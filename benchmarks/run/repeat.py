@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from benchmarks.core import registry
+from benchmarks.core.identity import REMOVED
 from benchmarks.core.nested import Table
 from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
@@ -46,7 +47,7 @@ def as_before(results: Iterable[Result], result: Result) -> list[Result]:
 
 
 def _as_layer(result: Result, changes: Table) -> Table:
-    conditions = {name: value for name, value in result.config.items() if name != "method"}
+    conditions = {name: value for name, value in result.config.items() if name not in ("method", *REMOVED)}
     own = {**conditions, **changes, "methods": {result.method: result.config["method"]}}
     return {"run": {"seeds": [result.seed]}, "tasks": {result.task: own}}
 

@@ -75,17 +75,6 @@ def test_two_processes_predict_what_one_does(undisturbed: tuple[Path, str], tmp_
         assert together[method].ranks == result.ranks
 
 
-def test_split_weights_give_the_same_bits(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
-    runs, _ = undisturbed
-    status, _, complained = finish(tmp_path, "run", *OPTIONS, "--set", "run.sharded=true", "--methods", "lora,adalora")
-    assert status == 0, complained
-    whole = results(runs)
-    assert len(results(tmp_path)) == 2
-    for method, split in results(tmp_path).items():
-        assert split.fingerprints == whole[method].fingerprints
-        assert split.curve == whole[method].curve
-
-
 def test_only_the_leader_speaks(undisturbed: tuple[Path, str]) -> None:
     _, said = undisturbed
     assert said.count("Table 1") == 1
@@ -119,7 +108,6 @@ def test_what_was_stopped_or_killed_goes_on_to_the_same_bits(
     [
         (("cost",), "cost takes one process; run, ranks, tune can be launched in several"),
         (("run", "--workers", "2"), "leave out --ray and --workers"),
-        (("run", "--set", "run.sharded=true", "--methods", "full", "--tasks", "rte"), "no frozen weights to split"),
         (("run", "--device", "cuda:1"), "each process has a GPU of its own: say --device cuda; got cuda:1"),
     ],
 )

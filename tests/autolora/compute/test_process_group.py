@@ -10,9 +10,7 @@ import pytest
 import torch
 from peft import LoraConfig
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
-from autolora.adapters.adapt import adapt
 from autolora.compute.process_group import Team
 from autolora.compute.runtime import Interrupted, Runtime
 from autolora.problem import Problem
@@ -90,48 +88,6 @@ EQUAL: dict[str, Callable[[], dict[str, Tensor]]] = {
 }
 
 
-def sharded() -> dict[str, Any]:
-    """With frozen weights split: LoRA, AdaLoRA, a search; how many numbers each member holds; what is refused."""
-    runtime = Runtime(sharded=True)
-    split = task(runtime=runtime)
-    model = adapt(split, LORA)
-    train(model, split, TRAINING)
-    parts = [weight.to_local() if isinstance(weight, DTensor) else weight for weight in model.parameters()]
-    method = AdaLora(initial_rank=3, target_rank=2, training=TRAINING)
-    found = search(split, SEARCHES["one-sided"])
-    three = task(runtime=runtime, train=examples(43))  # in four parts, of which a batch of three fills three
-    search(three, replace(SEARCHES["one-sided"], training=replace(TRAINING, micro_batches=2)))
-    refusals = []
-    for attempt in (partial(search, split, CONFIG), partial(train, steady(), split, TRAINING)):
-        with pytest.raises(ValueError, match="weights") as told:
-            attempt()
-        refusals.append(str(told.value))
-    return {
-        "lora": trained(model),
-        "adalora": trained(method.train(split).model),
-        "search": {name: torch.tensor(values) for name, values in found.selection.items()},
-        "numbers": sum(part.numel() for part in parts),
-        "predicted": answers(model),
-        "refused": refusals,
-    }
-
-
-def lora() -> nn.Module:
-    model = adapt(task(), LORA)
-    train(model, task(), TRAINING)
-    return model
-
-
-def trained(model: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}
-
-
-@torch.no_grad()
-def answers(model: nn.Module) -> Tensor:
-    logits: Tensor = model.eval()(**collate(examples(8, seed=5))).logits
-    return logits
-
-
 def hypergradients() -> tuple[Hypergradient, Hypergradient]:
     """Of the batch that the team shares; and of this member's half, as if there were no other."""
     return _hypergradient(Team.of_this_process()), _hypergradient(Team(), half=Team.of_this_process().rank)
@@ -190,7 +146,6 @@ def everything(folder: Path) -> dict[str, Any]:
         "hypergradients": hypergradients(),
         "resumed": resumed(folder / "checkpoints"),
         "masks": masks(),
-        "sharded": sharded(),
         "refused": refused(),
     }
 
@@ -235,37 +190,6 @@ def test_a_wish_to_stop_is_everybody_s_and_the_resumed_training_has_the_same_bit
         undisturbed, going_on, reason = member["resumed"]
         assert "after step 3 of 7" in reason
         assert all(torch.equal(undisturbed[name], going_on[name]) for name in undisturbed)
-
-
-def test_split_weights_move_no_number(members: list[dict[str, Any]]) -> None:
-    whole = lora()
-    pruned = AdaLora(initial_rank=3, target_rank=2, training=TRAINING).train(task()).model
-    for member in members:
-        found = member["sharded"]
-        for expected, kind in ((trained(whole), "lora"), (trained(pruned), "adalora")):
-            assert expected.keys() == found[kind].keys()
-            assert all(torch.allclose(found[kind][name], expected[name], rtol=0, atol=1e-9) for name in expected)
-        unsplit = member["equal"]["one-sided"]
-        assert all(torch.equal(found["search"][name], unsplit[name]) for name in found["search"])
-        assert torch.allclose(found["predicted"], answers(whole), rtol=0, atol=1e-9)
-
-
-def test_each_member_holds_its_part_of_the_frozen_weights(members: list[dict[str, Any]]) -> None:
-    model = lora()
-    frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
-    own = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    assert sum(member["sharded"]["numbers"] - own for member in members) == frozen
-    for member in members:
-        assert member["sharded"]["numbers"] - own < 0.55 * frozen
-
-
-def test_what_cannot_be_split_says_so(members: list[dict[str, Any]]) -> None:
-    for member in members:
-        exact, full = member["sharded"]["refused"]
-        assert "say search.engine = 'finite-difference'" in exact
-        assert "no frozen weights to split" in full
-    with pytest.raises(ValueError, match="there is one process"):
-        Runtime(sharded=True)
 
 
 def test_each_member_draws_its_own_masks_and_the_leader_s_are_those_of_one_process(
