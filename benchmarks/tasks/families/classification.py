@@ -1,6 +1,6 @@
 """Classes or scores for single texts and pairs of texts: the GLUE kind of task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,19 +13,9 @@ from autolora.problem import Batch, Example
 from benchmarks.core.spec import Head, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.dataset import DataSet
 from benchmarks.tasks.families.evaluation import in_batches
-from benchmarks.tasks.metrics.accuracy import Accuracy
-from benchmarks.tasks.metrics.correlation import Pearson, Spearman
-from benchmarks.tasks.metrics.f1 import F1
 from benchmarks.tasks.metrics.local import LocalMetric
-from benchmarks.tasks.metrics.matthews import Matthews
 
-METRICS: Mapping[str, type[LocalMetric]] = {
-    "accuracy": Accuracy,
-    "f1": F1,
-    "matthews": Matthews,
-    "pearson": Pearson,
-    "spearman": Spearman,
-}
+METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman")
 """What a task of this family can be scored by."""
 
 
@@ -98,7 +88,7 @@ class TextClassification:
     def score(self, prediction: Prediction) -> dict[str, float]:
         """Metric name -> value times 100, the headline metric first."""
         inputs = {"predictions": prediction.predictions, "references": prediction.labels}
-        return {name: 100 * METRICS[name]().compute(**inputs)[name] for name in (self.metric, *self.also)}
+        return {name: 100 * LocalMetric(name).compute(**inputs)[name] for name in (self.metric, *self.also)}
 
 
 def pad(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:

@@ -14,7 +14,7 @@ from benchmarks.core.spec import Head, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.iob2 import tags_of
 from benchmarks.data.sources.tagged import TaggedDataSet
 from benchmarks.tasks.families.evaluation import in_batches
-from benchmarks.tasks.metrics.entities import Entities
+from benchmarks.tasks.metrics.local import LocalMetric
 
 OUTSIDE = "O"
 
@@ -94,7 +94,7 @@ class EntityTagging:
 
     def score(self, prediction: Prediction) -> dict[str, float]:
         """F1, precision and recall of whole entities, times 100."""
-        found = Entities().compute(predictions=prediction.predictions, references=prediction.labels)
+        found = LocalMetric("entities").compute(predictions=prediction.predictions, references=prediction.labels)
         return {f"entity_{name}": 100 * found[name] for name in ("f1", "precision", "recall")}
 
 

@@ -1,27 +1,114 @@
-"""The base of our metrics: `evaluate.Metric` without the network and without files."""
+"""The metrics of scikit-learn, scipy and seqeval as `evaluate.Metric`s that need no network and write no files.
 
+A correlation with constant predictions is 0/0. It counts as 0 here, which is Matthews' convention for constant
+classes too: such a model knows nothing of the order, and its row must stay comparable. Constant references are
+another matter: no model can be measured on them, so they are an error.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+import datasets
 import evaluate
-from datasets import Features, Value
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+from seqeval import metrics as seqeval
+from sklearn import metrics as sklearn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How one metric is computed."""
+
+    compute: Callable[..., Mapping[str, float]]
+    """References, predictions and the metric's own options -> values by name."""
+    dtype: str
+    """Of a prediction and a reference: "int64" class indices, "float64" scores or "string" tags."""
+    per_word: bool = False
+    """Whether an example has a list of them, one per word."""
 
 
 class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """A metric computed in memory from one prediction and one reference per example.
+    """A metric computed in memory.
 
-    A subclass sets `description` and `dtype`, and computes.
+    Args:
+        name: one of SCORES.
+
+    Raises:
+        KeyError: there is no such metric.
     """
 
-    description: str
-    dtype: str
-    """What predictions and references are: "int64" class indices or "float64" scores."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(keep_in_memory=True, **settings)
+    def __init__(self, name: str) -> None:
+        self._score = SCORES[name]
+        super().__init__(keep_in_memory=True)
 
     def _build_data_dir(self) -> str:
         return ""  # evaluate would create a folder in the user's cache, and use it for nothing
 
     def _info(self) -> evaluate.MetricInfo:
-        features = Features({"predictions": Value(self.dtype), "references": Value(self.dtype)})
-        return evaluate.MetricInfo(description=self.description, citation="", features=features)
+        value = datasets.Value(self._score.dtype)
+        feature = datasets.Sequence(value) if self._score.per_word else value
+        features = datasets.Features({"predictions": feature, "references": feature})
+        return evaluate.MetricInfo(description="", citation="", features=features)
+
+    def _compute(self, predictions: Sequence[Any], references: Sequence[Any], **options: Any) -> Mapping[str, float]:
+        return self._score.compute(references, predictions, **options)
+
+
+def _accuracy(references: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
+    """Share of right predictions, in [0, 1]."""
+    return {"accuracy": float(sklearn.accuracy_score(references, predictions))}
+
+
+def _f1(references: Sequence[int], predictions: Sequence[int], average: str = "binary") -> dict[str, float]:
+    """Harmonic mean of precision and recall, in [0, 1]: of class 1, or `average="macro"` over all classes.
+
+    It is 0 for a class that is neither predicted nor there.
+    """
+    return {"f1": float(sklearn.f1_score(references, predictions, average=average, zero_division=0.0))}
+
+
+def _matthews(references: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
+    """Matthews' correlation of two classifications, in [-1, 1]; 0 where either is constant."""
+    return {"matthews": float(sklearn.matthews_corrcoef(references, predictions))}
+
+
+def _correlation(
+    name: str, correlate: Callable[..., Any], references: Sequence[float], predictions: Sequence[float]
+) -> dict[str, float]:
+    """Pearson's correlation, or Spearman's, where ties share their mean rank; in [-1, 1]."""
+    if not np.isfinite([*predictions, *references]).all():
+        raise ValueError("scores must be finite to be correlated")
+    if np.ptp(references) == 0:
+        raise ValueError(f"references must differ to be correlated with; all {len(references)} are {references[0]}")
+    if np.ptp(predictions) == 0:
+        return {name: 0.0}
+    return {name: float(correlate(references, predictions).statistic)}
+
+
+def _entities(references: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Precision, recall and F1 of whole entities over all types, in [0, 1]; seqeval's default mode, conlleval's rules.
+
+    An entity counts where its words and its type are right. An I- that nothing precedes begins an entity.
+    """
+    tags = [list(map(list, side)) for side in (references, predictions)]
+    return {
+        "precision": float(seqeval.precision_score(*tags, zero_division=0)),
+        "recall": float(seqeval.recall_score(*tags, zero_division=0)),
+        "f1": float(seqeval.f1_score(*tags, zero_division=0)),
+    }
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        "accuracy": Score(compute=_accuracy, dtype="int64"),
+        "f1": Score(compute=_f1, dtype="int64"),
+        "matthews": Score(compute=_matthews, dtype="int64"),
+        "pearson": Score(compute=partial(_correlation, "pearson", pearsonr), dtype="float64"),
+        "spearman": Score(compute=partial(_correlation, "spearman", spearmanr), dtype="float64"),
+        "entities": Score(compute=_entities, dtype="string", per_word=True),
+    }
+)

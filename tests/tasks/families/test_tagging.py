@@ -13,7 +13,7 @@ from benchmarks.core.spec import Prediction, Prepared, Row
 from benchmarks.data.sources.rows import task_data
 from benchmarks.data.sources.tagged import TaggedDataSet
 from benchmarks.tasks.families.tagging import IGNORED, EntityTagging
-from benchmarks.tasks.metrics.entities import Entities
+from benchmarks.tasks.metrics.local import LocalMetric
 from tests.support.paths import SHARED
 
 TASK = EntityTagging(
@@ -98,9 +98,9 @@ def test_logits_that_are_not_finite_are_an_error() -> None:
 
 
 def test_an_i_tag_that_begins_an_entity_is_a_start() -> None:
-    found = Entities().compute(predictions=[["I-x", "I-x", "O"]], references=[["B-x", "I-x", "O"]])
+    found = LocalMetric("entities").compute(predictions=[["I-x", "I-x", "O"]], references=[["B-x", "I-x", "O"]])
     assert found == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
-    nothing = Entities().compute(predictions=[["O"]], references=[["O"]])
+    nothing = LocalMetric("entities").compute(predictions=[["O"]], references=[["O"]])
     assert nothing == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
 
 
@@ -109,5 +109,5 @@ def test_entities_are_scored_as_by_seqeval_and_conlleval() -> None:
     reference = json.loads((SHARED / "metrics_reference" / "ner.json").read_text(encoding="utf-8"))
     gold, said = ([item[side] for item in reference["items"]] for side in ("gold", "pred"))
     expected = reference["expected"]["seqeval_default"]["micro"]
-    found: dict[str, Any] = Entities().compute(predictions=said, references=gold)
+    found: dict[str, Any] = LocalMetric("entities").compute(predictions=said, references=gold)
     assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-9)
