@@ -71,7 +71,7 @@ class LoraGrid:
             search_seconds += seconds
             with problem.runtime.clocks.measure("choose"):
                 score = problem.score(model, problem.examples(valid_part)) if model else None
-                scores[rank] = problem.runtime.team.tell(score)
+                scores[rank] = problem.runtime.team.broadcast(score)
         sound = {rank: score for rank, score in scores.items() if score is not None}
         if not sound:
             raise NonFiniteLossError(f"none of the ranks {list(grid)} could be trained; try a lower lr")

@@ -46,13 +46,13 @@ class Team:
         """Seed what each member draws for itself: dropout masks. The leader's are those of a process by itself."""
         torch.manual_seed(seed + self.rank * _BETWEEN_STREAMS)
 
-    def own(self, parts: Sequence[tuple[T, float]]) -> list[tuple[T, float]]:
-        """Of a batch's parts and their shares, this member's; as many for all members, since some count nothing."""
+    def local_parts(self, parts: Sequence[tuple[T, float]]) -> list[tuple[T, float]]:
+        """This process's parts of a batch, with their shares; every process gets as many, the last ones with share 0."""
         own = list(parts[self.rank :: self.size])
         idle = -(-len(parts) // self.size) - len(own)
         return own + idle * [(parts[0][0], 0.0)]
 
-    def add_up(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Replace the tensors' values by their sums over all members, and return them."""
         if self.size > 1:
             values = [tensor.detach() for tensor in tensors]
@@ -64,19 +64,19 @@ class Team:
         return list(tensors)
 
     def any(self, *said: bool) -> list[bool]:
-        """Answer by answer, whether any member says yes."""
+        """Element by element, whether it is true on any process."""
         return [any(answers) for answers in zip(*self.gather(said), strict=True)]
 
     def gather(self, value: T) -> list[T]:
-        """All members' values, in the order of their ranks."""
+        """The values of all processes, in the order of their ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
         distributed.all_gather_object(values, value)
         return values
 
-    def tell(self, value: T) -> T:
-        """The leader's value, whatever the others bring."""
+    def broadcast(self, value: T) -> T:
+        """The value of process 0, on every process."""
         if self.size == 1:
             return value
         told = [value]

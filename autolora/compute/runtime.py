@@ -38,8 +38,8 @@ def never() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Projection:
-    """Time a few steps of every stage instead of running all of them: what is trained then is worth nothing."""
+class TimingRun:
+    """Times a few steps of each stage and extrapolates to all of them; the weights that it leaves are unusable."""
 
     steps: int = 20
     """Steps that are timed. They are chosen to have batches of all lengths."""
@@ -48,14 +48,14 @@ class Projection:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.warmup < 0:
-            raise ValueError(f"a projection times at least 1 step, after 0 or more; got {self.steps}, {self.warmup}")
+            raise ValueError(f"a timing run has at least 1 step, after 0 or more; got {self.steps}, {self.warmup}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """Where and how.
 
-    No result changes but by `device`, `precision`, `projection`, and a little by `graphs`, `onednn` and `team`.
+    No result changes but by `device`, `precision`, `timing_run`, and a little by `graphs`, `onednn` and `team`.
     """
 
     device: str = "cpu"
@@ -73,7 +73,7 @@ class Runtime:
     those and a batch is computed in one part: launching them at once is faster than one by one."""
     onednn: bool = False
     """Compute linear layers by oneDNN, on a CPU at full precision: faster on AMD processors."""
-    projection: Projection | None = None
+    timing_run: TimingRun | None = None
     """Only estimate how long it would take; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)
     """Take the time of what is no optimisation: "checkpoint", and "choose" where a method scores candidates."""
@@ -88,13 +88,13 @@ class Runtime:
 
     @property
     def warmup(self) -> int:
-        """Steps of the projection that are not timed.
+        """Steps of a timing run that are not timed.
 
         Where kernels are recorded, every timed step has been seen and recorded before.
         """
-        if not self.projection:
+        if not self.timing_run:
             return 0
-        return max(self.projection.warmup, 2 * self.projection.steps) if self.graphs else self.projection.warmup
+        return max(self.timing_run.warmup, 2 * self.timing_run.steps) if self.graphs else self.timing_run.warmup
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context that forward passes run in."""

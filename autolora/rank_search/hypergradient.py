@@ -51,7 +51,7 @@ class Bilevel:
     recompute: bool = False
     """Take the train pass again for the mixed derivative, instead of keeping it until v is known: it is needed where
     L_tr comes in parts, or forgets its activations."""
-    add_up: Callable[[Sequence[Tensor]], list[Tensor]] = list
+    all_reduce: Callable[[Sequence[Tensor]], list[Tensor]] = list
     """Sums tensors over the processes that have parts of L_tr and L_val, each its own; alone there is nothing to add.
     The mean of the processes' hypergradients is another number: its products have parts of one process alone."""
 
@@ -211,7 +211,7 @@ class _TrainPass:
                 parts.append((part, RandomState.now(problem.weights[0].device)))
             losses.append(part(problem.weights))
             gradients.append(_gradient(losses[-1], inputs, create_graph=differentiable))
-        loss, *summed = problem.add_up([torch.stack(losses).sum(), *_sum(gradients)])
+        loss, *summed = problem.all_reduce([torch.stack(losses).sum(), *_sum(gradients)])
         weights = len(problem.weights)
         return cls(problem=problem, loss=loss, gradient=summed[:weights], slope=summed[weights:], parts=parts)
 
@@ -223,7 +223,7 @@ class _TrainPass:
                 gradient = _gradient(part(weights), weights, create_graph=True)
                 return _mixed_product(gradient, v, self.problem.logits)
 
-        return self.problem.add_up(_sum([product(part, random_state) for part, random_state in self.parts]))
+        return self.problem.all_reduce(_sum([product(part, random_state) for part, random_state in self.parts]))
 
     def slope_at(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """The train gradient by the logits at other weights."""
@@ -232,7 +232,7 @@ class _TrainPass:
             with random_state.again():
                 return _gradient(part(weights), self.problem.logits)
 
-        return self.problem.add_up(_sum([slope(part, random_state) for part, random_state in self.parts]))
+        return self.problem.all_reduce(_sum([slope(part, random_state) for part, random_state in self.parts]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +257,7 @@ class _Terms:
         for part in _parts(problem.valid_loss):
             losses.append(part(ahead))
             gradients.append(_gradient(losses[-1], [*ahead, *problem.logits]))
-        valid_loss, *summed = problem.add_up([torch.stack(losses).sum(), *_sum(gradients)])
+        valid_loss, *summed = problem.all_reduce([torch.stack(losses).sum(), *_sum(gradients)])
         return cls(
             train=train,
             point=ahead if problem.advance else problem.weights,

@@ -18,8 +18,8 @@ from autolora.problem import Batch, TrainingLoss
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
-from autolora.training.cuda_graphs import forgetful
-from autolora.training.train import batch_loss, own_parts
+from autolora.training.cuda_graphs import uses_gradient_checkpointing
+from autolora.training.train import batch_loss, local_parts
 
 
 class SearchModel(nn.Module):
@@ -62,7 +62,7 @@ class SearchModel(nn.Module):
         if runtime.graphs:
             use_lean_layer_norm(self.model)
         _use_eager_attention(model)
-        self.forgetful = forgetful(model)
+        self.uses_gradient_checkpointing = uses_gradient_checkpointing(model)
         """Whether activations are not kept, but computed anew in the backward pass."""
         self._parameterisation = kind
         self._rank_rule = config.rank_rule
@@ -85,9 +85,9 @@ class SearchModel(nn.Module):
         """
 
         def loss(weights: Sequence[Tensor]) -> Tensor:
-            if self.forgetful:
+            if self.uses_gradient_checkpointing:
                 self._put(weights)
-            if self.forgetful or weights is self.weights:
+            if self.uses_gradient_checkpointing or weights is self.weights:
                 return self.forward(batch)
             swapped: Tensor = functional_call(self, dict(zip(self._names, weights, strict=True)), (batch,))
             return swapped
@@ -96,7 +96,7 @@ class SearchModel(nn.Module):
 
     def put_back(self) -> None:
         """Put the model's own weights in place."""
-        if self.forgetful:
+        if self.uses_gradient_checkpointing:
             self._put(self.weights)
 
     def _put(self, weights: Sequence[Tensor]) -> None:
@@ -111,7 +111,7 @@ class SearchModel(nn.Module):
             loss = self.on(part)
             return lambda weights: share * loss(weights)
 
-        return [scaled(part, share) for part, share in own_parts(batch, number, self.runtime.team)]
+        return [scaled(part, share) for part, share in local_parts(batch, number, self.runtime.team)]
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched at once."""

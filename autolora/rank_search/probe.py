@@ -1,4 +1,4 @@
-"""A hypergradient held against finite differences: has its second-order term the right sign and size?"""
+"""A hypergradient checked against finite differences: has its second-order term the right sign and size?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def probe(engine: Engine, problem: Bilevel, eta: float) -> Probe | None:
     """Compare once; the random state is left as it was.
 
     Args:
-        engine: what is held against finite differences.
+        engine: what is checked against finite differences.
         problem: losses, weights and logits.
         eta: as in the engine.
 

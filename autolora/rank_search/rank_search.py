@@ -68,7 +68,7 @@ class RankSearch:
             fused=torch.device(self.model.runtime.device).type == "cuda",
         )
         self._recorder = Recorder(self.model)
-        self._leftover = _Leftover()
+        self._leftover = _UnclearedGradient()
         self._betty = self._begin_betty() if config.engine == "betty" else None
         weight = self.model.weights[0]
         self._eta = torch.zeros((), dtype=weight.dtype, device=weight.device)
@@ -197,7 +197,7 @@ class RankSearch:
         def gradient(batch: Batch) -> list[Tensor]:
             losses = (part(model.weights) for part in model.parts(batch, parts))
             gradients = (torch.autograd.grad(loss, tensors, materialize_grads=True) for loss in losses)
-            return model.runtime.team.add_up(reduce(_sum, gradients))
+            return model.runtime.team.all_reduce(reduce(_sum, gradients))
 
         compute = replayed(gradient, model.model, model.runtime, parts=parts)
         return lambda batch: [tensor for tensor in compute(batch) if tensor is not None]
@@ -227,8 +227,8 @@ def _bilevel(model: SearchModel, config: SearchConfig, train_batch: Batch, valid
     return Bilevel(
         train_loss=model.parts(train_batch, number),
         valid_loss=model.parts(valid_batch, number),
-        recompute=number > 1 or team.size > 1 or model.forgetful,
-        add_up=team.add_up,
+        recompute=number > 1 or team.size > 1 or model.uses_gradient_checkpointing,
+        all_reduce=team.all_reduce,
         weights=model.weights,
         logits=model.logits,
     )
@@ -238,7 +238,7 @@ def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
     return [one + other for one, other in zip(tensors, others, strict=True)]
 
 
-class _Leftover:
+class _UnclearedGradient:
     """The validation gradient that the next update of the weights adds, where gradients are mixed."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
         problem: its training set is split into D_tr and D_val by the problem's strata and seed.
         config: the paper's settings by default.
         probing: hold the second-order term against finite differences, once at the end; changes nothing else, and is
-            left out of a projection, which ends with a model that is worth nothing.
+            left out of a timing run, whose model is unusable.
 
     Raises:
         ValueError: the model cannot be searched (see `RankSearch`), or the training set is too small to split: a
@@ -61,7 +61,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
         keep_last=True,
         typical=train_order.typical,
     )
-    probed = in_progress.probe(*batches(0)) if probing and not problem.runtime.projection else None
+    probed = in_progress.probe(*batches(0)) if probing and not problem.runtime.timing_run else None
     return in_progress.result(seconds, probed)
 
 

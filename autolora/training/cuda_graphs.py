@@ -109,7 +109,7 @@ def replayed(compute: Pass, model: nn.Module, runtime: Runtime, *, parts: int = 
     Raises:
         ValueError: the model is known to ask the device for numbers on its way.
     """
-    if not runtime.graphs or parts > 1 or runtime.team.size > 1 or forgetful(model):
+    if not runtime.graphs or parts > 1 or runtime.team.size > 1 or uses_gradient_checkpointing(model):
         return compute
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind in _ASKING:
@@ -117,7 +117,7 @@ def replayed(compute: Pass, model: nn.Module, runtime: Runtime, *, parts: int = 
     return Replay(compute, runtime.device)
 
 
-def forgetful(model: nn.Module) -> bool:
+def uses_gradient_checkpointing(model: nn.Module) -> bool:
     """Whether a model's activations are not kept, but computed anew in the backward pass."""
     return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 

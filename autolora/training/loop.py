@@ -56,7 +56,7 @@ def run_steps(
         after_step: called with the number of steps done, outside the clock (evaluation at an epoch's end).
         finished: asked after every step; once it answers True the stage ends before its last step.
         keep_last: write a checkpoint after the last step too, for a stage that others follow.
-        typical: n -> n steps that stand for all of them, for the runtime's projection; None: the first n.
+        typical: n -> indices of n representative steps, for the runtime's timing run; None: the first n.
 
     Returns:
         Wall-clock seconds spent in `step`, those before an interruption included; projected ones where the runtime
@@ -66,7 +66,7 @@ def run_steps(
         Interrupted: the runtime was asked to stop.
         NonFiniteLossError: a loss became NaN or infinite.
     """
-    if runtime.projection:
+    if runtime.timing_run:
         return _project(step, steps, runtime, stage=stage, typical=typical or range)
     team = runtime.team
     state = {**state, "random": _RandomState(runtime.device, team)}
@@ -114,8 +114,8 @@ def _project(
     typical: Callable[[int], Sequence[int]],
 ) -> float:
     """All steps at the mean time of some of them; an accelerator is waited for before the first and after the last."""
-    assert runtime.projection
-    timed = list(typical(min(runtime.projection.steps, steps)))
+    assert runtime.timing_run
+    timed = list(typical(min(runtime.timing_run.steps, steps)))
     done, loss = 0, torch.zeros(())
 
     def run(indices: Iterable[int]) -> float:
@@ -137,7 +137,7 @@ def _project(
 
 def _resume(path: Path, state: Mapping[str, Stateful], team: Team) -> tuple[int, float]:
     """Steps done and seconds spent, as the checkpoint has them; none where there is none."""
-    saved = team.tell(_read(path) if team.leads else None)
+    saved = team.broadcast(_read(path) if team.leads else None)
     if saved is None:
         return 0, 0.0
     for name, item in state.items():

@@ -202,7 +202,7 @@ def train(
     def forward_and_backward(batch: Batch) -> list[Tensor | None]:
         """The loss of this member's parts, and each weight's gradient."""
         losses = []
-        for part, share in own_parts(batch, config.micro_batches, team):
+        for part, share in local_parts(batch, config.micro_batches, team):
             loss = share * batch_loss(model, part, loss=problem.loss, runtime=runtime)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
@@ -217,7 +217,7 @@ def train(
         total, *gradients = compute(batch)
         assert total is not None
         optimization.take(gradients)
-        team.add_up([total, *optimization.gradients])
+        team.all_reduce([total, *optimization.gradients])
         optimization.step()
         if after_step:
             after_step(index + 1)
@@ -243,8 +243,8 @@ def train(
         )
     finally:
         restore()
-    finite = problem.runtime.projection or all(bool(weight.isfinite().all()) for weight in optimization.weights)
-    if not finite:  # what a projection has trained is worth nothing, whatever it is
+    finite = problem.runtime.timing_run or all(bool(weight.isfinite().all()) for weight in optimization.weights)
+    if not finite:  # the weights of a timing run are unusable anyway
         raise NonFiniteLossError(f"{stage}: a weight is NaN or infinite after step {steps}; try a lower lr")
     return seconds
 
@@ -306,9 +306,9 @@ def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:
     return [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
 
 
-def own_parts(batch: Batch, number: int, team: Team) -> list[tuple[Batch, float]]:
+def local_parts(batch: Batch, number: int, team: Team) -> list[tuple[Batch, float]]:
     """Of a batch in so many parts for every member of a team, this member's, as `micro_batches`."""
-    return team.own(micro_batches(batch, number * team.size))
+    return team.local_parts(micro_batches(batch, number * team.size))
 
 
 def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:

@@ -15,7 +15,7 @@ class Difference:
     value: float
     error: float
     """Standard error of the value."""
-    freedom: float
+    degrees_of_freedom: float
     """Degrees of freedom of the error."""
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -25,13 +25,13 @@ class Difference:
 
     def half_width(self, level: float) -> float:
         """Half of that interval's width."""
-        return float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
+        return float(stats.t.ppf((1 + level) / 2, self.degrees_of_freedom)) * self.error
 
     def p_above(self, bound: float) -> float:
         """One-sided p value against "the true difference is at most bound"."""
         if self.error == 0:
             return 0.0 if self.value > bound else 1.0
-        return float(stats.t.sf((self.value - bound) / self.error, self.freedom))
+        return float(stats.t.sf((self.value - bound) / self.error, self.degrees_of_freedom))
 
     def p_below(self, bound: float) -> float:
         """One-sided p value against "the true difference is at least bound"."""
@@ -43,7 +43,7 @@ class Difference:
 
     def negated(self) -> "Difference":
         """The same, seen from the other side."""
-        return Difference(value=-self.value, error=self.error, freedom=self.freedom)
+        return Difference(value=-self.value, error=self.error, degrees_of_freedom=self.degrees_of_freedom)
 
     def with_examples(self, variance: float) -> "Difference":
         """The same where the examples are random too, not only the seeds.
@@ -54,8 +54,8 @@ class Difference:
         The two variances add up; their degrees of freedom follow Satterthwaite, the examples' being many.
         """
         total = self.error**2 + variance
-        freedom = self.freedom * (total / self.error**2) ** 2 if self.error else math.inf
-        return Difference(value=self.value, error=math.sqrt(total), freedom=freedom)
+        freedom = self.degrees_of_freedom * (total / self.error**2) ** 2 if self.error else math.inf
+        return Difference(value=self.value, error=math.sqrt(total), degrees_of_freedom=freedom)
 
 
 def against_published(
@@ -77,7 +77,7 @@ def against_published(
     return Difference(
         value=statistics.mean(scores) - published,
         error=max(statistics.stdev(scores), least_sd) * math.sqrt(1 / len(scores) + 1 / published_seeds),
-        freedom=len(scores) - 1,
+        degrees_of_freedom=len(scores) - 1,
     )
 
 
@@ -98,7 +98,7 @@ def paired(first: Sequence[float], second: Sequence[float], *, least_sd: float =
     return Difference(
         value=statistics.mean(differences),
         error=max(statistics.stdev(differences), least_sd) / math.sqrt(len(differences)),
-        freedom=len(differences) - 1,
+        degrees_of_freedom=len(differences) - 1,
     )
 
 
@@ -118,5 +118,5 @@ def unpaired(first: Sequence[float], second: Sequence[float], *, least_sd: float
     return Difference(
         value=statistics.mean(first) - statistics.mean(second),
         error=sd * math.sqrt(1 / len(first) + 1 / len(second)),
-        freedom=freedom,
+        degrees_of_freedom=freedom,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 REMOVED = ("sharded",)
 """Conditions that older results have and that there are no more; they changed no number."""
-STANDS_ELSEWHERE = (
+NOT_IN_IDENTITY = (
     "model",
     "data",
     "partial",
@@ -20,7 +20,7 @@ STANDS_ELSEWHERE = (
 )
 """Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
 no number."""
-ADDED: Mapping[str, Any] = MappingProxyType(
+LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "bias": "none",
         "convergence": None,
@@ -49,13 +49,13 @@ is left out of a cell's identity, so that a new switch makes no old measurement 
 
 def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
     """Of a cell's settings, those that decide its numbers."""
-    return without_added({key: config[key] for key in config if key not in STANDS_ELSEWHERE})
+    return without_legacy_defaults({key: config[key] for key in config if key not in NOT_IN_IDENTITY})
 
 
-def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they were before ADDED, tables in tables too, wherever one of those stands at its value."""
+def without_legacy_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they were before LEGACY_DEFAULTS, tables in tables too, wherever one of those stands at its value."""
     return {
-        key: without_added(value) if isinstance(value, Mapping) else value
+        key: without_legacy_defaults(value) if isinstance(value, Mapping) else value
         for key, value in settings.items()
-        if key not in ADDED or value != ADDED[key]
+        if key not in LEGACY_DEFAULTS or value != LEGACY_DEFAULTS[key]
     }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.flop_counter import FlopCounterMode
 
 from autolora.compute.clocks import Clocks
-from autolora.compute.runtime import NonFiniteLossError, Progress, Projection, Runtime
+from autolora.compute.runtime import NonFiniteLossError, Progress, Runtime, TimingRun
 from autolora.problem import Batch, Example, Outcome, Problem, ignore
 from benchmarks.core import registry
 from benchmarks.core.nested import build
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 TABLE_5 = ("adalora", "lora_grid_sequential", "lora_grid", "autolora", "lora", "full")
 """What is measured by default: the table's methods, the grid both ways, and two for reference."""
-AGAIN = "lora"
+CALIBRATION = "lora"
 """Measured twice: how far two copies of the same differ is how far anything can be trusted."""
-LOOK = Projection(steps=8, warmup=0)
+PROFILED_STEPS = TimingRun(steps=8, warmup=0)
 """Steps per stage and configuration whose tokens and operations are counted."""
-_LOOK_INSIDE = "look inside"
+_PROFILE = "profile"
 """What a process is asked once, before its turns."""
 SLEPT_SECONDS = 1.0
 """The wall clock and the monotonic one may disagree by this much in a turn."""
@@ -56,7 +56,7 @@ class CostRequest:
     """Its seeds are the rounds: each has batches of its own."""
     tasks: Sequence[str]
     methods: Sequence[str]
-    projection: Projection | None
+    timing_run: TimingRun | None
     """None runs every step."""
     threads: int
     store: Store
@@ -64,7 +64,7 @@ class CostRequest:
 
 def turns(request: CostRequest) -> int:
     """How often `measure_costs` tells of something."""
-    copies = len(request.methods) + (AGAIN in request.methods)
+    copies = len(request.methods) + (CALIBRATION in request.methods)
     return len(request.tasks) * copies * (1 + len(request.settings.seeds))
 
 
@@ -75,7 +75,7 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
         InputError: a name, a setting, data or a backbone is at fault, or a method cannot be trained with these.
     """
     materials = open_materials(request.threads)
-    every = [*request.methods, *([AGAIN] if AGAIN in request.methods else [])]
+    every = [*request.methods, *([CALIBRATION] if CALIBRATION in request.methods else [])]
     costs: list[Cost] = []
     cells = make_cells(request.settings, request.tasks, request.methods, materials)
     conditions = cells[0].config
@@ -89,8 +89,8 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
     return CostRun(
         preset=request.settings.preset,
         protocol=request.settings.protocol,
-        timed_steps=request.projection.steps if request.projection else None,
-        warmup_steps=_warmup(request.projection, graphs=conditions["graphs"]),
+        timed_steps=request.timing_run.steps if request.timing_run else None,
+        warmup_steps=_warmup(request.timing_run, graphs=conditions["graphs"]),
         matmul_flops_per_second=max(before, rate()),  # a busy host is at times slower than it can be
         model_title=backbone.title,
         model_parameters=backbone.parameters,
@@ -103,19 +103,19 @@ def measure_costs(request: CostRequest, tell: Callable[[str], None]) -> CostRun:
     )
 
 
-def _warmup(projection: Projection | None, *, graphs: bool) -> int:
+def _warmup(timing_run: TimingRun | None, *, graphs: bool) -> int:
     """Steps before those that are timed."""
-    return Runtime(projection=projection, graphs=graphs).warmup if projection else LOOK.steps
+    return Runtime(timing_run=timing_run, graphs=graphs).warmup if timing_run else PROFILED_STEPS.steps
 
 
-def take_turn(cell: Cell, materials: Materials, store: Store, projection: Projection | None) -> Round:
+def take_turn(cell: Cell, materials: Materials, store: Store, timing_run: TimingRun | None) -> Round:
     """Train one cell, or project it."""
     device = cell.config["device"]
     watts = Watts(device)
     reset_peak_memory(device)
     wall, monotonic = time.time(), time.monotonic()
     with watts.measure():
-        outcome = _train(cell, materials, store, projection)
+        outcome = _train(cell, materials, store, timing_run)
     disagreement = (time.time() - wall) - (time.monotonic() - monotonic)
     return Round(
         seconds=dict(outcome.seconds),
@@ -125,11 +125,11 @@ def take_turn(cell: Cell, materials: Materials, store: Store, projection: Projec
     )
 
 
-def look_inside(cell: Cell, materials: Materials, store: Store) -> tuple[dict[str, StageWork], int]:
+def profile_steps(cell: Cell, materials: Materials, store: Store) -> tuple[dict[str, StageWork], int]:
     """What the steps of every stage are made of, and how many parameters are trained; warms the process up, too."""
     with FlopCounterMode(display=False) as counter:
         meter = _Meter(counter)
-        outcome = _train(cell, materials, store, LOOK, meter)
+        outcome = _train(cell, materials, store, PROFILED_STEPS, meter)
     work = {
         stage: StageWork(
             steps=count.of,
@@ -143,11 +143,11 @@ def look_inside(cell: Cell, materials: Materials, store: Store) -> tuple[dict[st
 
 
 def _train(
-    cell: Cell, materials: Materials, store: Store, projection: Projection | None, meter: "_Meter | None" = None
+    cell: Cell, materials: Materials, store: Store, timing_run: TimingRun | None, meter: "_Meter | None" = None
 ) -> Outcome:
     """Train the cell, or project it, without checkpoints, evaluation and scores."""
     bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
-    runtime = replace(bench.problem.runtime, projection=projection, checkpoints=None)
+    runtime = replace(bench.problem.runtime, timing_run=timing_run, checkpoints=None)
     if meter:
         runtime = replace(runtime, graphs=False)  # what is replayed cannot be counted
     problem = replace(bench.problem, runtime=runtime, observe=ignore, score=lambda *_: 0.0)
@@ -225,15 +225,15 @@ def _costs_of_task(
 def prepare(
     players: "Sequence[Player]", names: Sequence[str], tell: Callable[[str], None], *, together: bool
 ) -> list[tuple[dict[str, StageWork], int]]:
-    """What `look_inside` says of each; together: all look at the same time, which a CPU has no cores for."""
+    """What `profile_steps` says of each; together: all look at the same time, which a CPU has no cores for."""
     if together:
         for player in players:
-            player.begin(_LOOK_INSIDE)
+            player.begin(_PROFILE)
     inside = []
     for name, player in zip(names, players, strict=True):
         tell(f"{name}: preparing")
         if not together:
-            player.begin(_LOOK_INSIDE)
+            player.begin(_PROFILE)
         inside.append(player.answer())
     return inside
 
@@ -275,7 +275,7 @@ def _players(by_method: Sequence[Sequence[Cell]], request: CostRequest) -> Itera
     try:
         for cells in by_method:
             ours, theirs = context.Pipe()
-            work = (cells, request.store, request.projection, request.threads, theirs)
+            work = (cells, request.store, request.timing_run, request.threads, theirs)
             process = context.Process(target=_play, args=work, daemon=True)
             process.start()
             theirs.close()
@@ -289,7 +289,7 @@ def _players(by_method: Sequence[Sequence[Cell]], request: CostRequest) -> Itera
 
 
 def _play(
-    cells: Sequence[Cell], store: Store, projection: Projection | None, threads: int, messages: "Connection[Any, Any]"
+    cells: Sequence[Cell], store: Store, timing_run: TimingRun | None, threads: int, messages: "Connection[Any, Any]"
 ) -> None:
     """Answer until nobody asks any more; Ctrl-C is for whoever asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -301,8 +301,8 @@ def _play(
             return
         try:
             if isinstance(asked, int):
-                messages.send(take_turn(cells[asked], materials, store, projection))
+                messages.send(take_turn(cells[asked], materials, store, timing_run))
             else:
-                messages.send(look_inside(cells[0], materials, store))
+                messages.send(profile_steps(cells[0], materials, store))
         except (InputError, ValueError, RuntimeError, ImportError, NonFiniteLossError) as error:
             messages.send(InputError(f"{cells[0].task} {cells[0].method}: {error}"))

@@ -14,7 +14,7 @@ BASE, SAME = "base", "the same again"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
+class Rerun:
     """All cells once more, with something changed."""
 
     name: str
@@ -25,7 +25,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One cell of a variant beside the same cell of the base."""
+    """One cell of a rerun beside the same cell of the base."""
 
     task_title: str
     method_title: str
@@ -41,7 +41,7 @@ class Compared:
     """Greatest difference of a logit."""
 
 
-def variants(request: Request, cores: int) -> Iterator[Variant]:
+def reruns(request: Request, cores: int) -> Iterator[Rerun]:
     """The base, the same again, twice the batch, and all cores for one cell; each in a store of its own."""
     runs: Mapping[str, tuple[str, Request]] = {
         BASE: ("once", request),
@@ -52,14 +52,14 @@ def variants(request: Request, cores: int) -> Iterator[Variant]:
     for name, (says, changed) in runs.items():
         if name == "threads" and cores == 1:
             continue
-        yield Variant(name=name, says=says, request=replace(changed, store=Store(folder=request.store.folder / name)))
+        yield Rerun(name=name, says=says, request=replace(changed, store=Store(folder=request.store.folder / name)))
 
 
-def compare(base: Sequence[Result], others: Sequence[Result], variant: Variant, base_store: Store) -> list[Compared]:
+def compare(base: Sequence[Result], others: Sequence[Result], rerun: Rerun, base_store: Store) -> list[Compared]:
     """Cell by cell; a cell that failed on one side is left out."""
     by_cell = {(result.task, result.method, result.seed): result for result in others if result.status == "done"}
     return [
-        _compare(result, other, variant, base_store)
+        _compare(result, other, rerun, base_store)
         for result in base
         if result.status == "done" and (other := by_cell.get((result.task, result.method, result.seed)))
     ]
@@ -84,8 +84,8 @@ def render(compared: Iterable[Compared]) -> str:
     return tabulate(rows, headers="keys", disable_numparse=True)
 
 
-def _compare(result: Result, other: Result, variant: Variant, base_store: Store) -> Compared:
-    mine, theirs = base_store.answers(result)[result.split], variant.request.store.answers(other)[other.split]
+def _compare(result: Result, other: Result, rerun: Rerun, base_store: Store) -> Compared:
+    mine, theirs = base_store.predictions(result)[result.split], rerun.request.store.predictions(other)[other.split]
     scores = [
         (one, another)
         for first, second in zip(mine["scores"], theirs["scores"], strict=True)
@@ -95,7 +95,7 @@ def _compare(result: Result, other: Result, variant: Variant, base_store: Store)
         task_title=result.task_title,
         method_title=result.method_title,
         seed=result.seed,
-        says=variant.says,
+        says=rerun.says,
         base=result.score,
         score=other.score,
         same_bits=result.fingerprints.get("predictions") == other.fingerprints.get("predictions"),

@@ -23,7 +23,7 @@ BATCHES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
+class EngineError:
     """One engine at one precision, medians over batches."""
 
     engine: str
@@ -37,7 +37,7 @@ class Accuracy:
 
 def measure_engines(
     problem: Problem, config: SearchConfig, precisions: Sequence[Precision] = get_args(Precision)
-) -> list[Accuracy]:
+) -> list[EngineError]:
     """Search for a while in float32, then compare the engines where that has led; dropout masks are the same.
 
     Args:
@@ -87,7 +87,7 @@ def measure_engines(
     return [_summary(engine, precision, taken) for (engine, precision), taken in samples.items()]
 
 
-def render_engines(rows: Sequence[Accuracy], where: str) -> str:
+def render_engines(rows: Sequence[EngineError], where: str) -> str:
     """As a Markdown table, with a line that says where it was measured."""
     cells = [
         [
@@ -119,9 +119,9 @@ class _Sample:
         )
 
 
-def _summary(engine: str, precision: Precision, samples: Sequence[_Sample]) -> Accuracy:
+def _summary(engine: str, precision: Precision, samples: Sequence[_Sample]) -> EngineError:
     of_second_order = [sample.second_order_error for sample in samples if sample.second_order_error is not None]
-    return Accuracy(
+    return EngineError(
         engine=engine,
         precision=precision,
         error=statistics.median(sample.error for sample in samples),

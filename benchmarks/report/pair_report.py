@@ -43,7 +43,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
         scores = [[side.of_seed(seed) for seed in seeds] for side in (one, other)]
         difference = paired(*scores, least_sd=one.resolution)
         results = [[side.results[side.seeds.index(seed)] for side in (one, other)] for seed in seeds]
-        answers = [[evidence.answers(result) for result in pair] for pair in results]
+        answers = [[evidence.predictions(result) for result in pair] for pair in results]
         rows.append(
             PairRow(
                 task_title=one.results[0].task_title,

@@ -54,13 +54,13 @@ def _take_part(command: Callable[[Namespace], int], arguments: Namespace) -> int
         _train_along(team, arguments.runs)
         return 0
     status = command(arguments)
-    team.tell(None)  # where an error comes first, the others end with this process
+    team.broadcast(None)  # where an error comes first, the others end with this process
     return status
 
 
 def train_together(bench: Bench) -> None:
     """Let the other members, where there are any, train this cell along, from now on."""
-    bench.problem.runtime.team.tell(bench.cell)
+    bench.problem.runtime.team.broadcast(bench.cell)
 
 
 def _train_along(team: Team, runs: Path) -> None:
@@ -75,4 +75,4 @@ def _train_along(team: Team, runs: Path) -> None:
 
 def _next_cell(team: Team) -> Cell | None:
     unheard: Cell | None = None
-    return team.tell(unheard)
+    return team.broadcast(unheard)

@@ -1,4 +1,4 @@
-"""Whether results can be held against the published numbers, from their own records."""
+"""Whether results can be compared with the published numbers, from their own records."""
 
 from collections.abc import Sequence
 

@@ -69,7 +69,7 @@ class Store:
         """The folder of one of its results."""
         return self.cell(result.task, result.method, result.identity, result.environment.key)
 
-    def answers(self, result: Result) -> dict[str, Any]:
+    def predictions(self, result: Result) -> dict[str, Any]:
         """Evaluation split -> what one of its results predicted."""
         return read_predictions(self.folder_of(result).path / PREDICTIONS_FILE)
 

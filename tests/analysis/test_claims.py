@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.analysis.claims.claim import Finding, Untested, read_claims
+from benchmarks.analysis.claims.claim import ClaimTest, Untested, read_claims
 from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.analysis.claims.kinds import KINDS, partial_conjunction
 from benchmarks.analysis.claims.run import examine_claims
@@ -61,9 +61,9 @@ def evidence(folder: Path, results: Sequence[Result], **changes: Any) -> Evidenc
     return Evidence(**{"results": results, "store": store, "costs": [], "speeds": [], "margin": Margin()} | changes)
 
 
-def found(kind: str, at_hand: Evidence, **settings: Any) -> Finding:
+def found(kind: str, at_hand: Evidence, **settings: Any) -> ClaimTest:
     finding = KINDS[kind](settings, at_hand)
-    assert isinstance(finding, Finding), finding
+    assert isinstance(finding, ClaimTest), finding
     return finding
 
 
@@ -107,7 +107,7 @@ def test_the_best_on_most_tasks_is_found_and_its_contrary_too(tmp_path: Path) ->
     ahead = {"autolora": [60.0, 60.1, 60.2, 60.1], "lora": [55.0, 55.1, 55.1, 55.0]}
     behind = {"autolora": ahead["lora"], "lora": ahead["autolora"]}
 
-    def mixed(wins: int) -> Finding:
+    def mixed(wins: int) -> ClaimTest:
         results = [result for task in GLUE[:wins] for result in runs(task, ahead)]
         results += [result for task in GLUE[wins:] for result in runs(task, behind)]
         return found("best-of", evidence(tmp_path / str(wins), results), **settings)

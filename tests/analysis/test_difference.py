@@ -70,17 +70,19 @@ def test_intervals_over_seeds_hold_the_true_difference_as_often_as_they_say(seed
 
 
 def test_a_difference_seen_from_the_other_side_has_the_sides_p_value() -> None:
-    found = Difference(value=1.2, error=0.5, freedom=4)
+    found = Difference(value=1.2, error=0.5, degrees_of_freedom=4)
     assert found.p_above(0.5) == pytest.approx(found.negated().p_below(-0.5))
     assert found.p_above(0.5) + found.p_below(0.5) == pytest.approx(1)
 
 
 def test_random_examples_widen_an_interval_and_add_to_its_degrees_of_freedom() -> None:
-    found = Difference(value=1.0, error=0.5, freedom=2)
+    found = Difference(value=1.0, error=0.5, degrees_of_freedom=2)
     wider = found.with_examples(0.75)
     assert wider.error == pytest.approx(1.0)
-    assert wider.freedom == pytest.approx(2 * 4**2)  # Satterthwaite: (0.25 + 0.75)^2 / (0.25^2 / 2)
-    assert Difference(value=0, error=0, freedom=2).with_examples(1.0).half_width(0.95) == pytest.approx(1.96, abs=1e-3)
+    assert wider.degrees_of_freedom == pytest.approx(2 * 4**2)  # Satterthwaite: (0.25 + 0.75)^2 / (0.25^2 / 2)
+    assert Difference(value=0, error=0, degrees_of_freedom=2).with_examples(1.0).half_width(0.95) == pytest.approx(
+        1.96, abs=1e-3
+    )
 
 
 def test_equal_differences_of_few_seeds_are_not_taken_for_certain() -> None:

@@ -95,10 +95,10 @@ def test_every_published_number_gets_a_verdict() -> None:
 
 
 def test_a_rounded_number_may_lie_half_a_digit_off() -> None:
-    exact = Difference(value=0.47, error=0.0, freedom=4)
+    exact = Difference(value=0.47, error=0.0, degrees_of_freedom=4)
     assert decide(exact, 0.5) == "reproduced"
     assert decide(exact, 0.5, rounding=0.05) == "cannot be decided"
-    assert decide(Difference(value=0.53, error=0.0, freedom=4), 0.5) == "deviates"
+    assert decide(Difference(value=0.53, error=0.0, degrees_of_freedom=4), 0.5) == "deviates"
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from autolora.compute.runtime import Projection
+from autolora.compute.runtime import TimingRun
 from benchmarks.cli.main import main
 from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import InputError
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_run_is_named(content: str, message: str, tmp_path: Pa
         cost_runs(tmp_path)
 
 
-def request(tmp_path: Path, projection: Projection | None, **methods: Any) -> CostRequest:
+def request(tmp_path: Path, timing_run: TimingRun | None, **methods: Any) -> CostRequest:
     settings = {
         "run": {"seeds": [0, 1], "model": "minilm"},
         "training": {"steps": 6, "batch_size": 4},
@@ -210,7 +210,7 @@ def request(tmp_path: Path, projection: Projection | None, **methods: Any) -> Co
         settings=load_settings("quick", settings),
         tasks=["rte"],
         methods=[*methods],
-        projection=projection,
+        timing_run=timing_run,
         threads=1,
         store=Store(folder=tmp_path),
     )
@@ -218,9 +218,9 @@ def request(tmp_path: Path, projection: Projection | None, **methods: Any) -> Co
 
 def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.measure.cost.START_METHOD", "fork")  # processes that have everything imported
-    monkeypatch.setattr("benchmarks.measure.cost.LOOK", Projection(steps=2, warmup=0))
+    monkeypatch.setattr("benchmarks.measure.cost.PROFILED_STEPS", TimingRun(steps=2, warmup=0))
     told: list[str] = []
-    wanted = request(tmp_path, Projection(steps=2, warmup=1), lora={}, lora_grid_sequential={"ranks": [1, 2]})
+    wanted = request(tmp_path, TimingRun(steps=2, warmup=1), lora={}, lora_grid_sequential={"ranks": [1, 2]})
     found = measure_costs(wanted, told.append)
     assert len(told) == turns(wanted) == 9
     assert told[3:6] != told[6:9]
@@ -271,7 +271,7 @@ def test_all_steps_can_be_run(tmp_path: Path) -> None:
 def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.measure.cost.START_METHOD", "fork")
     with pytest.raises(InputError, match=r"rte lora_grid: the grid's ranks must lie in 1\.\.384"):
-        measure_costs(request(tmp_path, Projection(), lora_grid={"ranks": [1000]}), lambda _: None)
+        measure_costs(request(tmp_path, TimingRun(), lora_grid={"ranks": [1000]}), lambda _: None)
 
 
 @pytest.mark.parametrize(

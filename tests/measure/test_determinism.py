@@ -11,7 +11,7 @@ from benchmarks.cli.main import main
 from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import Prediction
 from benchmarks.measure import determinism
-from benchmarks.measure.determinism import Compared, compare, render, variants
+from benchmarks.measure.determinism import Compared, compare, render, reruns
 from benchmarks.run.launch import Request, Scope
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
@@ -33,18 +33,18 @@ def kept(store: Store, predictions: Sequence[float], logits: Sequence[float], bi
     return [result]
 
 
-def test_each_variant_has_a_store_of_its_own_and_changes_one_thing(tmp_path: Path) -> None:
-    base, again, batch, threads = variants(request(tmp_path), cores=2)
+def test_each_rerun_has_a_store_of_its_own_and_changes_one_thing(tmp_path: Path) -> None:
+    base, again, batch, threads = reruns(request(tmp_path), cores=2)
     folders = {each.request.store.folder for each in (base, again, batch, threads)}
     assert len(folders) == 4
     assert base.request.scopes == again.request.scopes == threads.request.scopes
     assert batch.request.scopes[0].settings.section("training")["batch_size"] == 4
     assert (base.request.workers, threads.request.workers) == (None, 1)
-    assert [each.name for each in variants(request(tmp_path), cores=1)] == ["base", "again", "batch"]
+    assert [each.name for each in reruns(request(tmp_path), cores=1)] == ["base", "again", "batch"]
 
 
 def test_what_differs_is_counted(tmp_path: Path) -> None:
-    base, again, *_ = variants(request(tmp_path), cores=2)
+    base, again, *_ = reruns(request(tmp_path), cores=2)
     first = kept(base.request.store, [1, 0, 1], [0.5, -0.5, 0.25], "a")
     second = kept(again.request.store, [1, 1, 1], [0.5, 0.5, 0.0], "b")
     (found,) = compare(first, second, again, base.request.store)
@@ -54,7 +54,7 @@ def test_what_differs_is_counted(tmp_path: Path) -> None:
     assert (same.answers, same.largest, same.same_bits) == (0, 0, True)
 
 
-def test_the_command_runs_all_variants_and_fails_where_the_same_gives_other_bits(
+def test_the_command_runs_all_reruns_and_fails_where_the_same_gives_other_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fakes.install(monkeypatch.setattr)

@@ -47,7 +47,7 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
         ),
         keep(tmp_path, {"validation": 12}, identity="f" * 64, configuration="r" * 64, protocol="released"),
     ]
-    mnli, cola = protocol_rows(results, Store(folder=tmp_path).answers)
+    mnli, cola = protocol_rows(results, Store(folder=tmp_path).predictions)
     assert mnli.score == 90
     assert mnli.rescored == {"last batch dropped": 100.0, "splits pooled": 70.0, "best epoch": None}
     assert cola.rescored == {"last batch dropped": 50.0, "splits pooled": None, "best epoch": 50.0}
@@ -64,7 +64,7 @@ def test_texts_have_no_score_by_other_rules(tmp_path: Path) -> None:
     store = Store(folder=tmp_path)
     written = Prediction(labels=[["a pub", "one pub"], ["a bar"]], predictions=["a pub", "a"], scores=[])
     store.folder_of(result).write_result(result, {"test": written})
-    (row,) = protocol_rows([result], store.answers)
+    (row,) = protocol_rows([result], store.predictions)
     assert set(row.rescored.values()) == {None}
 
 

@@ -152,7 +152,11 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
             seed=result.seed,
             preset=result.preset,
             protocol=result.protocol,
-            config={**result.config, **identity.ADDED, "method": {**result.config["method"], **identity.ADDED}},
+            config={
+                **result.config,
+                **identity.LEGACY_DEFAULTS,
+                "method": {**result.config["method"], **identity.LEGACY_DEFAULTS},
+            },
             versions=result.versions,
             fingerprints={name: result.fingerprints[name] for name in ("data", "model")},
             environment=result.environment,
@@ -163,7 +167,7 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
 def test_settings_that_came_later_have_the_value_that_they_are_left_out_at_by_default() -> None:
     kinds = (Conditions, SearchConfig, TrainingConfig, RetrainConfig)
     defaults = {field.name: field.default for kind in kinds for field in fields(kind)}
-    assert {name: plain_value(defaults[name]) for name in identity.ADDED} == dict(identity.ADDED)
+    assert {name: plain_value(defaults[name]) for name in identity.LEGACY_DEFAULTS} == dict(identity.LEGACY_DEFAULTS)
 
 
 def plain_value(value: Any) -> Any:
@@ -171,10 +175,10 @@ def plain_value(value: Any) -> Any:
 
 
 def test_a_setting_that_came_later_counts_at_any_other_value() -> None:
-    assert identity.without_added({"engine": "exact", "search": {"schedule": "linear", "lr": 1}}) == {
+    assert identity.without_legacy_defaults({"engine": "exact", "search": {"schedule": "linear", "lr": 1}}) == {
         "search": {"lr": 1}
     }
-    assert identity.without_added({"engine": "betty"}) == {"engine": "betty"}
+    assert identity.without_legacy_defaults({"engine": "betty"}) == {"engine": "betty"}
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bfloat16)])

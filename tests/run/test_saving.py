@@ -35,7 +35,7 @@ def test_a_saved_adapter_gives_the_kept_predictions_in_plain_peft(tmp_path: Path
     adapted = PeftModel.from_pretrained(base, folder)
     prepared = materials.prepared("rte", "embedded", False, model, result.config["max_length"])
     again = plain_predictions(predict(registry.task("rte"), adapted, prepared, Runtime()))
-    kept = store.answers(result)["validation"]["scores"]
+    kept = store.predictions(result)["validation"]["scores"]
     assert torch.tensor(again["validation"]["scores"]) == pytest.approx(torch.tensor(kept), abs=1e-5)
 
 

@@ -187,7 +187,7 @@ def _powers(share: float) -> list[float]:
         first = summary.results[0]
         drops = []
         for result in summary.results:
-            answer = store.answers(result)[result.split]
+            answer = store.predictions(result)[result.split]
             known = sorted(set(answer["labels"]))
             shifted = [
                 known[(known.index(label) + 1) % len(known)] if place < share * len(answer["labels"]) else label

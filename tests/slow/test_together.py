@@ -68,7 +68,7 @@ def test_two_processes_predict_what_one_does(undisturbed: tuple[Path, str], tmp_
         assert (result.environment.processes, together[method].environment.processes) == (1, 2)
         assert result.environment.key != together[method].environment.key
         scores = [
-            torch.tensor(Store(folder=folder).answers(found)["validation"]["scores"])
+            torch.tensor(Store(folder=folder).predictions(found)["validation"]["scores"])
             for folder, found in ((tmp_path, result), (runs, together[method]))
         ]
         assert torch.allclose(*scores, rtol=0, atol=1e-5), method

@@ -36,7 +36,7 @@ class Claims:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ClaimTest:
     """What a test finds."""
 
     effect: str

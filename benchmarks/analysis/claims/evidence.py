@@ -65,14 +65,14 @@ class Evidence:
             *([self._resampled(side.results[side.seeds.index(seed)]) for seed in seeds] for side in (method, other))
         )
 
-    def answers(self, result: Result) -> dict[str, Any]:
+    def predictions(self, result: Result) -> dict[str, Any]:
         """What the result predicted on its headline split."""
-        return dict(self.store.answers(result)[result.split])
+        return dict(self.store.predictions(result)[result.split])
 
     def _resampled(self, result: Result) -> Values:
         """The result's score on draws of its examples, which are the same for all results of a task."""
         if result.identity not in self._known:
-            self._known[result.identity] = resampled(result.metric, self.answers(result), DRAWS)
+            self._known[result.identity] = resampled(result.metric, self.predictions(result), DRAWS)
         return self._known[result.identity]
 
     @cached_property

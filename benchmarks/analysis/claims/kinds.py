@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.analysis.claims.claim import Finding, Untested, in_points
+from benchmarks.analysis.claims.claim import ClaimTest, Untested, in_points
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.rank_stats import agreement, task_effect
@@ -47,7 +47,7 @@ class Best:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class CostRatio:
     """Settings of tests of training time."""
 
     method: str
@@ -70,14 +70,14 @@ class Latency:
     against: str
 
 
-def better(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def better(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """The method's mean over tasks less the other's, seed by seed, is above 0."""
     asked = build(Pair, settings, "better")
     found = _compared(asked, evidence)
     if isinstance(found, Untested):
         return found
     difference, basis = found
-    return Finding(
+    return ClaimTest(
         effect=_with_examples(asked, difference, evidence),
         p_for=difference.p_above(0),
         p_against=difference.p_below(0),
@@ -85,21 +85,21 @@ def better(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Unteste
     )
 
 
-def on_par(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def on_par(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """That difference lies within the margin: two one-sided tests."""
     asked = build(Pair, settings, "on-par")
     found = _compared(asked, evidence)
     if isinstance(found, Untested):
         return found
     difference, basis = found
-    return Finding(
+    return ClaimTest(
         effect=f"{_with_examples(asked, difference, evidence)}, margin {evidence.margin.points:g}",
         basis=basis,
         **_within(difference, evidence.margin.points),
     )
 
 
-def best_of(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def best_of(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """On at least so many columns the method is above all others, or level with them.
 
     A column is won where every peer's one-sided test says so, and lost where one of them (Bonferroni) says the
@@ -119,7 +119,7 @@ def best_of(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untest
     wins = [p[0] for p in at_hand.values()] + [NEVER] * (len(columns) - len(at_hand))
     losses = [p[1] for p in at_hand.values()] + [NEVER] * (len(columns) - len(at_hand))
     shown_wins, shown_losses = (sum(p < 0.05 for p in side) for side in (wins, losses))
-    return Finding(
+    return ClaimTest(
         effect=f"won {shown_wins}, lost {shown_losses} of {len(at_hand)} columns at the 5% level, one by one",
         p_for=partial_conjunction(wins, asked.at_least),
         p_against=partial_conjunction(losses, len(columns) - asked.at_least + 1),
@@ -127,7 +127,7 @@ def best_of(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untest
     )
 
 
-def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """The methods' trainable parameters differ by no more than the tolerance, on average over tasks and seeds."""
     asked = build(Pair, settings, "as-many-parameters")
     pairs = _pairs(asked, evidence)
@@ -140,16 +140,16 @@ def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> Findi
     difference = paired(shares, [0.0] * len(shares))
     if difference is None:
         return Untested(reason=f"{asked.method} and {asked.against} have fewer than two results in common")
-    return Finding(
+    return ClaimTest(
         effect=f"{in_points(difference, 'percent')}, tolerance {100 * asked.tolerance:g} percent",
         basis=f"{len(shares)} pairs of results",
         **_within(difference, 100 * asked.tolerance),
     )
 
 
-def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """The method's training time in multiples of the other's, over the rounds of the newest cost run."""
-    asked = build(Cost, settings, "costs-at-most")
+    asked = build(CostRatio, settings, "costs-at-most")
     run = next((run for run in reversed(evidence.costs) if {asked.method, asked.against} <= run.methods.keys()), None)
     if run is None:
         return Untested(reason=f"no cost run has {asked.method} and {asked.against}; `cost` measures them")
@@ -157,7 +157,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> Finding | 
     difference = paired(ratios, [asked.times] * len(ratios))
     if difference is None:
         return Untested(reason="the cost run has fewer than two rounds that nothing disturbed")
-    return Finding(
+    return ClaimTest(
         effect=f"{statistics.mean(ratios):.2f} times, {in_points(difference, f'from {asked.times:g}')}",
         p_for=difference.p_below(0),
         p_against=difference.p_above(0),
@@ -165,7 +165,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> Finding | 
     )
 
 
-def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """Kendall's W of the searches of a task, by permutation; the smallest p value over tasks, Bonferroni."""
     asked = build(Ranks, settings, "ranks-by-layer")
     found = {
@@ -175,7 +175,7 @@ def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> Finding |
     }
     if not found:
         return Untested(reason=f"no task has two searches of {asked.method}")
-    return Finding(
+    return ClaimTest(
         effect=", ".join(f"{task}: W {agreed.w:.2f}, p {agreed.p:.3f}" for task, agreed in found.items()),
         p_for=min(1.0, len(found) * min(agreed.p for agreed in found.values())),
         p_against=NEVER,
@@ -183,7 +183,7 @@ def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> Finding |
     )
 
 
-def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """Searches of one task correlate more than searches of two, by permutation of the tasks at each seed."""
     asked = build(Ranks, settings, "ranks-by-task")
     summaries = evidence.summaries_of(asked.method)
@@ -192,7 +192,7 @@ def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> Finding | 
         return Untested(reason=f"fewer than two tasks have searches of {asked.method} at two common seeds")
     ranks = [[_ranks(summary)[summary.seeds.index(seed)] for seed in seeds] for summary in summaries]
     effect = task_effect(ranks)
-    return Finding(
+    return ClaimTest(
         effect=f"Spearman {effect.difference:+.3f} higher within a task than between two",
         p_for=effect.p,
         p_against=NEVER,
@@ -200,7 +200,7 @@ def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> Finding | 
     )
 
 
-def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> Finding | Untested:
+def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """The method's time to answer over the other's, over the rounds of the newest speed run."""
     asked = build(Latency, settings, "slower-inference")
     for run in reversed(evidence.speeds):
@@ -210,7 +210,7 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> Finding
         differences = {work: paired(ratios, [1.0] * len(ratios)) for work, ratios in works.items()}
         known = {work: difference for work, difference in differences.items() if difference}
         if known:
-            return Finding(
+            return ClaimTest(
                 effect="; ".join(f"{work}: {in_points(found, 'times more')}" for work, found in known.items()),
                 p_for=max(found.p_above(0) for found in known.values()),
                 p_against=min(1.0, len(known) * min(found.p_below(0) for found in known.values())),
@@ -219,7 +219,7 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> Finding
     return Untested(reason="no speed run has their inference; `speed --only inference` measures it")
 
 
-KINDS: Mapping[str, Callable[[Mapping[str, Any], Evidence], Finding | Untested]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Mapping[str, Any], Evidence], ClaimTest | Untested]] = MappingProxyType(
     {
         "better": better,
         "on-par": on_par,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.analysis.claims.claim import Claim, Claims, Finding, Standing, Untested
+from benchmarks.analysis.claims.claim import Claim, Claims, ClaimTest, Standing, Untested
 from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.analysis.claims.kinds import KINDS
 from benchmarks.core.registry import unknown_name
@@ -44,7 +44,7 @@ class ExaminedClaims:
 def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
     """Test every claim, and correct for their number. Raises InputError: a claim's test is not known."""
     found = [_find(claim, evidence) for claim in claims.claim]
-    p_values = [_two_sided(finding) for finding in found if isinstance(finding, Finding)]
+    p_values = [_two_sided(finding) for finding in found if isinstance(finding, ClaimTest)]
     corrected = iter(multipletests(p_values, alpha=LEVEL, method="holm")[1] if p_values else ())
     newest = max(evidence.results, key=lambda result: result.finished)
     foreign = bool(incomparable(evidence.results, published_table(1)))
@@ -61,17 +61,17 @@ def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
     )
 
 
-def _find(claim: Claim, evidence: Evidence) -> Finding | Untested:
+def _find(claim: Claim, evidence: Evidence) -> ClaimTest | Untested:
     if claim.kind not in KINDS:
         raise unknown_name(f"kind of claim {claim.name}", claim.kind, KINDS)
     return KINDS[claim.kind](claim.settings, evidence)
 
 
-def _two_sided(finding: Finding) -> float:
+def _two_sided(finding: ClaimTest) -> float:
     return min(1.0, 2 * min(finding.p_for, finding.p_against))
 
 
-def _tested(claim: Claim, finding: Finding, corrected: float, *, foreign: bool) -> Examined:
+def _tested(claim: Claim, finding: ClaimTest, corrected: float, *, foreign: bool) -> Examined:
     standing: Standing = "cannot be decided"
     if corrected < LEVEL:
         standing = "supported" if finding.p_for < finding.p_against else "contradicted"

@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from autolora.compute.clocks import Clocks
 from autolora.compute.onednn import has_onednn
-from autolora.compute.runtime import Projection, Runtime
+from autolora.compute.runtime import Runtime, TimingRun
 from autolora.rank_search.config import SearchConfig
 from autolora.training.cuda_graphs import has_graphs
 from benchmarks.analysis.regression.comparison import check, exit_status
@@ -111,15 +111,15 @@ def show_determinism(arguments: argparse.Namespace) -> int:
     request = replace(request, store=Store(folder=request.store.folder / "determinism"))
     compared: list[determinism.Compared] = []
     base: Sequence[Result] = ()
-    for variant in determinism.variants(request, usable_cores()):
-        launched = launch.launch(variant.request)
+    for rerun in determinism.reruns(request, usable_cores()):
+        launched = launch.launch(rerun.request)
         if launched.interrupted:
             print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
             return launched.exit_status
-        if variant.name == determinism.BASE:
-            base, base_store = launched.results, variant.request.store
+        if rerun.name == determinism.BASE:
+            base, base_store = launched.results, rerun.request.store
         else:
-            compared += determinism.compare(base, launched.results, variant, base_store)
+            compared += determinism.compare(base, launched.results, rerun, base_store)
     print(determinism.render(compared))
     return int(not all(each.same_bits for each in compared if each.says == determinism.SAME))
 
@@ -146,7 +146,7 @@ def cost(arguments: argparse.Namespace) -> int:
         settings=settings,
         tasks=_known("task", arguments.tasks or COST_TASKS, registry.task_names()),
         methods=_known("method", arguments.methods or TABLE_5, registry.method_names()),
-        projection=None if arguments.measured else Projection(steps=arguments.steps, warmup=arguments.warmup),
+        timing_run=None if arguments.measured else TimingRun(steps=arguments.steps, warmup=arguments.warmup),
         threads=usable_cores(),
         store=Store(folder=arguments.runs),
     )

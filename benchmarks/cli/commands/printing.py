@@ -36,7 +36,7 @@ def print_protocols(results: Sequence[Result], store: Store, form: str) -> None:
     """How much of the scores is the protocol."""
     from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
 
-    print(render_protocols(protocol_rows(results, store.answers), form, width()))
+    print(render_protocols(protocol_rows(results, store.predictions), form, width()))
 
 
 def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> None:

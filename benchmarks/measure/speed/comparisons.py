@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from autolora.adapters.adapt import adapt, fresh_model
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import RankAllocation
-from autolora.compute.runtime import Projection, Runtime
+from autolora.compute.runtime import Runtime, TimingRun
 from autolora.problem import Batch, Example, Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import begin, search, split
@@ -67,7 +67,7 @@ class Setting:
 
 def _timed(problem: Problem, steps: int) -> Problem:
     """The problem, of which so many steps are timed; recordings are made before."""
-    return replace(problem, runtime=replace(problem.runtime, projection=Projection(steps=steps, warmup=0)))
+    return replace(problem, runtime=replace(problem.runtime, timing_run=TimingRun(steps=steps, warmup=0)))
 
 
 def _recorded_before(problem: Problem, steps: int) -> Problem:

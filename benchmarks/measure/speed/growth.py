@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from autolora.adapters.adapt import adapt, fresh_model
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import RankAllocation
-from autolora.compute.runtime import Projection
+from autolora.compute.runtime import TimingRun
 from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
@@ -71,13 +71,13 @@ def measure_growth(setting: Setting, where: Environment, rounds: int, tell: Call
     for place, run in runs.items():
         tell(f"{place[2]}, {place[0]} {place[1]}: counting")
         with FlopCounterMode(display=False) as counter:
-            run(Projection(steps=1, warmup=0))
+            run(TimingRun(steps=1, warmup=0))
         flops[place] = counter.get_total_flops()
     seconds: dict[tuple[str, int, str], list[float]] = {place: [] for place in runs}
     for number in range(rounds):
         for place, run in runs.items():
             tell(f"{place[2]}, {place[0]} {place[1]}: round {number + 1}")
-            seconds[place].append(run(Projection(steps=STEPS, warmup=2)))  # the second step may be a recording
+            seconds[place].append(run(TimingRun(steps=STEPS, warmup=2)))  # the second step may be a recording
     points = [
         GrowthPoint(
             axis=axis,
@@ -98,7 +98,7 @@ def growth_json(growth: Growth) -> str:
 
 def _at_size(
     setting: Setting, size: Mapping[str, int], step: Callable[[Problem, TrainingConfig, int], float]
-) -> Callable[[Projection], float]:
+) -> Callable[[TimingRun], float]:
     """Seconds per step, projected."""
     config = type(setting.backbone.config).from_dict(setting.backbone.config.to_dict())
     config.num_hidden_layers = size["layers"]
@@ -113,13 +113,13 @@ def _at_size(
     ]
     training = TrainingConfig(lr=1e-4, steps=STEPS, batch_size=size["batch size"])
 
-    def run(projection: Projection) -> float:
+    def run(timing_run: TimingRun) -> float:
         problem = Problem(
             build_model=backbone.builder(num_labels=2, seed=0),
             train=examples,
             collate=lambda batch: pad(backbone.tokenizer, batch),
             head=backbone.head,
-            runtime=replace(setting.runtime, projection=projection),
+            runtime=replace(setting.runtime, timing_run=timing_run),
         )
         return step(problem, training, size["rank"]) / STEPS
 

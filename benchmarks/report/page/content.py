@@ -204,7 +204,9 @@ def _protocols(parts: Sequence[Part]) -> Grid:
     by_store: dict[Path, list[Result]] = {}
     for part in parts:
         by_store.setdefault(part.store.folder, []).extend(part.results)
-    rows = [row for folder, results in by_store.items() for row in protocol_rows(results, Store(folder=folder).answers)]
+    rows = [
+        row for folder, results in by_store.items() for row in protocol_rows(results, Store(folder=folder).predictions)
+    ]
     return protocol_grid(rows)
 
 

@@ -27,7 +27,7 @@ def remarks(
 
 
 def comparability(shown: Sequence[Result], published: PublishedTable) -> str:
-    """Whether these scores can be held against the published ones, and why not; from the results' own records."""
+    """Whether these scores can be compared with the published ones, and why not; from the results' own records."""
     reasons = incomparable(shown, published)
     if reasons:
         return (

@@ -224,7 +224,7 @@ def _begin_anew(folder: Path) -> None:
 @pytest.mark.parametrize(("number", "each"), [(1, 1), (3, 2), (4, 2)])
 def test_members_have_equally_many_parts_and_together_all_of_them(number: int, each: int) -> None:
     parts = [(f"part {index}", 1 / number) for index in range(number)]
-    owned = [Team(rank=rank, size=2).own(parts) for rank in (0, 1)]
+    owned = [Team(rank=rank, size=2).local_parts(parts) for rank in (0, 1)]
     assert [len(own) for own in owned] == [each, each]
     assert sorted(part for own in owned for part in own if part[1]) == parts
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autolora.compute.runtime import Projection, Runtime
+from autolora.compute.runtime import Runtime, TimingRun
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.hypergradient import Bilevel, Hypergradient, exact, first_order
 from autolora.rank_search.probe import probe
@@ -64,7 +64,7 @@ def test_a_search_keeps_its_probe_and_one_without_the_term_keeps_none() -> None:
 
 def test_a_projected_search_is_not_probed() -> None:
     """What it has trained is worth nothing, and the probe's passes are none of the steps that are counted."""
-    projected = problem(runtime=Runtime(projection=Projection(steps=1, warmup=0)))
+    projected = problem(runtime=Runtime(timing_run=TimingRun(steps=1, warmup=0)))
     assert search(projected, SearchConfig(max_rank=2, training=TRAINING), probing=True).probe is None
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, Projection, Runtime
+from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, TimingRun
 from autolora.training.checkpoint import load_checkpoint, save_checkpoint
 from autolora.training.loop import run_steps
 from tests.support.fakes import Clock
@@ -163,7 +163,7 @@ def test_an_unknown_precision_is_refused() -> None:
         Runtime(precision="fp8")  # type: ignore[arg-type]
 
 
-def test_a_projection_times_typical_steps_after_a_warm_up_and_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timing_run_times_typical_steps_after_a_warm_up_and_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("autolora.training.loop.time.perf_counter", lambda: clock[0])
     ran: list[int] = []
@@ -173,7 +173,7 @@ def test_a_projection_times_typical_steps_after_a_warm_up_and_counts_all(monkeyp
         ran.append(index)
         return torch.zeros(())
 
-    runtime = Runtime(projection=Projection(steps=3, warmup=2))
+    runtime = Runtime(timing_run=TimingRun(steps=3, warmup=2))
     seconds = run_steps(step, 50, stage="walk", state={}, runtime=runtime, typical=lambda number: [4, 10, 40][:number])
     assert ran == [4, 10, 4, 10, 40]
     assert seconds == pytest.approx(50 * (4 + 10 + 40) / 3)
@@ -183,7 +183,7 @@ def test_a_projection_times_typical_steps_after_a_warm_up_and_counts_all(monkeyp
 def test_a_projection_times_no_recording(graphs: bool, warmup: int) -> None:  # noqa: FBT001
     """A step is recorded when its shapes come for the second time."""
     order: list[int] = []
-    runtime = Runtime(projection=Projection(steps=3, warmup=2), graphs=graphs)
+    runtime = Runtime(timing_run=TimingRun(steps=3, warmup=2), graphs=graphs)
 
     def step(index: int) -> Tensor:
         order.append(index)
@@ -193,23 +193,23 @@ def test_a_projection_times_no_recording(graphs: bool, warmup: int) -> None:  # 
     assert order == [*islice(cycle(range(3)), warmup), *range(3)]
 
 
-def test_a_projection_of_a_short_stage_times_all_of_it(tmp_path: Path) -> None:
+def test_a_timing_run_of_a_short_stage_times_all_of_it(tmp_path: Path) -> None:
     ran: list[int] = []
 
     def step(index: int) -> Tensor:
         ran.append(index)
         return torch.zeros(())
 
-    runtime = Runtime(projection=Projection(steps=20, warmup=5), checkpoints=tmp_path)
+    runtime = Runtime(timing_run=TimingRun(steps=20, warmup=5), checkpoints=tmp_path)
     run_steps(step, 2, stage="walk", state={}, runtime=runtime, keep_last=True)
     assert ran == [0, 1, 0, 1, 0, 0, 1]
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fields", [{"steps": 0}, {"warmup": -1}])
-def test_a_projection_times_something(fields: dict[str, int]) -> None:
+def test_a_timing_run_times_something(fields: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1 step"):
-        Projection(**fields)
+        TimingRun(**fields)
 
 
 def test_checkpoints_have_a_clock_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
