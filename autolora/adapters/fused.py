@@ -14,10 +14,9 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from autolora.adapters.projections import SPLITTABLE
 from autolora.adapters.ranks import exact_key
 
-STACKED = ("c_attn", "Wqkv")
-"""Last names of projections whose rows are the query's, the key's and the value's, a third each."""
 ROLES = ("query", "key", "value")
 
 
@@ -56,7 +55,7 @@ class SplitProjection(nn.Module):
 def split_fused(model: nn.Module) -> None:
     """Split every fused query-key-value projection of model, in place; a model without any stays as it is."""
     for name, module in list(model.named_modules()):
-        if name.rpartition(".")[2] in STACKED and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module):
+        if name.rpartition(".")[2] in SPLITTABLE and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module):
             model.set_submodule(name, SplitProjection(module))
 
 

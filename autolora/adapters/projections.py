@@ -14,7 +14,9 @@ _QUERY_VALUE = (
     ("q_lin", "v_lin"),  # DistilBERT, XLM
     ("q", "v"),  # T5, MPNet
 )
-_FUSED = ("c_attn", "Wqkv", "in_proj", "query_key_value", "qkv_proj", "qkv")
+SPLITTABLE = ("c_attn", "Wqkv")
+"""Last names of fused projections whose rows are the query's, the key's and the value's, a third each."""
+_FUSED = (*SPLITTABLE, "in_proj", "query_key_value", "qkv_proj", "qkv")
 _SUBLAYER_OUTPUTS = (
     ("attention.output.dense", "output.dense"),  # BERT, RoBERTa, ELECTRA, DeBERTa
     ("attention.out_lin", "ffn.lin2"),  # DistilBERT

@@ -19,7 +19,15 @@ from benchmarks.run.cache import Materials, open_materials
 from benchmarks.run.plan import Cell, PlannedCell
 from benchmarks.run.progress import RunProgress
 from benchmarks.run.runner import fail_cell, run_cell
-from benchmarks.run.schedule import in_order, is_ready, left_of, next_cell, results_at_hand, results_in_order
+from benchmarks.run.schedule import (
+    MOST_LOSSES,
+    in_order,
+    is_ready,
+    left_of,
+    next_cell,
+    results_at_hand,
+    results_in_order,
+)
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 
@@ -27,9 +35,7 @@ START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_met
 """Workers are forked from a process that has imported everything and computed nothing."""
 POLL_SECONDS = 0.2
 """How soon a wish to stop is passed on while no worker says anything."""
-TRIES = 2
-"""So many processes may be killed over a cell before it is kept as failed."""
-KILLED = f"its process was killed {TRIES} times; where memory is short, fewer --workers need less"
+KILLED = f"its process was killed {MOST_LOSSES} times; where memory is short, fewer --workers need less"
 
 
 def run_in_workers(
@@ -61,23 +67,23 @@ def run_in_workers(
     store.check_writable()
     results, to_do = results_at_hand(plan), left_of(plan)
     waiting = in_order(to_do.values())
-    with _Crew(store, threads, progress, _modules(plan)) as crew:
-        while crew.working or (waiting and not crew.stopped):
-            while len(crew.working) < workers and not crew.stopped:
+    with _Workers(store, threads, progress, _modules(plan)) as pool:
+        while pool.working or (waiting and not pool.stopped):
+            while len(pool.working) < workers and not pool.stopped:
                 ready = _take([planned for planned in waiting if is_ready(planned, to_do, results)], waiting, store)
                 if not ready:
                     break
-                crew.start(ready)
-            if not crew.working:
+                pool.start(ready)
+            if not pool.working:
                 break  # what is left waits for a cell that was lost
-            for planned, result in crew.listen():
+            for planned, result in pool.listen():
                 if result:
                     results[planned.cell.identity] = result
                 else:
                     waiting.append(planned)
             if stop():
-                crew.stop()
-    crew.raise_errors()
+                pool.stop()
+    pool.raise_errors()
     return results_in_order(plan, results)
 
 
@@ -108,7 +114,7 @@ class _Order:
     """Why the cell is only to be kept as failed; None: it is to be run."""
 
 
-class _Crew:
+class _Workers:
     """The workers of a run; none of them outlives the `with` block."""
 
     def __init__(self, store: Store, threads: int, progress: RunProgress, modules: Iterable[str]) -> None:
@@ -162,7 +168,7 @@ class _Crew:
         worker.planned = planned
         deaths = self._deaths[planned.cell.identity]
         with suppress(BrokenPipeError):  # it was killed just now: `listen` will hear of it
-            worker.messages.send(_Order(planned.cell, KILLED if deaths >= TRIES else None))
+            worker.messages.send(_Order(planned.cell, KILLED if deaths >= MOST_LOSSES else None))
         self._progress.begin(planned)
 
     def listen(self) -> Iterator[tuple[PlannedCell, Result | None]]:
@@ -200,7 +206,7 @@ class _Crew:
         worker.process.join()
         self._progress.drop(planned)
         self._deaths[planned.cell.identity] += 1
-        if self._deaths[planned.cell.identity] <= TRIES:
+        if self._deaths[planned.cell.identity] <= MOST_LOSSES:
             return True
         self._lost.append(f"{planned.cell.name}: its process ended with exit status {worker.process.exitcode}")
         return False

@@ -24,7 +24,15 @@ from benchmarks.run.ray.node import SCRATCH, Finished, Order, Refused, work
 from benchmarks.run.ray.shipping import pack
 from benchmarks.run.runner import fail_cell
 from benchmarks.run.saving import model_card
-from benchmarks.run.schedule import in_order, is_ready, left_of, next_cell, results_at_hand, results_in_order
+from benchmarks.run.schedule import (
+    MOST_LOSSES,
+    in_order,
+    is_ready,
+    left_of,
+    next_cell,
+    results_at_hand,
+    results_in_order,
+)
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store, write_atomically
 
@@ -33,8 +41,6 @@ POLL_SECONDS = 0.2
 CONNECT_SECONDS = 5.0
 STOP_SECONDS = 60.0
 """How long a cell that is cancelled may take to its next step; then its process is ended."""
-ATTEMPTS = 3
-"""How often a cell is begun whose node or process is lost."""
 
 
 @contextmanager
@@ -124,24 +130,24 @@ def run_on_cluster(
     store.check_writable()
     results, to_do = results_at_hand(plan), left_of(plan)
     waiting = in_order(to_do.values())
-    with _Crew(ray, store, threads, materials, progress) as crew:
+    with _RemoteCells(ray, store, threads, materials, progress) as remote:
         for planned in waiting:
-            if not crew.room(planned.cell):
+            if not remote.room(planned.cell):
                 raise InputError(
                     f"no node of the cluster has room for {planned.cell.name}: {_resources(planned.cell, threads)}; "
                     "threads follow from this machine's cores, and OMP_NUM_THREADS sets them"
                 )
         while not stop():
             able = [planned for planned in waiting if is_ready(planned, to_do, results)]
-            if not able and not crew.working:
+            if not able and not remote.working:
                 break
-            free = next_cell(able, store) if len(crew.working) < workers else None
-            if free and len(crew.working) < crew.room(free.cell):
+            free = next_cell(able, store) if len(remote.working) < workers else None
+            if free and len(remote.working) < remote.room(free.cell):
                 with suppress(Interrupted):  # another run was faster
-                    crew.start(free)
+                    remote.start(free)
                     waiting.remove(free)
                     continue
-            for result in crew.listen():
+            for result in remote.listen():
                 results[result.identity] = result
     return results_in_order(plan, results)
 
@@ -161,7 +167,7 @@ class _Running:
     losses: int = 0
 
 
-class _Crew:
+class _RemoteCells:
     """The tasks of a run; none of them outlives the `with` block."""
 
     def __init__(self, ray: Any, store: Store, threads: int, materials: Materials, progress: RunProgress) -> None:
@@ -262,14 +268,12 @@ class _Crew:
     def _begin_again(self, running: _Running, loss: str) -> Result | None:
         """Begin a cell again that was lost; its result as a failed one where that has been done too often."""
         running.losses += 1
-        if running.losses < ATTEMPTS:
+        if running.losses < MOST_LOSSES:
             self._progress.begin(running.planned)
             running.messages = self._submit(running.planned.cell)
             return None
         self._let_go(running)
-        reason = (
-            f"its process or node was lost {ATTEMPTS} times ({loss}); where memory is short, fewer --workers need less"
-        )
+        reason = f"its process or node was lost {MOST_LOSSES} times ({loss}); where memory is short, fewer --workers need less"
         result = fail_cell(running.planned.cell, self._store, self._materials, reason, stop=lambda: True)
         self._progress.end(running.planned, result)
         return result
