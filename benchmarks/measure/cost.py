@@ -26,7 +26,7 @@ from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
 from benchmarks.measure.energy import Watts
 from benchmarks.run.cache import Materials, open_materials
-from benchmarks.run.cell import Bench
+from benchmarks.run.cell import set_up
 from benchmarks.run.machine.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.run.plan import Cell, make_cells, matmul_rate
 from benchmarks.run.workers import START_METHOD
@@ -146,12 +146,12 @@ def _train(
     cell: Cell, materials: Materials, store: Store, timing_run: TimingRun | None, meter: "_Meter | None" = None
 ) -> Outcome:
     """Train the cell, or project it, without checkpoints, evaluation and scores."""
-    bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
-    runtime = replace(bench.problem.runtime, timing_run=timing_run, checkpoints=None)
+    setup = set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
+    runtime = replace(setup.problem.runtime, timing_run=timing_run, checkpoints=None)
     if meter:
         runtime = replace(runtime, graphs=False)  # what is replayed cannot be counted
-    problem = replace(bench.problem, runtime=runtime, observe=ignore, score=lambda *_: 0.0)
-    return bench.method.train(meter.attached(problem) if meter else problem)
+    problem = replace(setup.problem, runtime=runtime, observe=ignore, score=lambda *_: 0.0)
+    return setup.method.train(meter.attached(problem) if meter else problem)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What cells are made from. The latest of each kind is kept, since neighbouring cells share it."""
+"""A per-process cache of data, backbones and tokenised splits: neighbouring cells share the latest of each kind."""
 
 import warnings
 from functools import lru_cache
@@ -13,7 +13,7 @@ from benchmarks.run.machine.memory import set_imports_apart
 
 
 def open_materials(threads: int) -> "Materials":
-    """Materials in a process that is set up to compute on so many threads."""
+    """An empty cache, in a process that is set up to compute on that many threads."""
     use_machine(threads)
     set_imports_apart()
     _quieten()
@@ -21,7 +21,7 @@ def open_materials(threads: int) -> "Materials":
 
 
 class Materials:
-    """Rows, backbones and tokenised examples by name, opened once for all neighbours that ask for the same."""
+    """Data sets, backbones and tokenised splits by name; the latest of each is kept."""
 
     def __init__(self) -> None:
         self.backbone = lru_cache(maxsize=1)(backbones.open_backbone)

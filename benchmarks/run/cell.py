@@ -1,4 +1,4 @@
-"""A cell set up: its task, data, backbone and method, and the problem that the method is given."""
+"""Everything that one cell needs: its task, data, backbone and method, and the problem that the method is given."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ REPEATED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """One cell, set up."""
+class CellSetup:
+    """Everything that one cell needs; its problem holds no evaluation data."""
 
     cell: Cell
     task: Task
@@ -40,83 +40,9 @@ class Bench:
     prepared: Prepared
     problem: Problem
     choice: EpochChoice | None
+    """Which epoch's model is evaluated; None: the last."""
     notes: Sequence[str]
     """What a reader of the result must know."""
-
-    @classmethod
-    def set_up(
-        cls,
-        cell: Cell,
-        materials: Materials,
-        store: Store,
-        *,
-        clocks: Clocks,
-        progress: Callable[[Progress], None],
-        stop: Callable[[], bool],
-        halved: bool = False,
-    ) -> "Bench":
-        """Open what the cell needs. The problem that the method gets holds no evaluation data.
-
-        Args:
-            cell: what is run.
-            materials: what cells share.
-            store: where results and checkpoints are.
-            clocks: told what takes how long.
-            progress: told of every step.
-            stop: answers True where the cell shall write a checkpoint and end.
-            halved: compute every batch in twice as many parts: the same gradients with half of the memory.
-        """
-        config = cell.config
-        kind = registry.method(cell.method)
-        own = _in_smaller_parts(kind, config["method"]) if halved else config["method"]
-        folder = cell.folder(store)
-        task = registry.task(cell.task)
-        data = materials.data(cell.task, config["data"], config["partial"])
-        backbone = materials.backbone(config["model"])
-        prepared = materials.prepared(
-            cell.task, config["data"], config["partial"], config["model"], config["max_length"]
-        )
-        prepared = apply_procedure(prepared, config)
-        transformers.set_seed(cell.seed)
-        runtime = Runtime(
-            device=config["device"],
-            precision=config["precision"],
-            graphs=config["graphs"],
-            onednn=config["onednn"],
-            checkpoints=folder.checkpoints,
-            checkpoint_seconds=config["checkpoint_seconds"],
-            clocks=clocks,
-            progress=progress,
-            stop=stop,
-        )
-        split = HELD_OUT if config["epoch"] == "held-out" else next(iter(prepared.evaluation))
-        choice = EpochChoice(folder, split, task.metric) if config["epoch"] != "last" else None
-        observe = _observer(task, prepared, folder, runtime, choice) if config["curve"] or choice else ignore
-        problem = Problem(
-            build_model=_timed(_builder(backbone, task, cell), clocks),
-            train=prepared.train,
-            collate=prepared.collate,
-            head=backbone.new_modules(task.head),
-            targets=tuple(config["targets"]) if config["targets"] else None,
-            strata=prepared.strata,
-            groups=prepared.groups if config["split_by"] == "input" else None,
-            seed=cell.seed,
-            ranks=needed_ranks(cell, store),
-            observe=observe,
-            score=partial(_score_of_examples, task, prepared, runtime),
-            runtime=runtime,
-        )
-        return cls(
-            cell=cell,
-            task=task,
-            method=build(kind, own, f"methods.{cell.method}"),
-            data=data,
-            backbone=backbone,
-            prepared=prepared,
-            problem=problem,
-            choice=choice,
-            notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
-        )
 
     def predict(self, model: nn.Module) -> dict[str, Prediction]:
         """Evaluation split -> what the model says, the chosen epoch's where one is chosen."""
@@ -158,6 +84,97 @@ class Bench:
             "rows": {split: len(rows) for split, rows in self.data.splits.items()},
             "environment": cell.environment,
         }
+
+
+def set_up(
+    cell: Cell,
+    materials: Materials,
+    store: Store,
+    *,
+    clocks: Clocks,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    halved: bool = False,
+) -> CellSetup:
+    """Open what the cell needs, and seed all random number generators with its seed.
+
+    Args:
+        cell: what is run.
+        materials: the cache of data, backbones and tokenised examples.
+        store: where results and checkpoints are.
+        clocks: measure loading and evaluation.
+        progress: called after every optimisation step.
+        stop: answers True where the cell shall write a checkpoint and end.
+        halved: compute every batch in twice as many parts: the same gradients with half of the memory.
+
+    Raises:
+        InputError: data or backbone are not at hand, or the method refuses its settings.
+    """
+    config, task = cell.config, registry.task(cell.task)
+    rows = (cell.task, config["data"], config["partial"])
+    data, backbone = materials.data(*rows), materials.backbone(config["model"])
+    prepared = apply_procedure(materials.prepared(*rows, config["model"], config["max_length"]), config)
+    transformers.set_seed(cell.seed)
+    runtime = _runtime(cell, store, clocks=clocks, progress=progress, stop=stop)
+    choice = _choice(cell, store, task, prepared)
+    return CellSetup(
+        cell=cell,
+        task=task,
+        method=_method(cell, halved=halved),
+        data=data,
+        backbone=backbone,
+        prepared=prepared,
+        problem=_problem(cell, store, task=task, backbone=backbone, prepared=prepared, runtime=runtime, choice=choice),
+        choice=choice,
+        notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
+    )
+
+
+def _runtime(cell: Cell, store: Store, **told: Any) -> Runtime:
+    names = ("device", "precision", "graphs", "onednn", "checkpoint_seconds")
+    return Runtime(**{name: cell.config[name] for name in names}, checkpoints=cell.folder(store).checkpoints, **told)
+
+
+def _method(cell: Cell, *, halved: bool) -> Method:
+    kind, settings = registry.method(cell.method), cell.config["method"]
+    return build(kind, _in_smaller_parts(kind, settings) if halved else settings, f"methods.{cell.method}")
+
+
+def _choice(cell: Cell, store: Store, task: Task, prepared: Prepared) -> EpochChoice | None:
+    """How the protocol chooses an epoch; None: the last one is evaluated."""
+    if cell.config["epoch"] == "last":
+        return None
+    split = HELD_OUT if cell.config["epoch"] == "held-out" else next(iter(prepared.evaluation))
+    return EpochChoice(cell.folder(store), split, task.metric)
+
+
+def _problem(
+    cell: Cell,
+    store: Store,
+    *,
+    task: Task,
+    backbone: Backbone,
+    prepared: Prepared,
+    runtime: Runtime,
+    choice: EpochChoice | None,
+) -> Problem:
+    """What the method is given."""
+    config = cell.config
+    observed = config["curve"] or choice
+    return Problem(
+        build_model=_timed(_builder(backbone, task, cell), runtime.clocks),
+        train=prepared.train,
+        collate=prepared.collate,
+        head=backbone.new_modules(task.head),
+        targets=tuple(config["targets"]) if config["targets"] else None,
+        strata=prepared.strata,
+        groups=prepared.groups if config["split_by"] == "input" else None,
+        seed=cell.seed,
+        ranks=needed_ranks(cell, store),
+        observe=_observer(task, prepared, cell.folder(store), runtime, choice) if observed else ignore,
+        score=partial(_score_of_examples, task, prepared, runtime),
+        runtime=runtime,
+    )
 
 
 def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:

@@ -18,7 +18,7 @@ from autolora.compute.runtime import Interrupted, NonFiniteLossError, silent
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run.cache import open_materials
-from benchmarks.run.cell import Bench
+from benchmarks.run.cell import CellSetup, set_up
 from benchmarks.run.machine.environment import usable_cores
 from benchmarks.run.plan import Cell
 from benchmarks.store.store import Store
@@ -58,9 +58,9 @@ def _take_part(command: Callable[[Namespace], int], arguments: Namespace) -> int
     return status
 
 
-def train_together(bench: Bench) -> None:
+def train_together(setup: CellSetup) -> None:
     """Let the other members, where there are any, train this cell along, from now on."""
-    bench.problem.runtime.team.broadcast(bench.cell)
+    setup.problem.runtime.team.broadcast(setup.cell)
 
 
 def _train_along(team: Team, runs: Path) -> None:
@@ -68,9 +68,9 @@ def _train_along(team: Team, runs: Path) -> None:
     materials, store = open_materials(usable_cores()), Store(folder=runs)
     with StopOnSignal() as stop:
         while cell := _next_cell(team):
-            bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
+            setup = set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
             with suppress(Interrupted, NonFiniteLossError, ValueError):  # all members meet them at the same step
-                bench.method.train(bench.problem)
+                setup.method.train(setup.problem)
 
 
 def _next_cell(team: Team) -> Cell | None:

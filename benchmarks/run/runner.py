@@ -18,7 +18,7 @@ from benchmarks.core.locks import held
 from benchmarks.core.nested import digest
 from benchmarks.core.spec import InputError, Prediction
 from benchmarks.run.cache import Materials
-from benchmarks.run.cell import Bench
+from benchmarks.run.cell import CellSetup, set_up
 from benchmarks.run.distributed import train_together
 from benchmarks.run.machine.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from benchmarks.run.plan import Cell, PlannedCell
@@ -80,12 +80,12 @@ def fail_cell(cell: Cell, store: Store, materials: Materials, reason: str, *, st
     began = time.perf_counter()
     folder = cell.folder(store)
     with held(folder.path, stop):
-        bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop)
+        setup = set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop)
         result = Result(
-            **bench.description(),
+            **setup.description(),
             status="failed",
             reason=reason,
-            notes=tuple(bench.notes),
+            notes=tuple(setup.notes),
             fingerprints=cell.fingerprints,
             seconds={"total": time.perf_counter() - began},
             resumed=False,
@@ -115,19 +115,19 @@ def _run_cell(
         progress(step)
         tracking.step(step)
 
-    set_up = partial(Bench.set_up, cell, materials, store, clocks=clocks, progress=told, stop=stop)
+    begin = partial(set_up, cell, materials, store, clocks=clocks, progress=told, stop=stop)
     with clocks.measure("load"):
-        bench = set_up()
+        setup = begin()
     outcome: Outcome | None = None
     known: dict[str, Any] = {"status": "failed"}
     predictions: dict[str, Prediction] = {}
     try:
-        bench, outcome = _train(bench, partial(set_up, halved=True))
+        setup, outcome = _train(setup, partial(begin, halved=True))
         clocks.seconds.update(outcome.seconds)
         with clocks.measure("evaluate"):
-            predictions = bench.predict(outcome.model)
-            details = {**outcome.details, "evaluation_repeats": bench.repeats(outcome.model)}
-            metrics = bench.score(predictions)  # last, as an error of it would leave other members waiting
+            predictions = setup.predict(outcome.model)
+            details = {**outcome.details, "evaluation_repeats": setup.repeats(outcome.model)}
+            metrics = setup.score(predictions)  # last, as an error of it would leave other members waiting
         known = _of_outcome(outcome) | {"status": "done", "metrics": metrics, "details": details}
     except ImportError as error:  # an optional package; its message says how to install it
         raise InputError(str(error)) from error
@@ -137,8 +137,8 @@ def _run_cell(
         known |= {"reason": _reason(error), "details": {"traceback": traceback.format_exc()}}
     result = Result(
         **known,
-        **bench.description(),
-        notes=(*bench.notes, *_all_alike(predictions, bench.method.title, cell.seed)),
+        **setup.description(),
+        notes=(*setup.notes, *_all_alike(predictions, setup.method.title, cell.seed)),
         curve={str(epoch): scores for epoch, scores in folder.curve().items()},
         fingerprints={**cell.fingerprints, **_fingerprint(predictions)},
         seconds=clocks.seconds | {"total": time.perf_counter() - began},
@@ -153,20 +153,20 @@ def _run_cell(
     return result
 
 
-def _train(bench: Bench, halved: Callable[[], Bench]) -> tuple[Bench, Outcome]:
+def _train(setup: CellSetup, halved: Callable[[], CellSetup]) -> tuple[CellSetup, Outcome]:
     """Train; where memory runs out, once more with every batch in twice as many parts."""
-    train_together(bench)
+    train_together(setup)
     try:
-        return bench, bench.method.train(bench.problem)
+        return setup, setup.method.train(setup.problem)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        if (processes := bench.problem.runtime.team.size) > 1:
+        if (processes := setup.problem.runtime.team.size) > 1:
             raise InputError(
                 f"memory ran out in one of {processes} processes: say --set training.micro_batches=2, or begin more of them"
             ) from error
     torch.cuda.empty_cache()  # only here: an error that is being handled holds on to what filled the memory
-    with bench.problem.runtime.clocks.measure("load"):
+    with setup.problem.runtime.clocks.measure("load"):
         smaller = halved()
     return smaller, smaller.method.train(smaller.problem)
 

@@ -36,7 +36,7 @@ from benchmarks.report.check_report import render_check
 from benchmarks.report.speed_report import render_speed
 from benchmarks.run import launch, tune
 from benchmarks.run.cache import open_materials
-from benchmarks.run.cell import Bench
+from benchmarks.run.cell import set_up
 from benchmarks.run.forecast import forecast, render_forecasts
 from benchmarks.run.launch import Request, Scope
 from benchmarks.run.machine.environment import describe, resolve_device, resolve_precision, usable_cores
@@ -216,14 +216,14 @@ def show_engines(arguments: argparse.Namespace) -> int:
     materials = open_materials(usable_cores())
     cell = make_cells(scope.settings, scope.tasks[:1], ["autolora"], materials)[0]
     store = Store(folder=arguments.runs)
-    bench = Bench.set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
+    setup = set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
     where = cell.environment
     line = (
-        f"{bench.task.title}, {bench.data.source.split()[0]}, {bench.backbone.title}, {where.device_name}, "
+        f"{setup.task.title}, {setup.data.source.split()[0]}, {setup.backbone.title}, {where.device_name}, "
         f"threads: {where.threads}, torch {where.packages['torch']}."
     )
     config = build(SearchConfig, cell.config["method"]["search"], "search")
-    print(render_engines(measure_engines(bench.problem, config), line))
+    print(render_engines(measure_engines(setup.problem, config), line))
     return 0
 
 
