@@ -2,7 +2,7 @@
 
 What `torch.distributed` calls data parallelism, for methods that need more than the mean of gradients: the
 hypergradient's mixed product is bilinear in the train loss and in v, so each of the gradients is summed over the
-processes before anything is made of it (`autolora.hypergradient`).
+processes before anything is made of it (`autolora.rank_search.hypergradient`).
 """
 
 from collections.abc import Sequence

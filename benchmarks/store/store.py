@@ -21,7 +21,7 @@ PREDICTIONS_FILE = "predictions.json.gz"
 SUMS_FILE = "SHA256SUMS"
 """Of a cell's files as they were written, for `sha256sum --check` and for `read_result`."""
 PARTIAL = ".{name}.{process}.partial"
-"""Name of a file that is being written, as in `autolora.checkpoint`."""
+"""Name of a file that is being written, as in `autolora.training.checkpoint`."""
 IDENTITY_DIGITS = 12
 """Of an identity, in a folder's name."""
 

@@ -35,7 +35,7 @@ _MINILM_SHA256: Mapping[str, str] = MappingProxyType(
 )
 """What the Hub's revision above holds, and what a package that carries it must hold."""
 _DECODER = Path(__file__).parent / "decoder" / "weights"
-"""Weights that come with the project (`benchmarks.decoder.pretrain`)."""
+"""Weights that come with the project (`benchmarks.data.models.decoder.pretrain`)."""
 
 
 @lru_cache(maxsize=8)
