@@ -9,7 +9,7 @@ def run() -> None:
     try:
         status = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has seen enough, as in `report | head`
+    except BrokenPipeError:  # whoever read has seen enough, as in `report tables | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)

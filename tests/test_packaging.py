@@ -54,12 +54,12 @@ def test_a_wheel_brings_no_generic_names(installed: Path) -> None:
 
 
 def test_an_installed_command_reads_its_own_published_numbers_and_results(installed: Path) -> None:
-    audit = run(installed, "audit")
+    audit = run(installed, "judge", "audit")
     assert (audit.returncode, audit.stderr) == (0, "")
     assert "What contradicts itself" in audit.stdout
-    verdicts = run(installed, "verdicts", "--table", "4", "--preset", "small", "--format", "json")
+    verdicts = run(installed, "judge", "verdicts", "--table", "4", "--reference", "small", "--format", "json")
     assert (verdicts.returncode, verdicts.stderr) == (0, "")
-    shown = run(installed, "show", "nothing")
+    shown = run(installed, "results", "show", "nothing", "--reference")
     assert shown.returncode == 2
     assert str(installed / "autolora_bench" / "results" / "reference") in shown.stderr
 
@@ -76,7 +76,7 @@ def test_a_missing_package_is_answered_with_what_to_install(installed: Path) -> 
     blocked = RUN.replace("import autolora_bench;", "sys.modules['scipy'] = None; import autolora_bench;")
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", blocked, "claims"],
+        [sys.executable, "-c", blocked, "judge", "claims"],
         env=environment,
         capture_output=True,
         text=True,
@@ -96,4 +96,4 @@ def test_a_module_finds_the_results_of_the_checkout_where_it_is_not_installed() 
         check=True,
         timeout=HANG_SECONDS,
     )
-    assert "tasks:" in done.stdout
+    assert "\npresets" in done.stdout

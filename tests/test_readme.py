@@ -3,6 +3,8 @@
 import re
 import runpy
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from benchmarks.cli.arguments import parser
+from benchmarks.cli.index import find
 from benchmarks.cli.main import main
 from tests.support.paths import ROOT
 from tests.support.tiny import build
@@ -23,7 +25,7 @@ from tests.support.tiny import build
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 PAGES = "\n".join([README, *DOCS.values()])
-MEASURED = re.findall(r"<!-- python -m benchmarks ((?:report|protocols) .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
+MEASURED = re.findall(r"<!-- python -m benchmarks ((?:report|list) .*?) -->\n(.*?)<!-- end -->", PAGES, re.DOTALL)
 COMMANDS = re.findall(r"^python -m benchmarks (.*?)(?: {2,}#.*| \\\\)?$", PAGES, re.MULTILINE)
 MODEL = "FacebookAI/roberta-base"
 
@@ -77,7 +79,13 @@ def test_every_command_of_the_pages_names_a_session_or_a_subcommand_that_exists(
     assert all(f"def {session}(" in noxfile for session in sessions)
     assert len(COMMANDS) > 10
     for command in COMMANDS:
-        parser().parse_args(command.split())
+        assert parsed(command.split())
+
+
+def parsed(words: Sequence[str]) -> Namespace:
+    command, options = find(words)
+    assert command
+    return command.parse(options)
 
 
 SESSIONS = sorted(
@@ -97,7 +105,7 @@ def test_a_session_of_the_pages_asks_the_benchmark_for_what_it_understands(
     assert asked
     for words in asked:
         if "benchmarks" in words:
-            parser().parse_args(words[words.index("benchmarks") + 1 :])
+            assert parsed(words[words.index("benchmarks") + 1 :])
 
 
 def noxfile(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -110,14 +118,14 @@ def noxfile(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
-OF_RUNS = "report --format markdown"
+OF_RUNS = "report tables --format markdown"
 """Reads what a run before it has left."""
-READ_ONLY = ("audit", "claims", "compare", "figures", "list", "page", "protocols", "report", "show", "verdicts")
+READ_ONLY = ("config", "judge", "list", "report", "results show")
 READING = sorted(
     {
         command
         for command in COMMANDS
-        if command.split()[0] in READ_ONLY and "--runs runs" not in command and command != OF_RUNS
+        if command.startswith(READ_ONLY) and "--runs runs" not in command and command != OF_RUNS
     }
 )
 
@@ -128,6 +136,6 @@ def test_a_command_that_only_reads_does_what_the_pages_say(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    to = ["--to", str(tmp_path / "made")] if command.split(maxsplit=1)[0] in ("figures", "page") else []
+    to = ["--to", str(tmp_path / "made")] if command.startswith(("report figures", "report page")) else []
     assert main([*command.split(), *to]) == 0
     assert capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.cli.arguments import parser
+from benchmarks.cli.index import find
 from tests.support.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -45,4 +45,6 @@ def test_every_session_and_its_arguments_are_known(path: Path) -> None:
         assert all(f"def {session}(" in noxfile for session in sessions.split())
         if arguments:
             values = arguments.replace('"$PRESET"', "small").replace('"$SEEDS"', "1").split()
-            assert parser().parse_args(["check", *values])
+            checking, options = find(["run", "--check", *values])
+            assert checking
+            assert checking.parse(options)

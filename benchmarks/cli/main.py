@@ -8,9 +8,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from importlib import metadata
 
-from benchmarks.cli.arguments import parser
-from benchmarks.cli.commands import reading
+from benchmarks.cli.command import INSTALLED
+from benchmarks.cli.index import find, overview
 from benchmarks.core.spec import InputError
 from benchmarks.core.untrusted import printable
 from benchmarks.report.terminal import Shown
@@ -21,11 +22,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; returns the exit status: 0, 1 (a cell failed), 2 (the input is at fault)."""
-    parsed = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with redirect_stdout(Shown(sys.stdout)):
-            command = _command(parsed.command)
-            return _together(command, parsed) if _processes() > 1 else command(parsed)
+        return _run(words)
     except InputError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
     except ModuleNotFoundError as error:
@@ -42,26 +41,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
+def _run(words: Sequence[str]) -> int:
+    if "--version" in words[:1]:
+        print(INSTALLED, metadata.version(INSTALLED))
+        return 0
+    command, rest = find(words)
+    if command is None:
+        helped = {"-h", "--help"}.intersection(words)
+        print(overview(words), file=sys.stdout if helped else sys.stderr)
+        return 0 if helped else 2
+    parsed = command.parse(rest)
+    with redirect_stdout(Shown(sys.stdout)):
+        return _distributed(command.function, parsed) if _processes() > 1 else command.function(parsed)
+
+
 def _processes() -> int:
-    """How many of this one a launcher has begun, such as `accelerate launch` or `torchrun`."""
+    """How many processes a launcher such as `accelerate launch` or `torchrun` has started, this one included."""
     said = os.environ.get("WORLD_SIZE", "")
     launched = "LOCAL_RANK" in os.environ  # some clusters set the other variable for every program
     return int(said) if launched and said.isdigit() else 1
 
 
-def _together(command: Callable[[Namespace], int], parsed: Namespace) -> int:
-    from benchmarks.run.distributed import together  # noqa: PLC0415  what only reads never loads torch
+def _distributed(command: Callable[[Namespace], int], parsed: Namespace) -> int:
+    from benchmarks.run.distributed import run_distributed  # noqa: PLC0415  what only reads never loads torch
 
-    return together(command, parsed)
-
-
-def _command(name: str) -> Callable[[Namespace], int]:
-    if name in reading.COMMANDS:
-        return reading.COMMANDS[name]
-    from benchmarks.cli.commands import judging  # noqa: PLC0415  only what judges loads scipy
-
-    if name in judging.COMMANDS:
-        return judging.COMMANDS[name]
-    from benchmarks.cli.commands import computing  # noqa: PLC0415  only what computes loads torch
-
-    return computing.COMMANDS[name]
+    return run_distributed(command, parsed)

@@ -256,7 +256,7 @@ def protocol_settings(chosen: Table) -> tuple[str, Table]:
 Column = Literal["switch", "row", "about", "paper", "released", "clean"]
 
 
-def switch_rows() -> list[dict[Column, Any]]:
+def switch_rows() -> list[dict[str, Any]]:
     """One row per switch, for printing."""
     return [
         {

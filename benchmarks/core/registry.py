@@ -1,11 +1,14 @@
 """Tasks and methods, found by the names of their files; nothing is imported before it is asked for."""
 
+import ast
 import pkgutil
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
@@ -52,6 +55,16 @@ def variant(name: str) -> Variant | None:
 def needed(name: str) -> str | None:
     """The method whose ranks a method starts from; None where it starts from nothing. Raises InputError: as above."""
     return getattr(method(name), "needs", None)
+
+
+def description(kind: str, name: str) -> str:
+    """What the module of a "task" or a "method" says of it: the first sentence of its docstring, without loading it."""
+    entry = _find(kind, name, _tasks() if kind == "task" else _methods())
+    spec = find_spec(entry.module)
+    if spec is None or not spec.origin:
+        return ""
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
+    return text.partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def canonical(name: str) -> str:

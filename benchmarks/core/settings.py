@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, replace
 from functools import reduce
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.core import registry
-from benchmarks.core.nested import Table, build, merge, plain, shared, spread
+from benchmarks.core.nested import Table, build, flat, merge, plain, shared, spread
 from benchmarks.core.protocols import protocol_settings
 from benchmarks.core.registry import canonical, unknown_name
 from benchmarks.core.spec import InputError
@@ -86,6 +87,8 @@ class Settings:
     """Its name, and which switches are not as it has them."""
     layers: tuple[Table, ...]
     """Tables in a preset's layout, the weakest first."""
+    sources: tuple[str, ...] = ()
+    """Where each layer comes from, such as "preset quick"."""
 
     def section(self, name: str) -> Table:
         """One section of all layers together."""
@@ -107,11 +110,17 @@ def load_settings(preset: str, command_line: Table | None = None) -> Settings:
     Raises:
         InputError: there is no such preset, it is no TOML, or a section, task, method or switch in it is unknown.
     """
-    presets, last = _read(preset), command_line or {}
+    named, last = _read(preset), command_line or {}
+    presets = list(named.values())
     for layer in (*presets, last):
         _check_sections(layer)
     protocol, procedure = protocol_settings(section((*presets, last), "protocol"))
-    return Settings(preset=_path(preset).stem, protocol=protocol, layers=(*presets, procedure, last))
+    return Settings(
+        preset=preset_name(preset),
+        protocol=protocol,
+        layers=(*presets, procedure, last),
+        sources=(*named, f"protocol {protocol}", "command line"),
+    )
 
 
 def section(layers: Iterable[Table], name: str) -> Table:
@@ -119,9 +128,20 @@ def section(layers: Iterable[Table], name: str) -> Table:
     return reduce(merge, (layer.get(name, {}) for layer in layers), {})
 
 
+def preset_name(preset: str) -> str:
+    """The name that results have of a preset, which is given by name or by path."""
+    return _path(preset).stem
+
+
 def preset_names() -> list[str]:
     """Names of the presets that come with the benchmark."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def preset_description(name: str) -> str:
+    """The first sentence of the comment that a preset begins with."""
+    lines = takewhile(lambda line: line.startswith("#"), _path(name).read_text("utf-8").splitlines())
+    return " ".join(line.lstrip("# ") for line in lines).partition(". ")[0].rstrip(".")
 
 
 def resolve(settings: Settings, task: str, method: str) -> dict[str, Any]:
@@ -134,14 +154,39 @@ def resolve(settings: Settings, task: str, method: str) -> dict[str, Any]:
         InputError: a key that the conditions or the method do not have, or a value that they refuse.
     """
     task, method = canonical(task), canonical(method)
+    conditions = build(Conditions, _of_all_methods(settings, task), "run")
+    chosen = build(registry.method(method), _of_method(settings, task, method), f"methods.{method}")
+    return plain(conditions) | {"method": plain(chosen)}
+
+
+def explain(settings: Settings, task: str, method: str) -> dict[str, tuple[Any, str]]:
+    """Key of `--set` -> value and source ("default", or one of `settings.sources`), of a task and a method.
+
+    The source is the last layer that changed the value. Raises InputError: as `resolve`.
+    """
+    task, method = canonical(task), canonical(method)
+    resolved = resolve(settings, task, method)
+    own = {"methods": {method: resolved.pop("method")}}
+    values = {"run.seeds": list(settings.seeds), **flat({"run": resolved}), **flat(own)}
+    sources = dict.fromkeys(values, "default")
+    known: dict[str, Any] = {}
+    for height, source in enumerate((f"method {method}", *settings.sources)):
+        below = replace(settings, layers=settings.layers[:height])
+        run = {"seeds": list(below.seeds), **_of_all_methods(below, task)} if height else {}
+        now = flat({"run": run, "methods": {method: _of_method(below, task, method)}})
+        sources |= {key: source for key in sources.keys() & now if now[key] != known.get(key, MISSING)}
+        known = now
+    return {key: (value, sources[key]) for key, value in values.items()}
+
+
+def _of_all_methods(settings: Settings, task: str) -> Table:
+    """The conditions of a task, as far as they are set."""
     conditions: Table = {}
     for layer, ours in _of_task(settings, task):
         run = {key: value for key, value in layer.get("run", {}).items() if key != "seeds"}
         own = {key: value for key, value in ours.items() if key not in ("training", "methods")}
         conditions = merge(merge(conditions, run), own)
-    kind = registry.method(method)
-    chosen = build(kind, _of_method(settings, task, method), f"methods.{method}")
-    return plain(build(Conditions, conditions, "run")) | {"method": plain(chosen)}
+    return conditions
 
 
 def _of_method(settings: Settings, task: str, method: str) -> Table:
@@ -182,8 +227,8 @@ def _path(preset: str) -> Path:
     return Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
 
 
-def _read(preset: str, extending: Sequence[Path] = ()) -> list[Table]:
-    """A preset's tables: those of the preset that it extends, and its own."""
+def _read(preset: str, extending: Sequence[Path] = ()) -> dict[str, Table]:
+    """Source -> table, of the presets that a preset extends, and its own."""
     path = _path(preset)
     if path in extending:
         raise InputError(f"{extending[-1]} extends {preset}, which extends it: let one of them extend none")
@@ -194,7 +239,7 @@ def _read(preset: str, extending: Sequence[Path] = ()) -> list[Table]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
     extended = own.pop("extends", None)
-    return [*(_read(extended, (*extending, path)) if extended else []), own]
+    return {**(_read(extended, (*extending, path)) if extended else {}), f"preset {preset}": own}
 
 
 def _check_sections(layer: Table) -> None:

@@ -55,7 +55,7 @@ def repeat_command(result: Result, folder: Path) -> str:
     here = Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
     at_hand = result.data_source.startswith(("embedded", "hub"))
-    return f"python -m benchmarks repeat {shown}" + ("" if at_hand else " --data DIR")
+    return f"python -m benchmarks results repeat {shown}" + ("" if at_hand else " --data DIR")
 
 
 def render_cell(report: CellReport, form: str) -> str:

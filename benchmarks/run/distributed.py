@@ -23,13 +23,13 @@ from benchmarks.run.machine.environment import usable_cores
 from benchmarks.run.plan import Cell
 from benchmarks.store.store import Store
 
-COMMANDS = ("run", "ranks", "tune")
+COMMANDS = ("run", "tune")
 """Those that train cells and measure no costs."""
 PATIENCE = timedelta(days=1)
 """The others wait so long for the leader, which evaluates by itself; where it dies, the launcher ends them."""
 
 
-def together(command: Callable[[Namespace], int], arguments: Namespace) -> int:
+def run_distributed(command: Callable[[Namespace], int], arguments: Namespace) -> int:
     """Run a command in all processes of a launcher; returns the leader's exit status, and 0 for the others.
 
     Raises:
@@ -39,9 +39,10 @@ def together(command: Callable[[Namespace], int], arguments: Namespace) -> int:
         raise InputError(f"{arguments.command} takes one process; {', '.join(COMMANDS)} can be launched in several")
     if arguments.ray or (arguments.workers or 1) > 1:
         raise InputError("processes that train together have one cell at a time: leave out --ray and --workers")
-    if ":" in (arguments.device or ""):
-        raise InputError(f"each process has a GPU of its own: say --device cuda; got {arguments.device}")
-    group = PartialState(cpu=arguments.device == "cpu", timeout=PATIENCE)
+    device = getattr(arguments, "device", None) or ""
+    if ":" in device:
+        raise InputError(f"each process has a GPU of its own: say --device cuda; got {device}")
+    group = PartialState(cpu=device == "cpu", timeout=PATIENCE)
     try:
         return _take_part(command, arguments)
     finally:

@@ -62,7 +62,7 @@ def open_tracking(cell: Cell, folder: Path) -> Tracking:
     if not name:
         return Tracking(None)
     if find_spec(name) is None:
-        raise InputError(f"--track {name} needs its package: pip install {name}")
+        raise InputError(f"run.track = {name} needs its package: pip install {name}")
     folder = folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     tracker = LOGGER_TYPE_TO_CLASS[name](**OPTIONS[name](cell, folder))

@@ -4,15 +4,22 @@ The preset's `[tuning]` says which rates a method tries. A rate is used wherever
 AutoLoRA in the search and in the retraining). The evaluation splits stay unseen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import tomlkit
 from tabulate import tabulate
+from tomlkit import TOMLDocument
+from tomlkit.exceptions import TOMLKitError
 
 from benchmarks.core.registry import canonical
 from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
 from benchmarks.store.result import Result
+from benchmarks.store.store import write_atomically
 
 SUFFIX = "-tuning"
 """Added to the preset's name, so that a trial is never taken for a result."""
@@ -43,47 +50,110 @@ def trials(settings: Settings, methods: Sequence[str]) -> list[tuple[str, Settin
     ]
 
 
-def best_rates(results: Iterable[Result]) -> dict[tuple[str, str], dict[float, float | None]]:
-    """(task, method) -> learning rate -> score on the held-out part, rates in ascending order."""
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """The learning rates that a method tried on a task."""
+
+    task: str
+    method: str
+    keys: tuple[tuple[str, ...], ...]
+    """Where the rate stands in the method's settings; once for each of its trainings."""
+    scores: Mapping[float, float | None]
+    """Learning rate -> score on the held-out part, in ascending order of rates; None where the trial failed."""
+
+    @property
+    def best(self) -> float:
+        """The rate with the best score; the smallest of equals."""
+        return max(self.scores, key=lambda rate: (_score_or_lowest(self.scores[rate]), -rate))
+
+
+def tried(results: Iterable[Result]) -> list[Trials]:
+    """The trials of each task and method. Raises InputError: a cell was trained at several rates."""
     scores: dict[tuple[str, str], dict[float, float | None]] = {}
+    keys: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {}
     for result in results:
-        scores.setdefault((result.task, result.method), {})[learning_rate(result)] = result.score
-    return {pair: dict(sorted(tried.items())) for pair, tried in scores.items()}
-
-
-def learning_rate(result: Result) -> float:
-    """The one learning rate of all of a trial's trainings."""
-    rates = set(_rates(result.config["method"]))
-    if len(rates) != 1:
-        raise InputError(f"{result.task}/{result.method} was trained at several rates {sorted(rates)}: it is no trial")
-    return rates.pop()
+        rates = dict(_rates(result.config["method"]))
+        if len({*rates.values()}) != 1:
+            raise InputError(
+                f"{result.task}/{result.method} was trained at several rates {sorted({*rates.values()})}: it is no trial"
+            )
+        pair = (result.task, result.method)
+        keys[pair] = tuple(rates)
+        scores.setdefault(pair, {})[next(iter(rates.values()))] = result.score
+    return [
+        Trials(task=task, method=method, keys=keys[task, method], scores=dict(sorted(of_pair.items())))
+        for (task, method), of_pair in scores.items()
+    ]
 
 
 def render(results: Iterable[Result]) -> str:
-    """What was tried and what it scored, the best marked, and the winners as a preset has them."""
-    tried = best_rates(results)
-    rows = [[task, method, _scores(scores)] for (task, method), scores in tried.items()]
+    """What was tried and what it scored, the best marked, and the best rates as a preset has them."""
+    found = tried(results)
+    rows = [[each.task, each.method, _scores(each)] for each in found]
     table = tabulate(rows, headers=("task", "method", "score on the held-out part of train, by learning rate"))
-    settings = [
-        f"[tasks.{task}.methods.{method}]\ntraining.lr = {winner(scores):g}" for (task, method), scores in tried.items()
+    sections = [
+        "\n".join(
+            [f"[tasks.{each.task}.methods.{each.method}]", *(f"{'.'.join(key)} = {each.best:g}" for key in each.keys)]
+        )
+        for each in found
     ]
-    return "\n\n".join([table, *settings])
+    return "\n\n".join([table, *sections])
 
 
-def winner(scores: Mapping[float, float | None]) -> float:
-    """The rate with the best score; the smallest of equals."""
-    return max(scores, key=lambda rate: (-1e9 if scores[rate] is None else scores[rate], -rate))
+def open_preset(path: Path, extends: str) -> TOMLDocument:
+    """A preset of the user's own, to be changed; one that extends another where there is no file yet.
+
+    Raises:
+        InputError: the file is no TOML.
+    """
+    if not path.exists():
+        preset = tomlkit.document()
+        preset["extends"] = extends
+        return preset
+    try:
+        return tomlkit.parse(path.read_text("utf-8"))
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-def _scores(scores: Mapping[float, float | None]) -> str:
-    best = winner(scores)
+def write_rates(path: Path, preset: TOMLDocument, results: Iterable[Result]) -> None:
+    """Write a preset with the best rates, task by task and method by method; what else it holds stays."""
+    for each in tried(results):
+        if each.scores[each.best] is None:
+            continue  # all of its trials failed
+        for key in each.keys:
+            place: Any = preset
+            for name in ("tasks", each.task, "methods"):
+                place = place.setdefault(name, tomlkit.table(is_super_table=True))
+            _assign(place.setdefault(each.method, tomlkit.table()), key, each.best)
+    write_atomically(path, tomlkit.dumps(preset).encode())
+
+
+def _assign(place: Any, key: Sequence[str], value: float) -> None:
+    """Set a dotted key, in the tables that are there as far as they are."""
+    name, *rest = key
+    if not rest:
+        place[name] = value
+    elif name in place:
+        _assign(place[name], rest, value)
+    else:
+        place.append(tomlkit.key(list(key)), value)
+
+
+def _score_or_lowest(score: float | None) -> float:
+    return -math.inf if score is None else score
+
+
+def _scores(trials: Trials) -> str:
     return ", ".join(
-        f"{rate:g}: {'failed' if score is None else f'{score:.1f}'}{' *' if rate == best else ''}"
-        for rate, score in scores.items()
+        f"{rate:g}: {'failed' if score is None else f'{score:.1f}'}{' *' if rate == trials.best else ''}"
+        for rate, score in trials.scores.items()
     )
 
 
-def _rates(table: Mapping[str, object]) -> Iterable[float]:
-    for key, value in table.items():
+def _rates(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Key and value of the learning rate of every training in a method's settings."""
+    for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from [float(value["lr"])] if key == "training" else _rates(value)
+            place = (*above, name)
+            yield from [((*place, "lr"), float(value["lr"]))] if name == "training" else _rates(value, place)

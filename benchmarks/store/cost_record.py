@@ -1,4 +1,4 @@
-"""What a run of `cost` found out: the content of its file (results/README.md)."""
+"""What a run of `measure cost` found out: the content of its file (results/README.md)."""
 
 import json
 import statistics

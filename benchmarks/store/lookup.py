@@ -36,11 +36,11 @@ def find_result(wanted: str, folder: Path) -> tuple[Path, Result]:
     if not found:
         raise InputError(
             f"no result in {folder} is {wanted!r}: give the folder of a cell, at least {SHORTEST} digits of its "
-            "identity, or TASK/METHOD/SEED; --results names another folder"
+            "identity, or TASK/METHOD/SEED; --runs names another folder"
         )
     raise InputError(
         f"{wanted!r} is not one result but {len(found)}: {', '.join(str(path) for path, _ in found)}; "
-        "--results names another folder"
+        "--runs names another folder"
     )
 
 

@@ -101,7 +101,7 @@ def merge(folders: Sequence[Path], target: Store) -> Merged:
         elif before.fingerprints != result.fingerprints:
             raise InputError(
                 f"{path} and {place} are the same cell in the same environment with different predictions; "
-                "`determinism` says why, and one of them has to be removed"
+                "`measure determinism` says why, and one of them has to be removed"
             )
         else:
             known += 1

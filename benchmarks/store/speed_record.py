@@ -1,4 +1,4 @@
-"""What a run of `speed` found out: the content of its file (results/README.md)."""
+"""What a run of `measure speed` found out: the content of its file (results/README.md)."""
 
 import json
 import statistics

@@ -72,7 +72,7 @@ def test_parameters_follow_from_the_dimensions() -> None:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])
 def test_findings_are_printed_in_every_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", "--format", form]) == 0
+    assert main(["judge", "audit", "--format", form]) == 0
     out = capsys.readouterr().out
     assert "84.83" in out
     if form == "json":
@@ -89,6 +89,6 @@ def test_every_finding_shows_its_arithmetic() -> None:
 
 
 def test_the_audit_needs_no_torch() -> None:
-    code = "import sys; sys.modules['torch'] = None; from benchmarks.cli.main import main; sys.exit(main(['audit']))"
+    code = "import sys; sys.modules['torch'] = None; from benchmarks.cli.main import main; sys.exit(main(['judge', 'audit']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr

@@ -77,8 +77,9 @@ def test_another_device_or_a_run_without_calibration_is_refused() -> None:
 
 def test_the_command_compares_the_newest_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["check", "--costs", "--runs", str(tmp_path / "runs"), "--reference", str(tmp_path / "old")]
+    (tmp_path / "old").mkdir()
     assert main(arguments) == 2
-    assert "`cost` makes one" in capsys.readouterr().err
+    assert "`measure cost` makes one" in capsys.readouterr().err
     write_cost_run(tmp_path / "runs", run(1.9, finished="2026-01-01"))
     assert main(arguments) == 2
     assert "there is no reference" in capsys.readouterr().out

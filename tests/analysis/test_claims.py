@@ -246,7 +246,7 @@ def test_an_adapters_inference_is_timed_against_merged_lora(tmp_path: Path) -> N
     settings = {"method": "Adapter", "against": "LoRA, merged"}
     assert found("slower-inference", at_hand, **settings).p_for < 0.01
     without = evidence(tmp_path, runs("sst2", {"lora": [60]}))
-    assert "`speed --only inference` measures it" in untested("slower-inference", without, **settings)
+    assert "`measure speed --only inference` measures it" in untested("slower-inference", without, **settings)
 
 
 def test_what_was_timed_on_another_backbone_is_no_evidence(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_claims_are_printed_in_every_form(tmp_path: Path) -> None:
 
 
 def test_the_reference_results_are_examined(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["claims", "--preset", "small"]) == 0
+    assert main(["judge", "claims", "--reference", "small"]) == 0
     printed = capsys.readouterr().out
     assert "Claims, on this backbone and data: MiniLM-L6, preset small, protocol clean" in printed
     assert "3 of 8 tasks (CoLA, RTE, STS-B), 3 seeds" in printed

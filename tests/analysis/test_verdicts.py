@@ -122,14 +122,12 @@ def _drawn_verdict(rng: np.random.Generator, seeds: int, sd: float) -> str:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])
 def test_verdicts_are_printed_in_every_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verdicts", "--format", form]) == 0
+    assert main(["judge", "verdicts", "--format", form]) == 0
     printed = capsys.readouterr().out
     assert "not comparable" in printed
     assert "RoBERTa-base" in printed
 
 
 def test_a_folder_without_results_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verdicts", "--runs", str(tmp_path)]) == 2
+    assert main(["judge", "verdicts", "--runs", str(tmp_path)]) == 2
     assert "has no results" in capsys.readouterr().err
-    assert main(["claims", "--preset", "nothing"]) == 2
-    assert "no results of preset nothing" in capsys.readouterr().err

@@ -19,14 +19,6 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--preset", preset, "--tasks", "coin", "--methods", "steady", "--runs", str(tmp_path / "runs")]
 
 
-def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list"]) == 0
-    out = capsys.readouterr().out
-    assert "cola" in out
-    assert "autolora" in out
-    assert "presets: large paper quick released small" in out
-
-
 def test_plan_trains_nothing_and_says_what_is_done(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,7 +39,7 @@ def test_a_run_ends_with_its_table_and_a_report_shows_it_again(
     assert main(["run", *options, "--format", "markdown"]) == 0
     table = capsys.readouterr().out
     assert "| Steady" in table
-    assert main(["report", "--runs", str(tmp_path / "runs"), "--format", "markdown"]) == 0
+    assert main(["report", "tables", "--runs", str(tmp_path / "runs"), "--format", "markdown"]) == 0
     assert capsys.readouterr().out == table
 
 
@@ -56,16 +48,8 @@ def test_options_reach_the_cells(options: list[str], tmp_path: Path) -> None:
         [
             "run",
             *options,
-            "--max-steps",
-            "2",
-            "--batch-size",
-            "5",
-            "--max-length",
-            "9",
-            "--model",
-            "other",
-            "--seeds",
-            "1,",
+            *("--max-steps", "2", "--model", "other"),
+            *("--set", "training.batch_size=5", "--set", "run.max_length=9", "--set", "run.seeds=[1]"),
         ]
     )
     (result,) = Store(folder=tmp_path / "runs").results()
@@ -96,7 +80,7 @@ def test_bad_input_is_one_line_and_status_2(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("seeds", ["0", "-1", "x", "1,1", ","])
+@pytest.mark.parametrize("seeds", ["0", "-1", "x", "1,1", ",", "3,", "1,2,", ""])
 def test_seeds_that_are_none_are_refused(options: list[str], seeds: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["run", *options, f"--seeds={seeds}"])
@@ -104,7 +88,7 @@ def test_seeds_that_are_none_are_refused(options: list[str], seeds: str) -> None
 
 
 def test_a_report_of_nothing_says_how_to_make_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--runs", str(tmp_path)]) == 2
+    assert main(["report", "tables", "--runs", str(tmp_path)]) == 2
     assert "has no such result" in capsys.readouterr().err
 
 
@@ -122,7 +106,7 @@ def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: p
         config = {"model": "minilm", "data": str(tmp_path / "GLUE")}
         folder.write_result(fakes.make_result(method=method, config=config, **changes), {"validation": prediction})
     (tmp_path / "GLUE").mkdir()
-    assert main(["promote", "--runs", str(store.folder), "--to", str(reference)]) == 1
+    assert main(["results", "promote", "--runs", str(store.folder), "--to", str(reference)]) == 1
     (path,) = reference.glob("*/*/*/*/result.json")
     assert path.parent == reference / "quick" / "cola" / "good" / f"{'a' * 12}-{'b' * 8}"
     assert read_result(path).method == "good"
@@ -132,11 +116,11 @@ def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: p
     assert "the code differed from commit" in errors
     assert "the commit that made it is not known" in errors
     assert "it failed: nan" in errors
-    assert main(["promote", "--runs", str(store.folder), "--to", str(reference), "--methods", "good"]) == 0
+    assert main(["results", "promote", "--runs", str(store.folder), "--to", str(reference), "--methods", "good"]) == 0
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    command = [sys.executable, "-m", "benchmarks", "protocols"]
+    command = [sys.executable, "-m", "benchmarks", "list", "protocols"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout
         assert process.stderr

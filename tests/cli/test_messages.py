@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cli.commands import known
 from benchmarks.cli.main import main
 from benchmarks.run import workers
 from benchmarks.store.published import RESULTS
@@ -36,23 +37,42 @@ WRONG = {
     "run --tasks rte --model {empty}": "must hold config.json and *.safetensors",
     "run --tasks rte --model random:gpt9": "there is an architecture for",
     "run --tasks e2e --model minilm": "take a decoder: --model decoder",
-    "run --tasks rte --max-length 5000": "set run.max_length",
+    "run --tasks rte --set run.max_length=5000": "set run.max_length",
     "run --tasks rte --workers 0": "workers must be at least 1",
-    "run --tasks rte --methods lora_grid --grid 4,4": "grid",
-    "report --runs {empty}": "`run` makes them, --runs names another folder",
-    "report --runs {empty} --costs": "`cost` makes one",
-    "report --runs {small} --reach 50": "run it with --set run.curve=true",
-    "report --runs {kept} --ranks": "`ranks` runs them",
-    "verdicts --runs {empty}": "`run` makes them",
-    "verdicts --runs {kept} --preset paper": "there are some of quick",
-    "claims --runs {empty}": "`run` makes them",
-    "compare --methods lora": "compare takes two methods, as in --methods autolora,lora",
-    "check --costs --runs {empty}": "`cost` makes one",
-    "page --runs {empty}": "`run` makes them",
-    "show 0000": "give the folder of a cell",
-    "repeat 0000": "--results names another folder",
-    "speed --only serach": "did you mean search",
-    "run --track tensorbord": "tensorboard",
+    "run --tasks rte --methods lora_grid --set methods.lora_grid.ranks=[4,4]": "grid",
+    "run --table 1 --figure 2": "give --table or --figure, not both",
+    "run --figure 3 --methods lora": "--figure 3 has methods of its own",
+    "run --json": "unknown option of `run`: '--json'; did you mean",
+    "plan --format json": "unknown option of `plan`: '--format'",
+    "measure cost --workers 2": "unknown option of `measure cost`: '--workers'",
+    "rnu": "unknown command 'rnu'; did you mean run",
+    "claims": "unknown command 'claims'; did you mean judge claims",
+    "judge claim": "did you mean judge claims",
+    "list taks": "did you mean tasks",
+    "config cola": "config takes TASK/METHOD, as in cola/autolora",
+    "config cola/lorra": "did you mean lora",
+    "tune --preset small --tasks rte --methods lora --write {broken}": "Unexpected character",
+    "tune --tasks rte --methods lora": "names no rates to try for lora",
+    "report tables --runs {empty}": "`run` makes them, --runs names another folder",
+    "report costs --runs {empty}": "`measure cost` makes one",
+    "report speed --runs {empty}": "`measure speed` makes one",
+    "report time-to-score 50 --runs {small}": "run it with --set run.curve=true",
+    "report ranks --runs {kept}": "`run --figure 3` runs them",
+    "report page --runs {empty}": "`run` makes them",
+    "judge verdicts --runs {empty}": "`run` makes them",
+    "judge claims --runs {empty}": "`run` makes them",
+    "judge claims --reference smal": "unknown reference 'smal'; did you mean small",
+    "judge claims --reference small --runs {kept}": "give --runs or --reference, not both",
+    "judge compare --methods lora": "compare takes two methods, as in --methods autolora,lora",
+    "check --costs --runs {empty}": "`measure cost` makes one",
+    "check --costs --tasks rte": "--costs compares a whole cost run",
+    "results show 0000": "give the folder of a cell",
+    "results repeat 0000": "--runs names another folder",
+    "results promote --kind costs --methods lora": "--kind costs takes no --methods",
+    "results promote --kind speed --preset small": "--kind speed takes no --preset",
+    "measure engines --tasks rte,cola": "engines are measured on one task",
+    "measure speed --only serach": "did you mean search",
+    "run --set run.track=tensorbord": "tensorboard",
 }
 
 
@@ -62,7 +82,13 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     (tmp_path / "empty").mkdir()
     store, result = Store(folder=tmp_path / "kept"), make_result()
     store.folder_of(result).write_result(result, {})
-    return {"empty": str(tmp_path / "empty"), "kept": str(tmp_path / "kept"), "small": SMALL}
+    (tmp_path / "broken.toml").write_text("[tasks\n", "utf-8")
+    return {
+        "broken": str(tmp_path / "broken.toml"),
+        "empty": str(tmp_path / "empty"),
+        "kept": str(tmp_path / "kept"),
+        "small": SMALL,
+    }
 
 
 def files(folder: Path) -> list[Path]:
@@ -93,7 +119,7 @@ def test_a_damaged_result_is_named_with_what_to_do(
 ) -> None:
     (path,) = Path(places["kept"]).rglob("result.json")
     path.write_text(content, "utf-8")
-    assert main(["report", "--runs", places["kept"]]) == 2
+    assert main(["report", "tables", "--runs", places["kept"]]) == 2
     said = capsys.readouterr().err
     assert str(path) in said
     assert "move it away to run the cell again" in said
@@ -105,6 +131,6 @@ def test_a_package_that_is_missing_is_named(
     def gone(_: object) -> int:
         raise ModuleNotFoundError("No module named 'seqeval'", name="seqeval")
 
-    monkeypatch.setitem(__import__("benchmarks.cli.commands.reading", fromlist=["COMMANDS"]).COMMANDS, "list", gone)
+    monkeypatch.setattr(known, "show_known", gone)
     assert main(["list"]) == 2
     assert 'the package seqeval is missing: pip install "autolora-bench[benchmark]"' in capsys.readouterr().err

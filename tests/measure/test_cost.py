@@ -135,8 +135,8 @@ def test_a_run_without_a_sound_round_is_refused() -> None:
 def test_ctrl_c_says_that_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.cli.commands.computing.measure_costs", Mock(side_effect=KeyboardInterrupt))
-    assert main(["cost", "--runs", str(tmp_path)]) == 130
+    monkeypatch.setattr("benchmarks.cli.commands.measuring.measure_costs", Mock(side_effect=KeyboardInterrupt))
+    assert main(["measure", "cost", "--runs", str(tmp_path)]) == 130
     assert "nothing of this one is kept" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -146,11 +146,11 @@ def test_a_grid_search_has_a_row_in_the_tables_of_scores(tmp_path: Path, capsys:
     for method in ("lora_grid", "autolora_sigmoid"):
         result = replace(make_result(), method=method, method_title=method)
         store.cell(result.task, method, result.identity, result.environment.key).write_result(result, {})
-    assert main(["report", "--runs", str(tmp_path)]) == 0
+    assert main(["report", "tables", "--runs", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "lora_grid" in out
     assert "sigmoid" not in out
-    assert main(["report", "--table", "4", "--runs", str(tmp_path)]) == 0
+    assert main(["report", "tables", "--table", "4", "--runs", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "lora_grid" not in out
     assert "sigmoid" in out
@@ -184,11 +184,11 @@ def test_only_runs_of_clean_code_are_promoted_and_without_this_machines_folders(
     write_cost_run(tmp_path / "runs", run(mine))
     write_cost_run(tmp_path / "runs", run(mine, environment=replace(where, clean=False, threads=9)))
     to = ["--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "reference")]
-    assert main(["promote", "--costs", *to]) == 1
+    assert main(["results", "promote", "--kind", "costs", *to]) == 1
     assert "left out: cost run of 2026-01-02T03:04:05+00:00: the code differed" in capsys.readouterr().err
     (promoted,) = cost_runs(tmp_path / "reference" / "quick")
     assert promoted.costs[0].config == {"data": tmp_path.name}
-    assert main(["report", "--costs", "--runs", str(tmp_path / "reference" / "quick")]) == 0
+    assert main(["report", "costs", "--runs", str(tmp_path / "reference" / "quick")]) == 0
     assert "Table 5" in capsys.readouterr().out
 
 
@@ -277,26 +277,26 @@ def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--grid", ""], "the grid is empty"),
-        (["--grid", "1,1"], "different"),
-        (["--stack", "0"], "members of a stack is at least 1"),
+        (["--set", "methods.lora_grid.ranks=[]"], "the grid is empty"),
+        (["--set", "methods.lora_grid.ranks=[1,1]"], "different"),
+        (["--set", "methods.lora_grid.stack.members=0"], "members of a stack is at least 1"),
         (["--device", "cuda:7"], "device 'cuda:7' cannot be used"),
     ],
 )
 def test_bad_wishes_are_refused_before_anything_runs(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["cost", "--tasks", "rte", *arguments]) == 2
+    assert main(["measure", "cost", "--tasks", "rte", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--steps", "x"], ["--grid", "1,x"]])
+@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--steps", "x"]])
 def test_no_numbers_are_refused_with_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["cost", *arguments])
+        main(["measure", "cost", *arguments])
     assert "usage" in capsys.readouterr().err
 
 
 def test_a_report_without_cost_runs_says_what_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--costs", "--runs", str(tmp_path)]) == 2
-    assert "`cost` makes one" in capsys.readouterr().err
+    assert main(["report", "costs", "--runs", str(tmp_path)]) == 2
+    assert "`measure cost` makes one" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_the_command_runs_all_reruns_and_fails_where_the_same_gives_other_bits(
     fakes.install(monkeypatch.setattr)
     monkeypatch.setattr("benchmarks.run.plan.matmul_rate", lambda *_: 1e6)
     preset = fakes.write_preset(tmp_path)
-    arguments = ["determinism", "--preset", str(preset), "--tasks", "coin", "--methods", "steady", "--workers", "1"]
+    arguments = ["measure", "determinism", "--preset", str(preset), "--tasks", "coin", "--methods", "steady"]
     arguments += ["--runs", str(tmp_path / "runs")]
     assert main(arguments) == 0
     assert "the same again" in capsys.readouterr().out

@@ -143,7 +143,7 @@ def test_of_each_work_the_newest_run_is_shown(tmp_path: Path, capsys: pytest.Cap
         environment = make_result().environment
         run = SpeedRun(model_title="Tiny", steps=2, timings=tuple(timings), environment=environment, finished=day)
         write_speed_run(tmp_path, run)
-    assert main(["report", "--speed", "--runs", str(tmp_path), "--json"]) == 0
+    assert main(["report", "speed", "--runs", str(tmp_path), "--format", "json"]) == 0
     shown = {timing["work"]: timing["seconds"] for timing in json.loads(capsys.readouterr().out)}
     assert shown == {"search": [4.0], "grid": [5.0]}
 
@@ -157,7 +157,7 @@ def test_every_device_has_a_table_of_its_own(tmp_path: Path, capsys: pytest.Capt
             tmp_path,
             SpeedRun(model_title="Tiny", steps=2, timings=(timing,), environment=environment, finished=day),
         )
-    assert main(["report", "--speed", "--runs", str(tmp_path)]) == 0
+    assert main(["report", "speed", "--runs", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert shown.index("Speed on AMD EPYC") < shown.index("Speed on NVIDIA H100")
     assert shown.count("ours") == 2
@@ -174,13 +174,16 @@ def test_what_was_measured_before_an_interruption_is_kept(
     done = {"writing": lambda _: iter([quick]), "inference": lambda _: iter([other]), "grid": interrupted}
     monkeypatch.setattr(comparisons, "COMPARISONS", done)
     monkeypatch.setattr("benchmarks.measure.speed.run.COMPARISONS", done)
-    assert main(["speed", "--only", "writing,inference,grid", "--device", "cpu", "--runs", str(tmp_path)]) == 130
+    assert (
+        main(["measure", "speed", "--only", "writing,inference,grid", "--device", "cpu", "--runs", str(tmp_path)])
+        == 130
+    )
     assert "interrupted; 2 comparisons were finished, and are kept" in capsys.readouterr().err
     assert [run.timings[0].work for run in speed_runs(tmp_path)] == ["writing", "inference"]
 
 
 def test_an_unknown_comparison_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["speed", "--only", "serach"]) == 2
+    assert main(["measure", "speed", "--only", "serach"]) == 2
     assert "search" in capsys.readouterr().err
 
 
@@ -212,6 +215,6 @@ def test_only_runs_of_clean_code_are_promoted(tmp_path: Path, capsys: pytest.Cap
             ),
         )
     to = tmp_path / "reference"
-    assert main(["promote", "--speed", "--runs", str(tmp_path / "runs"), "--to", str(to)]) == 1
+    assert main(["results", "promote", "--kind", "speed", "--runs", str(tmp_path / "runs"), "--to", str(to)]) == 1
     assert "left out: speed run of 2026-01-02T03:04:05+00:00: the code differed" in capsys.readouterr().err
     assert [run.environment for run in speed_runs(to)] == [where]

@@ -48,7 +48,7 @@ def test_several_cells_are_named(kept: Path) -> None:
 
 def test_show_tells_settings_scores_clocks_machine_and_how_to_repeat_it(capsys: pytest.CaptureFixture[str]) -> None:
     (path, *_) = sorted(REFERENCE.glob("cola/autolora/*"))
-    assert main(["show", str(path)]) == 0
+    assert main(["results", "show", str(path)]) == 0
     shown = capsys.readouterr().out
     for text in (
         "matthews",
@@ -58,7 +58,7 @@ def test_show_tells_settings_scores_clocks_machine_and_how_to_repeat_it(capsys: 
         f"repeat {path.relative_to(Path.cwd())} --data DIR",
     ):
         assert text in shown
-    assert main(["show", str(path), "--format", "json"]) == 0
+    assert main(["results", "show", str(path), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["method.search.max_rank"] == "8"
 
 
@@ -66,7 +66,7 @@ def test_show_of_a_failed_cell_says_why(kept: Path, capsys: pytest.CaptureFixtur
     store = Store(folder=kept)
     result = replace(make_result(seed=2, identity="3" * 64), status="failed", reason="the loss is nan", metrics={})
     store.folder_of(result).write_result(result, {})
-    assert main(["show", "cola/lora/2", "--results", str(kept)]) == 0
+    assert main(["results", "show", "cola/lora/2", "--runs", str(kept)]) == 0
     assert "failed: the loss is nan" in capsys.readouterr().out
 
 
@@ -87,7 +87,7 @@ def test_a_repeated_cell_has_all_settings_of_the_first_and_is_compared(
 ) -> None:
     capsys.readouterr()
     again = tmp_path / "again"
-    assert main(["repeat", f"coin/{method}/0", "--results", str(ran), "--runs", str(again)]) == 0
+    assert main(["results", "repeat", f"coin/{method}/0", "--runs", str(ran), "--to", str(again)]) == 0
     assert "same bits" in capsys.readouterr().out
     first, second = (
         next(result for result in Store(folder=f).results() if result.method == method) for f in (ran, again)
@@ -101,5 +101,5 @@ def test_a_cell_without_the_one_that_it_starts_from_is_not_repeated(
 ) -> None:
     (steady,) = (ran / "coin" / "steady").iterdir()
     (steady / "result.json").unlink()
-    assert main(["repeat", "coin/twice/0", "--results", str(ran), "--runs", str(ran)]) == 2
+    assert main(["results", "repeat", "coin/twice/0", "--runs", str(ran), "--to", str(ran)]) == 2
     assert "starts from the ranks of a cell of steady" in capsys.readouterr().err

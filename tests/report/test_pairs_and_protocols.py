@@ -69,7 +69,7 @@ def test_texts_have_no_score_by_other_rules(tmp_path: Path) -> None:
 
 
 def test_a_report_shows_what_the_protocol_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--protocols", "--runs", "results/reference/small"]) == 0
+    assert main(["report", "protocols", "--runs", "results/reference/small"]) == 0
     assert "last batch dropped" in capsys.readouterr().out
 
 
@@ -77,7 +77,7 @@ def test_two_methods_are_compared_by_seeds_and_by_examples(tmp_path: Path, capsy
     for seed, (mine, theirs) in enumerate([(18, 10), (17, 10)]):
         keep(tmp_path, {"validation": mine}, seed=seed, identity=f"a{seed}".ljust(64, "0"), method="autolora")
         keep(tmp_path, {"validation": theirs}, seed=seed, identity=f"b{seed}".ljust(64, "0"))
-    assert main(["compare", "--methods", "autolora,lora", "--runs", str(tmp_path), "--format", "json"]) == 0
+    assert main(["judge", "compare", "--methods", "autolora,lora", "--runs", str(tmp_path), "--format", "json"]) == 0
     (pairs,) = json.loads(capsys.readouterr().out)
     (row,) = pairs["rows"]
     assert (row["first"], row["second"], row["seeds"]) == (87.5, 50.0, [0, 1])
@@ -91,7 +91,7 @@ def test_only_results_that_have_both_methods_are_shown(tmp_path: Path, capsys: p
         for method, name in (("autolora", "a"), ("lora", "b")):
             keep(tmp_path, {"validation": 10}, seed=seed, identity=f"{name}{seed}".ljust(64, "0"), method=method)
     keep(tmp_path, {"validation": 10}, identity="c".ljust(64, "0"), model_title="Another")
-    compare = ["compare", "--runs", str(tmp_path), "--methods"]
+    compare = ["judge", "compare", "--runs", str(tmp_path), "--methods"]
     assert main([*compare, "autolora,lora"]) == 0
     assert "Another" not in capsys.readouterr().out
     assert main([*compare, "lora,full"]) == 2
@@ -99,5 +99,5 @@ def test_only_results_that_have_both_methods_are_shown(tmp_path: Path, capsys: p
 
 
 def test_a_comparison_is_of_two(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "--methods", "lora"]) == 2
+    assert main(["judge", "compare", "--methods", "lora"]) == 2
     assert "compare takes two methods" in capsys.readouterr().err

@@ -146,7 +146,7 @@ def test_query_and_value_are_told_by_their_names() -> None:
 def test_without_a_search_there_is_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = fakes.scored(50.0)
     Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64).write_result(result, {})
-    assert main(["report", "--ranks", "--runs", str(tmp_path)]) == 2
+    assert main(["report", "ranks", "--runs", str(tmp_path)]) == 2
     assert "no finished search" in capsys.readouterr().err
 
 

@@ -45,5 +45,5 @@ def test_the_report_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     result = with_curve(10.0, 50.0)
     store = Store(folder=tmp_path)
     store.cell(result.task, result.method, result.identity, result.environment.key).write_result(result, {})
-    assert main(["report", "--runs", str(tmp_path), "--reach", "20"]) == 0
+    assert main(["report", "time-to-score", "20", "--runs", str(tmp_path)]) == 0
     assert "30 s (1/1)" in capsys.readouterr().out

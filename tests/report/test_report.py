@@ -131,18 +131,22 @@ def test_markdown_and_json_hold_the_same_numbers() -> None:
     assert (cell["measured"], cell["published"], cell["difference"]) == (50.0, 59.0, -9.0)
 
 
-@pytest.mark.parametrize("command", ["report", "list", "promote"])
+@pytest.mark.parametrize("command", ["report tables", "list", "results promote"])
 def test_reading_results_needs_no_torch(tmp_path: Path, command: str) -> None:
     folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
     folder.write_result(make_result(environment=make_environment(clean=False)), {})
     options = [] if command == "list" else ["--runs", str(tmp_path)]
     script = BLOCKER + "from benchmarks.cli.main import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", script, command, *options], capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-c", script, *command.split(), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
-    assert done.returncode == (1 if command == "promote" else 0), done.stderr
+    assert done.returncode == (1 if command == "results promote" else 0), done.stderr
     assert (
-        "left out" if command == "promote" else "cola" if command == "list" else "CoLA"
+        "left out" if command == "results promote" else "cola" if command == "list" else "CoLA"
     ) in done.stdout + done.stderr
 
 
@@ -159,7 +163,7 @@ def test_a_table_shows_its_own_methods_and_unknown_ones_but_none_of_other_tables
         store.cell("cola", method, "a", "b").write_result(scored(50.0, method=method, method_title=title), {})
 
     def rows(*options: str) -> set[str]:
-        assert main(["report", "--runs", str(tmp_path), "--format", "json", *options]) == 0
+        assert main(["report", "tables", "--runs", str(tmp_path), "--format", "json", *options]) == 0
         (table,) = json.loads(capsys.readouterr().out)
         return {row["method"] for row in table["rows"]}
 
@@ -183,7 +187,7 @@ def test_a_column_can_be_one_of_several_metrics_of_a_task(tmp_path: Path, capsys
     for result in (tagging, make_result()):
         store.cell(result.task, "lora", result.task.ljust(64, "0"), result.environment.key).write_result(result, {})
     for number, shown, hidden in ((1, "CoLA", "Precision"), (3, "Precision", "CoLA")):
-        assert main(["report", "--runs", str(tmp_path), "--table", str(number)]) == 0
+        assert main(["report", "tables", "--runs", str(tmp_path), "--table", str(number)]) == 0
         printed = capsys.readouterr().out
         assert shown in printed
         assert hidden not in printed

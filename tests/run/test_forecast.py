@@ -115,4 +115,4 @@ def test_the_paper_s_rows_can_be_counted_instead_of_those_at_hand(capsys: pytest
 def test_places_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plan", "--places", "0,8"])
-    assert "places are numbers from 1 on, as in 1,8,64; got '0,8'" in capsys.readouterr().err
+    assert "--places: takes numbers of at least 1, as in 1,8,64; got '0,8'" in capsys.readouterr().err

@@ -145,7 +145,7 @@ def test_a_cell_on_a_gpu_asks_for_one(tmp_path: Path) -> None:
     [
         (["--ray=ray://head:10001"], "--ray takes local, auto or the HOST:PORT of a cluster's head"),
         (["--ray=127.0.0.1:1"], "nobody listens there"),
-        (["--ray=local", "--track=tensorboard"], "leave one of them out"),
+        (["--ray=local", "--set=run.track=tensorboard"], "leave one of them out"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(

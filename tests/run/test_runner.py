@@ -32,7 +32,7 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def test_a_result_says_all_that_is_known_of_a_cell(options: list[str], tmp_path: Path) -> None:
-    assert main([*options, "--methods", "steady", "--seeds", "3,"]) == 0
+    assert main([*options, "--methods", "steady", "--set", "run.seeds=[3]"]) == 0
     result = results(tmp_path)["steady"]
     assert result.score == pytest.approx(1.5, rel=1e-5)  # three steps of 0.5 / 100
     assert (result.task, result.seed, result.preset, result.model_title) == ("coin", 3, "fake", "Fake")
@@ -283,7 +283,7 @@ def test_a_result_says_whether_its_evaluation_repeats(
         monkeypatch.setattr(evaluation, "evaluation_mode", fakes.in_training_mode)
     model = str(save_encoder(tmp_path / "model"))
     runner = ["run", "--tasks", "rte", "--methods", "lora", "--seeds", "1", "--model", model, "--runs", str(tmp_path)]
-    assert main([*runner, "--max-steps", "1", "--max-length", "32", "--set", "run.dropout=0.3", "--quiet"]) == 0
+    assert main([*runner, "--max-steps", "1", "--set", "run.max_length=32", "--set", "run.dropout=0.3", "--quiet"]) == 0
     (result,) = Store(folder=tmp_path).results()
     assert result.details["evaluation_repeats"] is not training
 

@@ -19,7 +19,7 @@ def model(tmp_path: Path) -> str:
 
 
 def run(folder: Path, model: str, method: str) -> None:
-    sizes = ["--model", model, "--max-steps", "2", "--max-length", "32", "--workers", "1"]
+    sizes = ["--model", model, "--max-steps", "2", "--set", "run.max_length=32", "--workers", "1"]
     options = ["--tasks", "rte", "--methods", method, "--runs", str(folder), "--set", "run.save_adapter=true"]
     assert main(["run", *options, *sizes]) == 0
 

@@ -24,7 +24,7 @@ def test_a_tracker_is_told_and_changes_no_number(tracker: str, options: list[str
     if find_spec(tracker) is None:
         pytest.skip(f"{tracker} is not installed")
     assert main([*options, "--runs", str(tmp_path / "plain")]) == 0
-    assert main([*options, "--runs", str(tmp_path / "told"), "--track", tracker]) == 0
+    assert main([*options, "--runs", str(tmp_path / "told"), "--set", f"run.track={tracker}"]) == 0
     plain, told = (next(iter(Store(folder=tmp_path / name).results())) for name in ("plain", "told"))
     assert plain.fingerprints == told.fingerprints
     assert plain.identity == told.identity
@@ -32,7 +32,7 @@ def test_a_tracker_is_told_and_changes_no_number(tracker: str, options: list[str
 
 def test_tensorboard_has_the_loss_of_every_step_and_the_scores(options: list[str], tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    assert main([*options, "--runs", str(tmp_path / "told"), "--track", "tensorboard"]) == 0
+    assert main([*options, "--runs", str(tmp_path / "told"), "--set", "run.track=tensorboard"]) == 0
     found = events.EventAccumulator(str(tmp_path / "told" / "tracking" / "coin-steady-seed-0")).Reload()
     (result,) = Store(folder=tmp_path / "told").results()
     assert found.Scalars("validation.accuracy")[0].value == pytest.approx(result.score)
@@ -44,12 +44,12 @@ def test_a_tracker_whose_package_is_missing_is_an_error_that_says_what_to_instal
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.run.tracking.find_spec", lambda _: None)
-    assert main([*options, "--runs", str(tmp_path), "--track", "mlflow"]) == 2
+    assert main([*options, "--runs", str(tmp_path), "--set", "run.track=mlflow"]) == 2
     assert "pip install mlflow" in capsys.readouterr().err
 
 
 def test_an_unknown_tracker_is_answered_with_those_that_there_are(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*options, "--runs", str(tmp_path), "--track", "tensorbord"]) == 2
+    assert main([*options, "--runs", str(tmp_path), "--set", "run.track=tensorbord"]) == 2
     assert "tensorboard" in capsys.readouterr().err

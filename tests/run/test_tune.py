@@ -1,8 +1,10 @@
+from functools import partial
+
 import pytest
 
 from benchmarks.core.settings import load_settings, resolve
 from benchmarks.core.spec import InputError
-from benchmarks.run.tune import trials, winner
+from benchmarks.run.tune import Trials, trials
 
 METHODS = ["full", "adapter", "lora", "adalora", "autolora"]
 
@@ -28,8 +30,9 @@ def test_a_method_without_rates_is_an_error_that_says_where_they_belong() -> Non
 
 
 def test_the_best_score_wins_and_the_smaller_rate_among_equals() -> None:
-    assert winner({1e-4: 10.0, 1e-3: 30.0, 1e-2: 20.0}) == 1e-3
-    assert winner({1e-4: 30.0, 1e-3: 30.0, 1e-2: None}) == 1e-4
+    tried = partial(Trials, task="cola", method="lora", keys=(("training", "lr"),))
+    assert tried(scores={1e-4: 10.0, 1e-3: 30.0, 1e-2: 20.0}).best == 1e-3
+    assert tried(scores={1e-4: 30.0, 1e-3: 30.0, 1e-2: None}).best == 1e-4
 
 
 def test_the_papers_rate_replaces_every_tuned_one() -> None:

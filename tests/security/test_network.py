@@ -53,18 +53,23 @@ def test_the_block_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "audit", "report", *(pytest.param(name, marks=pytest.mark.slow) for name in ("claims", "verdicts"))],
+    [
+        "list",
+        "judge audit",
+        "report tables",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("judge claims", "judge verdicts")),
+    ],
 )
 def test_what_reads_results_needs_no_network(command: str, tmp_path: Path) -> None:
-    runs = ["--runs", str(ROOT / "results" / "reference" / "quick")] if command not in ("list", "audit") else []
-    done, attempts = run(tmp_path, "-m", "benchmarks", command, *runs)
+    runs = ["--runs", str(ROOT / "results" / "reference" / "quick")] if command not in ("list", "judge audit") else []
+    done, attempts = run(tmp_path, "-m", "benchmarks", *command.split(), *runs)
     assert (done.returncode, attempts) == (0, []), done.stderr
 
 
 @pytest.mark.slow
 def test_a_page_and_a_run_on_generated_rows_need_no_network(tmp_path: Path) -> None:
     cell = ["--tasks", "rte", "--methods", "lora", "--max-steps", "2", "--runs", "runs", "--quiet"]
-    for command in (["run", *cell], ["page", "--runs", "runs", "--to", "page.html"]):
+    for command in (["run", *cell], ["report", "page", "--runs", "runs", "--to", "page.html"]):
         done, attempts = run(tmp_path, "-m", "benchmarks", *command)
         assert (done.returncode, attempts) == (0, []), done.stderr
     assert (tmp_path / "page.html").is_file()

@@ -18,15 +18,15 @@ from tests.support.fakes import make_environment, make_result
 
 OUT = ("../../../evil", "/evil", "..", "a/../../b", "..\\evil", "C:evil", "evil\x00", "")
 COMMANDS = {
-    "report": ["report", "--runs", "store"],
-    "show": ["show", "store/cola/lora/cell"],
-    "show by its name": ["show", "cola/lora/0", "--results", "store"],
-    "page": ["page", "--runs", "store", "--to", "page.html"],
-    "figures": ["figures", "--runs", "store", "--to", "figures"],
-    "merge": ["merge", "store", "--runs", "merged"],
-    "promote": ["promote", "--runs", "store", "--to", "reference"],
-    "verdicts": ["verdicts", "--runs", "store"],
-    "claims": ["claims", "--runs", "store"],
+    "report": ["report", "tables", "--runs", "store"],
+    "show": ["results", "show", "store/cola/lora/cell"],
+    "show by its name": ["results", "show", "cola/lora/0", "--runs", "store"],
+    "page": ["report", "page", "--runs", "store", "--to", "page.html"],
+    "figures": ["report", "figures", "--runs", "store", "--to", "figures"],
+    "merge": ["results", "merge", "store", "--to", "merged"],
+    "promote": ["results", "promote", "--runs", "store", "--to", "reference"],
+    "verdicts": ["judge", "verdicts", "--runs", "store"],
+    "claims": ["judge", "claims", "--runs", "store"],
 }
 
 

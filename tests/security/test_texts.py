@@ -52,13 +52,15 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])
 @pytest.mark.parametrize("cell", ["cola/lora/0", "cola/lora/1"])
 def test_a_cell_is_shown_harmlessly(form: str, cell: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = shown(capsys, "show", cell, "--results", str(store), "--format", form)
+    out = shown(capsys, "results", "show", cell, "--runs", str(store), "--format", form)
     assert "alert(1)" in out
     assert form != "markdown" or not re.search(r"(?<!\\)<script|\]\(|(?<!\\)`x", out)
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv", "json"])
-@pytest.mark.parametrize("command", [["report"], ["report", "--protocols"], ["verdicts"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["report", "tables"], ["report", "protocols"], ["judge", "verdicts"]], ids=" ".join
+)
 def test_tables_are_printed_harmlessly(
     command: list[str], form: str, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,7 +70,7 @@ def test_tables_are_printed_harmlessly(
 
 
 def test_an_error_is_printed_harmlessly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--runs", str(tmp_path / EVIL.replace("/", ""))]) == 2
+    assert main(["report", "tables", "--runs", str(tmp_path / EVIL.replace("/", ""))]) == 2
     assert not STEERING.search(capsys.readouterr().err)
 
 
@@ -98,7 +100,7 @@ def test_a_figure_draws_a_title_that_is_no_formula(tmp_path: Path) -> None:
 def test_the_page_of_hostile_results_has_no_script_of_theirs(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown(capsys, "page", "--runs", str(store), "--to", str(tmp_path / "page.html"))
+    shown(capsys, "report", "page", "--runs", str(store), "--to", str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "alert(1)" in page
     assert page.count("<script") == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cli.index import find
 from benchmarks.cli.main import main
 from benchmarks.run.machine import environment
 from tests.support.paths import ROOT
@@ -14,8 +15,9 @@ from tests.test_readme import COMMANDS, OF_RUNS, READING
 
 pytestmark = pytest.mark.slow
 COMPUTING = sorted({*COMMANDS} - {*READING} | {OF_RUNS})
-TRAINING = ("run", "ranks", "tune", "determinism", "engines", "check")
-COST = "--tasks sst2 --methods lora,full --steps 1 --warmup 0 --rounds 1 --batch-size 2 --max-length 16"
+TRAINING = ("run", "tune", "check", "measure determinism", "measure engines")
+OTHERS = ("plan", "measure cost", "measure speed", "results merge", "results promote", "results repeat")
+COST = "--tasks sst2 --methods lora,full --steps 1 --warmup 0 --rounds 1 --set training.batch_size=2 --set run.max_length=16"
 NEW = 2
 """Exit status of `check` where the reference lacks what was run."""
 
@@ -28,18 +30,20 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(environment, "code_version", lambda: ("c" * 40, True))  # what is promoted is committed
     Path("results").symlink_to(ROOT / "results")
     model = save_encoder(tmp_path / "model")
-    return f"--data embedded --model {model} --max-length 32 --max-steps 2 --batch-size 4 --seeds 1 --quiet"
+    settings = {"run.data": "embedded", "run.model": model, "run.max_length": 32, "run.seeds": [0]}
+    settings |= {"training.max_steps": 2, "training.batch_size": 4}
+    return " ".join(f"--set {key}={value}" for key, value in settings.items())
 
 
 def test_there_are_commands_to_run() -> None:
-    assert {command.split()[0] for command in COMPUTING} >= {*TRAINING, "plan", "cost", "speed", "merge", "promote"}
+    assert {name_of(command) for command in COMPUTING} >= {*TRAINING, *OTHERS}
 
 
 @pytest.mark.parametrize("command", COMPUTING)
 def test_a_command_that_computes_does_what_the_pages_say(
     command: str, small: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = command.split(maxsplit=1)[0]
+    name = name_of(command)
     if "--ray" in command and not find_spec("ray"):
         pytest.skip("Ray is not installed")
     prepare(name, command, small)
@@ -48,13 +52,19 @@ def test_a_command_that_computes_does_what_the_pages_say(
     assert capsys.readouterr().out
 
 
+def name_of(command: str) -> str:
+    found, _ = find(command.split())
+    assert found
+    return found.name
+
+
 def prepare(name: str, command: str, small: str) -> None:
     """Run what the command starts from."""
     run = f"run {small} --tasks rte --methods lora"
-    if name in ("promote", "report", "repeat", "check"):
+    if name in ("results promote", "report tables", "results repeat", "check"):
         preset = re.search("--preset small", command)
         assert main([*run.split(), *(preset.group().split() if preset else ())]) == 0
-    if name == "merge":
+    if name == "results merge":
         for shard in (1, 2):
             options = f"--methods lora,full --shard {shard}/2 --runs runs/shard-{shard}"
             assert main([*run.split(), *options.split()]) == 0
@@ -67,10 +77,10 @@ def shrunk(name: str, command: str, small: str) -> str:
         return f"{command.replace('--ray auto', '--ray local')} {small} {tasks}"
     model = "decoder" if "--table 2" in command else "minilm"
     changes = {
-        "cost": f"--data embedded {COST}",
-        "speed": "--steps 1 --rounds 1",
+        "measure cost": f"--data embedded {COST}",
+        "measure speed": "--steps 1 --rounds 1",
         "plan": f"--data embedded --model {model}",
-        "repeat": "--runs again",
-        "promote": "--to promoted",
+        "results repeat": "--to again",
+        "results promote": "--to promoted",
     }
-    return f"{command.replace('results/reference/quick', 'runs')} {changes.get(name, '')}"
+    return f"{command.replace('--reference quick', '--runs runs')} {changes.get(name, '')}"

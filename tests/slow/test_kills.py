@@ -29,8 +29,14 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A few steps of a tiny encoder on a generated task, with a checkpoint after each and a score after each epoch."""
     folder = tmp_path_factory.mktemp("model")
     tiny.save_encoder(folder)
-    settings = ["run.checkpoint_seconds=0", "run.dropout=0.1", "run.curve=true"]
-    sizes = ["--max-length", "32", "--max-steps", str(STEPS), "--grid", "1,3", "--workers", "1", "--quiet"]
+    settings = [
+        "run.max_length=32",
+        "methods.lora_grid.ranks=[1,3]",
+        "run.checkpoint_seconds=0",
+        "run.dropout=0.1",
+        "run.curve=true",
+    ]
+    sizes = ["--max-steps", str(STEPS), "--workers", "1", "--quiet"]
     return ["--model", str(folder), *sizes, *(part for setting in settings for part in ("--set", setting))]
 
 

@@ -18,7 +18,7 @@ from tests.support.processes import HANG_SECONDS, comes_true, is_gone
 pytestmark = pytest.mark.slow
 METHODS = ("lora", "adalora", "autolora")
 OPTIONS = (
-    "--tasks", "rte", "--methods", ",".join(METHODS), "--seeds", "1", "--max-steps", "12", "--batch-size", "7",
+    "--tasks", "rte", "--methods", ",".join(METHODS), "--seeds", "1", "--max-steps", "12", "--set", "training.batch_size=7",
     "--precision", "fp32", "--set", "run.curve=true", "--set", "run.checkpoint_seconds=0.01",
 )  # fmt: skip
 LAUNCHER = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
@@ -106,7 +106,7 @@ def test_what_was_stopped_or_killed_goes_on_to_the_same_bits(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("cost",), "cost takes one process; run, ranks, tune can be launched in several"),
+        (("measure", "cost"), "measure cost takes one process; run, tune can be launched in several"),
         (("run", "--workers", "2"), "leave out --ray and --workers"),
         (("run", "--device", "cuda:1"), "each process has a GPU of its own: say --device cuda; got cuda:1"),
     ],

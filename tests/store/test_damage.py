@@ -42,7 +42,7 @@ def test_a_damaged_result_is_refused_in_a_report_and_run_again_by_a_run(
     path.write_bytes(broken)
     with pytest.raises(DamagedError, match="move it away"):
         read_result(path)
-    assert main(["report", "--runs", str(tmp_path / "runs")]) == 2
+    assert main(["report", "tables", "--runs", str(tmp_path / "runs")]) == 2
     assert str(path) in capsys.readouterr().err
     assert main(["run", *options]) == 0
     assert str(path) in caplog.text

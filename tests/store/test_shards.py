@@ -38,7 +38,7 @@ def test_shards_together_are_the_whole_run_to_the_bit(
     assert all(parts)
     assert main(["run", *options, "--runs", str(tmp_path / "whole")]) == 0
     capsys.readouterr()
-    assert main(["merge", *folders, "--runs", str(tmp_path / "merged")]) == 0
+    assert main(["results", "merge", *folders, "--to", str(tmp_path / "merged")]) == 0
     assert "every cell of the plan is there" in capsys.readouterr().out
     assert cells(tmp_path / "merged") == cells(tmp_path / "whole")
     assert main(["run", *options, "--runs", str(tmp_path / "merged")]) == 0
@@ -56,7 +56,7 @@ def test_merging_twice_changes_nothing(options: list[str], tmp_path: Path, capsy
     folders = run_shards(options, tmp_path)
     for copied, known in ((10, 0), (0, 10)):
         capsys.readouterr()
-        assert main(["merge", *folders, "--runs", str(tmp_path / "merged")]) == 0
+        assert main(["results", "merge", *folders, "--to", str(tmp_path / "merged")]) == 0
         assert f"{copied} results copied to {tmp_path / 'merged'}, {known} were there" in capsys.readouterr().out
 
 
@@ -64,7 +64,7 @@ def test_what_is_missing_is_named(options: list[str], tmp_path: Path, capsys: py
     first, *_ = run_shards(options, tmp_path, (1, 2))
     (lost, *_) = Path(first).rglob("result.json")
     lost.unlink()
-    assert main(["merge", first, str(tmp_path / "shard-2"), "--runs", str(tmp_path / "merged")]) == 1
+    assert main(["results", "merge", first, str(tmp_path / "shard-2"), "--to", str(tmp_path / "merged")]) == 1
     said = capsys.readouterr().err
     assert "shards that were not given: 3" in said
     assert lost.parent.name[:12] in said
@@ -74,7 +74,7 @@ def test_results_that_contradict_each_other_are_not_merged(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = run_shards(options, tmp_path)
-    assert main(["merge", *folders, "--runs", str(tmp_path / "merged")]) == 0
+    assert main(["results", "merge", *folders, "--to", str(tmp_path / "merged")]) == 0
     (path, *_) = Path(folders[0]).rglob("result.json")
     result = json.loads(path.read_text("utf-8"))
     path.write_text(
@@ -82,7 +82,7 @@ def test_results_that_contradict_each_other_are_not_merged(
     )
     path.with_name("SHA256SUMS").unlink()  # as if it had been written so
     before = cells(tmp_path / "merged")
-    assert main(["merge", *folders, "--runs", str(tmp_path / "merged")]) == 2
+    assert main(["results", "merge", *folders, "--to", str(tmp_path / "merged")]) == 2
     assert "different predictions" in capsys.readouterr().err
     assert cells(tmp_path / "merged") == before
 
@@ -93,9 +93,9 @@ def test_shards_of_different_plans_and_folders_without_one_are_refused(
     (first,) = run_shards(options, tmp_path, (1,))
     other = str(tmp_path / "other")
     assert main(["run", *options, "--shard", "2/3", "--seeds", "2", "--runs", other]) == 0
-    assert main(["merge", first, other, "--runs", str(tmp_path / "merged")]) == 2
+    assert main(["results", "merge", first, other, "--to", str(tmp_path / "merged")]) == 2
     assert "different plans" in capsys.readouterr().err
-    assert main(["merge", str(tmp_path), "--runs", str(tmp_path / "merged")]) == 2
+    assert main(["results", "merge", str(tmp_path), "--to", str(tmp_path / "merged")]) == 2
     assert "holds no shard.json" in capsys.readouterr().err
     assert main(["run", *options, "--shard", "2/3", "--runs", first]) == 2
     assert "give each shard a folder of its own" in capsys.readouterr().err

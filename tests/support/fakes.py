@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-import benchmarks.cli.commands.computing  # noqa: F401  whatever takes names from `models` has the real ones
+import benchmarks.cli.commands.measuring  # noqa: F401  whatever takes names from `models` has the real ones
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Outcome, Problem
 from autolora.training.loop import run_steps

@@ -152,7 +152,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
     asked = build(CostRatio, settings, "costs-at-most")
     run = next((run for run in reversed(evidence.costs) if {asked.method, asked.against} <= run.methods.keys()), None)
     if run is None:
-        return Untested(reason=f"no cost run has {asked.method} and {asked.against}; `cost` measures them")
+        return Untested(reason=f"no cost run has {asked.method} and {asked.against}; `measure cost` measures them")
     ratios = run.ratios(asked.method, asked.against)
     difference = paired(ratios, [asked.times] * len(ratios))
     if difference is None:
@@ -216,7 +216,7 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTe
                 p_against=min(1.0, len(known) * min(found.p_below(0) for found in known.values())),
                 basis=f"{run.model_title}, {run.environment.device_name}",
             )
-    return Untested(reason="no speed run has their inference; `speed --only inference` measures it")
+    return Untested(reason="no speed run has their inference; `measure speed --only inference` measures it")
 
 
 KINDS: Mapping[str, Callable[[Mapping[str, Any], Evidence], ClaimTest | Untested]] = MappingProxyType(

@@ -3,6 +3,7 @@
 # ruff: noqa: T201  a command line prints
 
 import argparse
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from benchmarks.analysis.claims.run import examine_claims
 from benchmarks.analysis.regression.comparison import check, exit_status
 from benchmarks.analysis.regression.costs import check_costs, refusals, stack
 from benchmarks.analysis.stats import groups
-from benchmarks.cli.arguments import layout
+from benchmarks.cli import scope as asked
 from benchmarks.cli.commands.printing import width
+from benchmarks.core.settings import preset_name
 from benchmarks.core.spec import InputError
 from benchmarks.report.check_report import render_check, render_cost_check
 from benchmarks.report.claim_report import render_claims
@@ -21,7 +23,7 @@ from benchmarks.report.cost_report import REFERENCE
 from benchmarks.report.pair_report import Pairs, pair_rows, render_pairs
 from benchmarks.report.verdict_report import judge, render_verdicts
 from benchmarks.store.cost_record import cost_runs, cost_runs_like
-from benchmarks.store.published import RESULTS, published_table, score_tables
+from benchmarks.store.published import published_table, score_tables
 from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs_like
 from benchmarks.store.store import Store, stores_in
@@ -80,27 +82,41 @@ def show_pairs(arguments: argparse.Namespace) -> int:
 
 
 def show_check(arguments: argparse.Namespace) -> int:
-    """Compare results at hand with the reference; takes the options of `run`, so that the same line serves both.
+    """Compare results at hand with the reference.
 
     The exit status is 0 where all is as before, 1 where something moved, 2 where something cannot be compared.
     """
-    reference = arguments.reference or RESULTS / "reference" / arguments.preset
-    if arguments.costs:
-        return _check_costs(arguments, reference)
-    store = Store(folder=arguments.runs)
-    candidates = [result for result in store.results() if _asked_for(result, arguments)]
-    table = layout(arguments)
-    scope = list(product(arguments.tasks or table.tasks, arguments.methods or table.methods))
-    checks = check(candidates, Store(folder=reference).results(), scope)
+    if not arguments.costs:
+        return compare_with_reference(arguments, list(product(*asked.tasks_and_methods(arguments))))
+    if arguments.table is not None or arguments.tasks or arguments.methods or arguments.seeds:
+        raise InputError("--costs compares a whole cost run: leave out --table, --tasks, --methods and --seeds")
+    return _check_costs(arguments, _reference(arguments))
+
+
+def compare_with_reference(arguments: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
+    """Print which cells of some (task, method) moved against the reference; returns the exit status of `check`."""
+    preset = preset_name(arguments.preset)
+    candidates = [
+        result
+        for result in Store(folder=arguments.runs).results()
+        if result.preset == preset and (not arguments.seeds or result.seed in arguments.seeds)
+    ]
+    checks = check(candidates, Store(folder=_reference(arguments)).results(), pairs)
     print(render_check(checks, arguments.format, width()))
     return exit_status(checks)
 
 
+def _reference(arguments: argparse.Namespace) -> Path:
+    """The folder that --reference names, else that of the preset, which may be empty."""
+    named = getattr(arguments, "reference", None)
+    return asked.reference_folder(named) if named else asked.REFERENCE / preset_name(arguments.preset)
+
+
 def _check_costs(arguments: argparse.Namespace, reference: Path) -> int:
     """The newest cost run at hand against the newest reference that may be compared with it."""
-    candidates = [run for run in cost_runs(arguments.runs) if run.preset == arguments.preset]
+    candidates = [run for run in cost_runs(arguments.runs) if run.preset == preset_name(arguments.preset)]
     if not candidates:
-        raise InputError(f"{arguments.runs} has no cost run of preset {arguments.preset}; `cost` makes one")
+        raise InputError(f"{arguments.runs} has no cost run of preset {arguments.preset}; `measure cost` makes one")
     newest, known = candidates[-1], cost_runs(reference)
     comparable = [run for run in known if not refusals(newest, run)]
     if not comparable:
@@ -113,24 +129,7 @@ def _check_costs(arguments: argparse.Namespace, reference: Path) -> int:
     return int(any(each.moved for each in checks))
 
 
-def _asked_for(result: Result, arguments: argparse.Namespace) -> bool:
-    return result.preset == arguments.preset and (not arguments.seeds or result.seed in arguments.seeds)
-
-
 def _groups(arguments: argparse.Namespace) -> list[tuple[list[Result], Store]]:
     """Results of one preset, protocol, backbone and kind of data, with their store."""
-    found = [
-        (group, store)
-        for store in stores_in(arguments.runs)
-        for group in groups(result for result in store.results() if arguments.preset in (None, result.preset))
-    ]
-    if not found:
-        known = {result.preset for store in stores_in(arguments.runs) for result in store.results()}
-        raise InputError(
-            f"{arguments.runs} has no results of preset {arguments.preset}; there are some of {', '.join(sorted(known))}"
-        )
-    return found
-
-
-COMMANDS = {"verdicts": show_verdicts, "claims": show_claims, "compare": show_pairs, "check": show_check}
-"""Name -> command, which returns the exit status."""
+    stores = stores_in(asked.results_folder(arguments))
+    return [(group, store) for store in stores for group in groups(store.results())]

@@ -15,7 +15,6 @@ from benchmarks.report.tables.score_table import score_tables
 from benchmarks.store.cost_record import CostRun
 from benchmarks.store.published import PublishedTable, published_table
 from benchmarks.store.result import Result
-from benchmarks.store.store import Store
 
 TERMINAL = (120, 24)
 """Columns and lines where there is no terminal."""
@@ -32,20 +31,15 @@ def print_costs(runs: Sequence[CostRun], form: str) -> None:
     print(render_costs([cost_report(run, published) for run in runs], form, width()))
 
 
-def print_protocols(results: Sequence[Result], store: Store, form: str) -> None:
-    """How much of the scores is the protocol."""
-    from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
-
-    print(render_protocols(protocol_rows(results, store.predictions), form, width()))
-
-
 def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> None:
     """What results say of learned ranks; and figures of it, where a folder is given."""
     from benchmarks.report.rank_report import rank_report, render_ranks  # noqa: PLC0415  scipy is slow to load
 
     searches = [result for result in results if result.status == "done" and result.method == "autolora"]
     if not searches:
-        raise InputError("no finished search of autolora is at hand; `ranks` runs them, --runs names another folder")
+        raise InputError(
+            "no finished search of autolora is at hand; `run --figure 3` runs them, --runs names another folder"
+        )
     found = rank_report(results)
     print(render_ranks(found, form, width()))
     if figures:

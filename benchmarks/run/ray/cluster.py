@@ -59,7 +59,7 @@ def joined(address: str, plan: Sequence[PlannedCell]) -> Iterator[Any]:
         raise InputError('--ray needs the package ray: pip install "autolora-bench[ray]"')
     cells = [planned.cell for planned in plan if not planned.done]
     if any(cell.config["track"] for cell in cells):
-        raise InputError("--track writes where a cell runs, and with --ray that is a node: leave one of them out")
+        raise InputError("run.track writes where a cell runs, and with --ray that is a node: leave one of them out")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address == LOCAL:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's word for: the loopback interface alone

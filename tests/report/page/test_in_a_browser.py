@@ -90,7 +90,7 @@ def test_a_cell_unfolds_to_its_seeds_by_keyboard_and_folds_again(page: Any) -> N
     assert cell.get_attribute("aria-expanded") == "true"
     unfolded = page.locator(".unfolded")
     assert "Seed 0" in unfolded.inner_text()
-    assert "python -m benchmarks repeat" in unfolded.inner_text()
+    assert "python -m benchmarks results repeat" in unfolded.inner_text()
     unfolded.get_by_text("Settings").first.click()
     assert "method.training.lr" in unfolded.inner_text()
     page.keyboard.press("Tab")

@@ -59,7 +59,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def written(runs: Path, to: Path) -> str:
     with redirect_stdout(StringIO()) as out:
-        assert main(["page", "--runs", str(runs), "--to", str(to)]) == 0
+        assert main(["report", "page", "--runs", str(runs), "--to", str(to)]) == 0
     assert out.getvalue() == f"{to}\n"
     return to.read_text("utf-8")
 
@@ -117,7 +117,7 @@ def test_costs_of_a_backbone_without_scores_are_shown_too(tmp_path: Path) -> Non
 
 
 def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["page", "--runs", str(tmp_path), "--to", str(tmp_path / "page.html")]) == 2
+    assert main(["report", "page", "--runs", str(tmp_path), "--to", str(tmp_path / "page.html")]) == 2
     assert "`run` makes them" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
 
@@ -126,7 +126,7 @@ def test_figures_are_files_with_their_fonts_inside(
     some_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     to = tmp_path / "figures"
-    assert main(["figures", "--runs", str(some_results), "--to", str(to), "--as", "pdf,svg"]) == 0
+    assert main(["report", "figures", "--runs", str(some_results), "--to", str(to), "--as", "pdf,svg"]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
     names = {path.name for path in paths}
     assert {"learned_ranks_figure_3.pdf", "scores_and_what_they_cost.svg", "the_searches_on_cola.svg"} <= names

@@ -1,0 +1,119 @@
+"""Commands that lay results out; they never load torch."""
+
+# ruff: noqa: T201  a command line prints
+
+import argparse
+from collections.abc import Iterable
+
+from benchmarks.analysis.stats import groups
+from benchmarks.cli import scope as asked
+from benchmarks.cli.commands.printing import print_costs, print_ranks, print_tables, width
+from benchmarks.core.spec import InputError
+from benchmarks.report.reach import reached, render_reached
+from benchmarks.report.speed_report import render_speed
+from benchmarks.store.cost_record import cost_runs
+from benchmarks.store.published import PublishedTable, published_table, published_tables, score_tables
+from benchmarks.store.result import Result
+from benchmarks.store.speed_record import speed_runs
+from benchmarks.store.store import Store, stores_in
+
+
+def show_tables(arguments: argparse.Namespace) -> int:
+    """Print results in the layout of a table, or of a figure of scores."""
+    layout = asked.layout(arguments)
+    methods = () if arguments.methods else _methods_elsewhere(layout)
+    tasks = () if arguments.tasks else _tasks_elsewhere(layout)
+    found = asked.wanted(Store(folder=arguments.runs).results(), arguments)
+    shown = [result for result in found if result.method not in methods and result.task not in tasks]
+    print_tables(_some(shown, arguments), layout, arguments.format)
+    return 0
+
+
+def show_ranks(arguments: argparse.Namespace) -> int:
+    """Print the learned ranks, how far searches agree, and what the controls score."""
+    print_ranks(_all(arguments), None, arguments.format)
+    return 0
+
+
+def show_protocols(arguments: argparse.Namespace) -> int:
+    """Print how much of the scores is the protocol."""
+    from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
+
+    rows = protocol_rows(_all(arguments), Store(folder=arguments.runs).predictions)
+    print(render_protocols(rows, arguments.format, width()))
+    return 0
+
+
+def show_time_to_score(arguments: argparse.Namespace) -> int:
+    """Print the training time until a score is reached."""
+    print(render_reached(reached(_all(arguments), arguments.score), arguments.score))
+    return 0
+
+
+def show_costs(arguments: argparse.Namespace) -> int:
+    """Print what methods cost."""
+    runs = cost_runs(arguments.runs)
+    if not runs:
+        raise InputError(f"{arguments.runs} has no cost run; `measure cost` makes one, --runs names another folder")
+    print_costs(runs, arguments.format)
+    return 0
+
+
+def show_speed(arguments: argparse.Namespace) -> int:
+    """Print times against other implementations."""
+    runs = speed_runs(arguments.runs)
+    if not runs:
+        raise InputError(f"{arguments.runs} has no speed run; `measure speed` makes one, --runs names another folder")
+    print(render_speed(runs, arguments.format, width()))
+    return 0
+
+
+def write_report_page(arguments: argparse.Namespace) -> int:
+    """Write the page of all results, one file that needs nothing else."""
+    from benchmarks.report.page.content import page_content  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.report.page.write import write_page  # noqa: PLC0415  likewise
+
+    write_page(page_content(asked.results_folder(arguments)), arguments.to)
+    print(arguments.to)
+    return 0
+
+
+def draw_figures(arguments: argparse.Namespace) -> int:
+    """Draw all figures, one folder per preset, protocol, backbone and kind of data."""
+    from benchmarks.report.page.content import Part  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.report.page.figures import write_figures  # noqa: PLC0415  likewise
+
+    parts = {}
+    for store in stores_in(asked.results_folder(arguments)):
+        for group in groups(store.results()):
+            first = group[0]
+            name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
+            folder = "".join(sign if sign.isalnum() else "-" for sign in name.lower())
+            parts[arguments.to / folder] = Part(results=group, store=store).drawings
+    for path in write_figures(parts, arguments.endings):
+        print(path)
+    return 0
+
+
+def _all(arguments: argparse.Namespace) -> list[Result]:
+    return _some(asked.wanted(Store(folder=arguments.runs).results(), arguments), arguments)
+
+
+def _some(results: Iterable[Result], arguments: argparse.Namespace) -> list[Result]:
+    found = list(results)
+    if not found:
+        raise InputError(f"{arguments.runs} has no such result; `run` makes them, --runs names another folder")
+    return found
+
+
+def _methods_elsewhere(layout: PublishedTable) -> set[str]:
+    """Methods that belong to other tables of scores, or to figures, than this one."""
+    tables = [published_table(number) for number in published_tables()]
+    others = {method for known in tables if "cost" not in known.columns for method in known.shown}
+    return others.union(asked.RANK_METHODS).difference(layout.shown)
+
+
+def _tasks_elsewhere(layout: PublishedTable) -> set[str]:
+    """Tasks that belong to other tables of scores than this one."""
+    others = {task for number in score_tables() for task in published_table(number).tasks}
+    return others.difference(layout.tasks)
