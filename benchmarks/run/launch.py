@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from math import floor
 from typing import Any
 
@@ -14,13 +13,15 @@ from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run.cache import Materials, open_materials
+from benchmarks.run.dispatch import Pool, run_in_pool
 from benchmarks.run.machine.environment import resolve_device, usable_cores
 from benchmarks.run.machine.memory import memory_bytes
 from benchmarks.run.plan import Assumptions, PlannedCell, make_plan
 from benchmarks.run.progress import RunProgress
-from benchmarks.run.ray.cluster import joined, run_on_cluster
+from benchmarks.run.ray.cluster import RemoteCells
+from benchmarks.run.ray.connection import joined
 from benchmarks.run.runner import run
-from benchmarks.run.workers import run_in_workers
+from benchmarks.run.workers import Workers
 from benchmarks.store.damage import set_damaged_aside
 from benchmarks.store.result import Result
 from benchmarks.store.shards import Shard, write_manifest
@@ -56,7 +57,7 @@ class Request:
     assumed: Assumptions = field(default_factory=Assumptions)
     """For estimates of another machine's time."""
     ray: str | None = None
-    """The Ray cluster that the cells run on, as `cluster.joined` takes it; None is this machine."""
+    """The Ray cluster that the cells run on, as `ray.connection.joined` takes it; None is this machine."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -130,8 +131,7 @@ def launch(request: Request) -> Launched:
         progress = RunProgress(planned.cells, quiet=request.quiet)
         with StopOnSignal() as stop:
             try:
-                run_cells = _launcher(planned, materials, ray)
-                results = run_cells(planned.cells, request.store, progress=progress, stop=stop.requested)
+                results = _run_cells(planned, request.store, materials, ray=ray, progress=progress, stop=stop.requested)
             except Interrupted as interruption:
                 return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
             finally:
@@ -146,13 +146,15 @@ def _cluster(request: Request, planned: Plan) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _launcher(planned: Plan, materials: Materials, ray: Any) -> Callable[..., list[Result]]:
-    """What runs cells of a store, telling `progress` and asking `stop`."""
-    if ray:
-        return partial(run_on_cluster, ray=ray, workers=planned.workers, threads=planned.threads, materials=materials)
-    if planned.workers == 1:
-        return partial(run, materials=materials)
-    return partial(run_in_workers, workers=planned.workers, threads=planned.threads)
+def _run_cells(
+    planned: Plan, store: Store, materials: Materials, *, ray: Any, progress: RunProgress, stop: Callable[[], bool]
+) -> list[Result]:
+    """Run the cells here, in several processes, or on the cluster."""
+    if planned.workers == 1 and not ray:
+        return run(planned.cells, store, materials, progress, stop)
+    size = {"workers": planned.workers, "threads": planned.threads}
+    pool: Pool = RemoteCells(ray, store, materials=materials, **size) if ray else Workers(planned.cells, store, **size)
+    return run_in_pool(planned.cells, store, pool, progress, stop)
 
 
 def _part(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:

@@ -8,9 +8,6 @@ from benchmarks.run.plan import PlannedCell
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 
-MOST_LOSSES = 3
-"""So many times the process or the node of a cell may be lost before the cell is kept as failed."""
-
 
 def results_at_hand(plan: Sequence[PlannedCell]) -> dict[str, Result]:
     """Identity -> result of what is done before the run."""

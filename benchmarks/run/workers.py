@@ -1,9 +1,8 @@
-"""Runs the cells of a plan in several processes of this machine."""
+"""Several processes of this machine that run cells."""
 
 import multiprocessing
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -16,18 +15,9 @@ from benchmarks.core import registry
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run.cache import Materials, open_materials
+from benchmarks.run.dispatch import Lost, Message
 from benchmarks.run.plan import Cell, PlannedCell
-from benchmarks.run.progress import RunProgress
 from benchmarks.run.runner import fail_cell, run_cell
-from benchmarks.run.schedule import (
-    MOST_LOSSES,
-    in_order,
-    is_ready,
-    left_of,
-    next_cell,
-    results_at_hand,
-    results_in_order,
-)
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 
@@ -35,56 +25,6 @@ START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_met
 """Workers are forked from a process that has imported everything and computed nothing."""
 POLL_SECONDS = 0.2
 """How soon a wish to stop is passed on while no worker says anything."""
-KILLED = f"its process was killed {MOST_LOSSES} times; where memory is short, fewer --workers need less"
-
-
-def run_in_workers(
-    plan: Sequence[PlannedCell],
-    store: Store,
-    *,
-    workers: int,
-    threads: int,
-    progress: RunProgress,
-    stop: Callable[[], bool],
-) -> list[Result]:
-    """Run what is not done, the longest cells first; a cell that fails is kept as failed, and the others go on.
-
-    Args:
-        plan: the cells.
-        store: where results and checkpoints are.
-        workers: cells at the same time.
-        threads: of each worker.
-        progress: told of every cell's steps.
-        stop: once it answers True, all workers write their checkpoints and end.
-
-    Returns:
-        One result per cell of the plan, in its order.
-
-    Raises:
-        Interrupted: stop answered True, or a worker was told to stop; the next run goes on from there.
-        InputError: the store cannot be written, data or backbone have gone, or workers are killed whatever they do.
-    """
-    store.check_writable()
-    results, to_do = results_at_hand(plan), left_of(plan)
-    waiting = in_order(to_do.values())
-    with _Workers(store, threads, progress, _modules(plan)) as pool:
-        while pool.working or (waiting and not pool.stopped):
-            while len(pool.working) < workers and not pool.stopped:
-                ready = _take([planned for planned in waiting if is_ready(planned, to_do, results)], waiting, store)
-                if not ready:
-                    break
-                pool.start(ready)
-            if not pool.working:
-                break  # what is left waits for a cell that was lost
-            for planned, result in pool.listen():
-                if result:
-                    results[planned.cell.identity] = result
-                else:
-                    waiting.append(planned)
-            if stop():
-                pool.stop()
-    pool.raise_errors()
-    return results_in_order(plan, results)
 
 
 @dataclass
@@ -96,12 +36,13 @@ class _Worker:
     planned: PlannedCell | None = None
     """What it runs now; None: it waits for an order."""
 
-    def receive(self) -> Progress | Result | Exception | None:
-        """What the worker says; None: it has ended."""
+    def receive(self) -> Message:
+        """What the worker says, or that it has ended."""
         try:
-            message: Progress | Result | Exception = self.messages.recv()
+            message: Message = self.messages.recv()
         except (EOFError, ConnectionResetError):
-            return None
+            self.process.join()
+            return Lost(f"its process ended with exit status {self.process.exitcode}")
         return message
 
 
@@ -114,22 +55,25 @@ class _Order:
     """Why the cell is only to be kept as failed; None: it is to be run."""
 
 
-class _Workers:
-    """The workers of a run; none of them outlives the `with` block."""
+class Workers:
+    """Processes that each run one cell after the other; a pool of `dispatch`."""
 
-    def __init__(self, store: Store, threads: int, progress: RunProgress, modules: Iterable[str]) -> None:
+    def __init__(self, plan: Iterable[PlannedCell], store: Store, *, workers: int, threads: int) -> None:
+        """Of nothing yet: a process is started when a cell needs it.
+
+        Args:
+            plan: the cells; what they are implemented by is imported once for all processes.
+            store: where results and checkpoints are.
+            workers: how many processes there are at most.
+            threads: of each.
+        """
         self._context: Any = multiprocessing.get_context(START_METHOD)  # its declared type has no Process
-        self._context.set_forkserver_preload([__name__, *modules])
+        self._context.set_forkserver_preload([__name__, *_modules(plan)])
         self._stop = self._context.Event()
         self._store = store
+        self._most = workers
         self._threads = threads
-        self._progress = progress
         self._workers: list[_Worker] = []
-        self._deaths: Counter[str] = Counter()
-        self._errors: list[Exception] = []
-        """Why the run cannot go on."""
-        self._lost: list[str] = []
-        """Cells of which not even a failure could be kept."""
 
     def __enter__(self) -> Self:
         return self
@@ -140,55 +84,35 @@ class _Workers:
             worker.process.kill()
             worker.process.join()
 
-    @property
-    def working(self) -> list[_Worker]:
-        """Those that run a cell."""
-        return [worker for worker in self._workers if worker.planned]
-
-    @property
-    def stopped(self) -> bool:
-        """Whether no cell is to be started any more."""
-        return self._stop.is_set()
+    def room(self, _: Cell) -> int:
+        """How many cells run at the same time."""
+        return self._most
 
     def stop(self) -> None:
         """Tell all workers to write a checkpoint and to end."""
         self._stop.set()
 
-    def raise_errors(self) -> None:
-        """Raise why the run could not go on, or which cells were lost."""
-        if self._errors:
-            raise self._errors[0]
-        if self._lost:
-            raise InputError("\n".join([*self._lost, "the other cells are kept; fewer --workers need less memory"]))
-
-    def start(self, planned: PlannedCell) -> None:
+    def start(self, planned: PlannedCell, given_up: str | None) -> bool:
         """Give a cell to a worker that has none, or to a new one."""
         idle = (worker for worker in self._workers if not worker.planned and worker.process.is_alive())
         worker = next(idle, None) or self._hire()
         worker.planned = planned
-        deaths = self._deaths[planned.cell.identity]
         with suppress(BrokenPipeError):  # it was killed just now: `listen` will hear of it
-            worker.messages.send(_Order(planned.cell, KILLED if deaths >= MOST_LOSSES else None))
-        self._progress.begin(planned)
+            worker.messages.send(_Order(planned.cell, given_up))
+        return True
 
-    def listen(self) -> Iterator[tuple[PlannedCell, Result | None]]:
-        """Wait a little for what the workers say; yields cells and their results, None where one has to run again."""
-        speaking = wait([worker.messages for worker in self.working], POLL_SECONDS)
-        for worker in [worker for worker in self.working if worker.messages in speaking]:
+    def listen(self) -> Iterator[tuple[PlannedCell, Message]]:
+        """Wait a little for what the workers say."""
+        working = [worker for worker in self._workers if worker.planned]
+        speaking = wait([worker.messages for worker in working], POLL_SECONDS)
+        for worker in [worker for worker in working if worker.messages in speaking]:
             planned, message = worker.planned, worker.receive()
             assert planned
-            if isinstance(message, Progress):
-                self._progress.step(planned, message)
-            elif isinstance(message, Result):
+            if not isinstance(message, Progress):
                 worker.planned = None
-                self._progress.end(planned, message)
-                yield planned, message
-            elif message is not None:
-                worker.planned = None
-                self.stop()
-                self._errors += [] if isinstance(message, Interrupted) else [message]
-            elif self._bury(worker, planned):
-                yield planned, None
+            if isinstance(message, Lost):
+                self._workers.remove(worker)
+            yield planned, message
 
     def _hire(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -199,25 +123,6 @@ class _Workers:
         theirs.close()  # the worker's is the last one: the pipe ends with it
         self._workers.append(_Worker(process, ours))
         return self._workers[-1]
-
-    def _bury(self, worker: _Worker, planned: PlannedCell) -> bool:
-        """A worker was killed; returns whether its cell has another chance, from its checkpoint on or to be failed."""
-        self._workers.remove(worker)
-        worker.process.join()
-        self._progress.drop(planned)
-        self._deaths[planned.cell.identity] += 1
-        if self._deaths[planned.cell.identity] <= MOST_LOSSES:
-            return True
-        self._lost.append(f"{planned.cell.name}: its process ended with exit status {worker.process.exitcode}")
-        return False
-
-
-def _take(able: Sequence[PlannedCell], waiting: list[PlannedCell], store: Store) -> PlannedCell | None:
-    """Take one of the cells that can run off those that wait; None: there is none."""
-    taken = next_cell(able, store) or next(iter(able), None)
-    if taken:
-        waiting.remove(taken)
-    return taken
 
 
 def _modules(plan: Iterable[PlannedCell]) -> set[str]:

@@ -13,7 +13,7 @@ from benchmarks.core.spec import InputError
 from benchmarks.data.models import backbones
 from benchmarks.run.launch import Request, Scope, plan
 from benchmarks.run.plan import Cell
-from benchmarks.run.ray import cluster, node, shipping
+from benchmarks.run.ray import connection, node, shipping
 from benchmarks.run.ray.node import Finished, Order, Refused, work
 from benchmarks.store.store import Store
 from tests.support import fakes
@@ -136,8 +136,8 @@ def test_a_folder_that_is_too_large_or_elsewhere_is_refused(tmp_path: Path, monk
 def test_a_cell_on_a_gpu_asks_for_one(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path)
     on_gpu = replace(cell, environment=make_environment(device="cuda"))
-    assert cluster._resources(cell, threads=2) == {"CPU": 2}
-    assert cluster._resources(on_gpu, threads=8) == {"CPU": 8, "GPU": 1}
+    assert resources(cell, threads=2) == {"CPU": 2}
+    assert resources(on_gpu, threads=8) == {"CPU": 8, "GPU": 1}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_cannot_be_joined_is_refused(
     options: list[str],
     message: str,
 ) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    monkeypatch.setattr(connection, "find_spec", lambda name: name)
     run = ["run", f"--preset={fakes.write_preset(tmp_path)}", "--tasks=coin", "--methods=steady"]
     assert main([*run, f"--runs={tmp_path}", *options]) == 2
     assert message in capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_what_cannot_be_joined_is_refused(
 def test_without_the_package_it_is_said_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    monkeypatch.setattr(connection, "find_spec", lambda _: None)
     run = ["run", f"--preset={fakes.write_preset(tmp_path)}", "--tasks=coin", "--methods=steady", "--ray=auto"]
     assert main([*run, f"--runs={tmp_path}"]) == 2
     assert 'pip install "autolora-bench[ray]"' in capsys.readouterr().err

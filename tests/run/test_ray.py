@@ -30,15 +30,15 @@ import os, sys
 from tests.support import fakes
 fakes.install()
 from benchmarks.cli import main
-from benchmarks.run.ray import cluster
-plain = cluster.runtime_env
+from benchmarks.run.ray import connection
+plain = connection.runtime_env
 
 def with_fakes(code):
     told = plain(code)
     told["env_vars"] |= {{name: os.environ[name] for name in ("{FOLDER}", "{FAULTS}") if name in os.environ}}
     return told | {{"worker_process_setup_hook": "tests.support.ray_node.install"}}
 
-cluster.runtime_env = with_fakes
+connection.runtime_env = with_fakes
 sys.exit(main.main())
 """
 LONG = ("--methods=steady", "--set=training.steps=300", "--set=methods.steady.step_seconds=0.05")

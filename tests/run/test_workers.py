@@ -94,7 +94,7 @@ def test_a_cell_that_kills_its_workers_is_kept_as_failed_and_the_others_go_on(
     monkeypatch.setattr(fakes.Exploding, "train", die)
     assert main([*options, "--methods=exploding,steady", "--seeds=2"]) == 1
     message = capsys.readouterr().err
-    assert "coin exploding seed 1: FAILED: its process was killed 3 times" in message
+    assert "coin exploding seed 1: FAILED: its process ended with exit status -9, 3 times" in message
     assert "fewer --workers need less" in message
     found = [(result.method, result.status) for result in results(tmp_path)]
     assert found == [("exploding", "failed")] * 2 + [("steady", "done")] * 2

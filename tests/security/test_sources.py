@@ -134,7 +134,7 @@ RULES: Mapping[str, tuple[Callable[[ast.Module], list[str]], tuple[str, ...]]] =
 }  # fmt: skip
 
 
-ASKED = {"opens no connections itself": "benchmarks/run/ray/cluster.py"}
+ASKED = {"opens no connections itself": "benchmarks/run/ray/connection.py"}
 """Rule -> who may break it: `--ray HOST:PORT` asks for a connection."""
 
 
