@@ -14,6 +14,7 @@ from benchmarks.data.models import backbones
 from benchmarks.run.launch import Request, Scope, plan
 from benchmarks.run.plan import Cell
 from benchmarks.run.ray import connection, node, shipping
+from benchmarks.run.ray.cluster import resources
 from benchmarks.run.ray.node import Finished, Order, Refused, work
 from benchmarks.store.store import Store
 from tests.support import fakes
