@@ -1,17 +1,21 @@
 """AutoLoRA as a library: find one LoRA rank per projection of your model, then train with plain PEFT."""
 
-from autolora.adapters.fused import export
-from autolora.adapters.ranks import RankAllocation
-from autolora.compute.process_group import Team
-from autolora.compute.runtime import Runtime
-from autolora.problem import Outcome, Problem
-from autolora.rank_search.config import Convergence, SearchConfig
-from autolora.rank_search.pipeline import RetrainConfig, retrain, search_and_retrain
-from autolora.rank_search.rank_search import RankSearch
-from autolora.rank_search.result import SearchResult
-from autolora.rank_search.search import search
-from autolora.trainer import problem_from_trainer
-from autolora.training.train import TrainingConfig, train
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autolora.adapters.fused import export
+    from autolora.adapters.ranks import RankAllocation
+    from autolora.compute.process_group import Team
+    from autolora.compute.runtime import Runtime
+    from autolora.problem import Outcome, Problem
+    from autolora.rank_search.config import Convergence, SearchConfig
+    from autolora.rank_search.pipeline import RetrainConfig, retrain, search_and_retrain
+    from autolora.rank_search.rank_search import RankSearch
+    from autolora.rank_search.result import SearchResult
+    from autolora.rank_search.search import search
+    from autolora.trainer import problem_from_trainer
+    from autolora.training.train import TrainingConfig, train
 
 __all__ = [
     "Convergence",
@@ -32,3 +36,25 @@ __all__ = [
     "search_and_retrain",
     "train",
 ]
+_MODULES = {
+    "adapters.fused": ("export",),
+    "adapters.ranks": ("RankAllocation",),
+    "compute.process_group": ("Team",),
+    "compute.runtime": ("Runtime",),
+    "problem": ("Outcome", "Problem"),
+    "rank_search.config": ("Convergence", "SearchConfig"),
+    "rank_search.pipeline": ("RetrainConfig", "retrain", "search_and_retrain"),
+    "rank_search.rank_search": ("RankSearch",),
+    "rank_search.result": ("SearchResult",),
+    "rank_search.search": ("search",),
+    "trainer": ("problem_from_trainer",),
+    "training.train": ("TrainingConfig", "train"),
+}
+"""Where the public names are; a module is loaded when one of its names is first used, since torch takes seconds."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"autolora.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

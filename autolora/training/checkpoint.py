@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from autolora.files import write_atomically
 
 State = Any
 """Tensors and JSON scalars, nested in dicts (any scalar key), lists and tuples; tuples come back as lists."""
@@ -21,23 +22,14 @@ class DamagedCheckpointError(ValueError):
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write state to path: into a temporary file beside it, which then takes its place.
+    """Write state to path, whole or not at all.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written; path is as it was.
     """
     tensors: dict[str, Tensor] = {}
     outline = json.dumps(_pack(state, tensors))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(save(tensors, metadata={"outline": outline, "sha256": _digest(outline, tensors)}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, metadata={"outline": outline, "sha256": _digest(outline, tensors)}))
 
 
 def load_checkpoint(path: Path) -> State:

@@ -29,7 +29,7 @@ from benchmarks.run.cache import Materials, open_materials
 from benchmarks.run.cell import set_up
 from benchmarks.run.machine.memory import peak_memory_bytes, reset_peak_memory
 from benchmarks.run.plan import Cell, make_cells, matmul_rate
-from benchmarks.run.workers import START_METHOD
+from benchmarks.run.pool.workers import START_METHOD
 from benchmarks.store.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.store.store import Store
 

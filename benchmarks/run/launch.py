@@ -13,15 +13,15 @@ from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run.cache import Materials, open_materials
-from benchmarks.run.dispatch import Pool, run_in_pool
 from benchmarks.run.machine.environment import resolve_device, usable_cores
 from benchmarks.run.machine.memory import memory_bytes
 from benchmarks.run.plan import Assumptions, PlannedCell, make_plan
+from benchmarks.run.pool.dispatch import Pool, run_in_pool
+from benchmarks.run.pool.workers import Workers
 from benchmarks.run.progress import RunProgress
 from benchmarks.run.ray.cluster import RemoteCells
 from benchmarks.run.ray.connection import joined
 from benchmarks.run.runner import run
-from benchmarks.run.workers import Workers
 from benchmarks.store.damage import set_damaged_aside
 from benchmarks.store.result import Result
 from benchmarks.store.shards import Shard, write_manifest

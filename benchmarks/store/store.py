@@ -3,13 +3,13 @@
 import gzip
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from autolora import files
 from benchmarks.core.nested import build, plain
 from benchmarks.core.spec import InputError, Prediction
 from benchmarks.core.untrusted import read_json, unpack
@@ -20,8 +20,6 @@ RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.json.gz"
 SUMS_FILE = "SHA256SUMS"
 """Of a cell's files as they were written, for `sha256sum --check` and for `read_result`."""
-PARTIAL = ".{name}.{process}.partial"
-"""Name of a file that is being written, as in `autolora.training.checkpoint`."""
 IDENTITY_DIGITS = 12
 """Of an identity, in a folder's name."""
 
@@ -109,7 +107,7 @@ class CellFolder:
 
     def sweep(self) -> None:
         """Remove what a killed process had half written; for who holds the cell."""
-        for partial in self.path.rglob(PARTIAL.format(name="*", process="*")):
+        for partial in self.path.rglob(files.PARTIAL.format(name="*", process="*")):
             partial.unlink()
 
     def result(self) -> Result | None:
@@ -231,21 +229,12 @@ def _packed(predictions: Mapping[str, Any]) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is never seen half-written: to a temporary one beside it, which then takes its place.
+    """Write a file that is never seen half-written.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written; the file is as it was.
     """
-    temporary = path.with_name(PARTIAL.format(name=path.name, process=os.getpid()))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        files.write_atomically(path, content)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; make room, or choose another folder") from error

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cli.commands import known
 from benchmarks.cli.main import main
-from benchmarks.run import workers
+from benchmarks.run.pool import workers
 from benchmarks.store.published import RESULTS
 from benchmarks.store.store import Store
 from tests.support.fakes import make_result

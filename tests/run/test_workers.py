@@ -8,9 +8,10 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.core.settings import load_settings
-from benchmarks.run import launch, workers
+from benchmarks.run import launch
 from benchmarks.run.launch import Request, Scope
 from benchmarks.run.machine import environment
+from benchmarks.run.pool import workers
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 from tests.support import fakes

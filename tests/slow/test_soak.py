@@ -11,7 +11,7 @@ import pytest
 
 from autolora.problem import Outcome, Problem
 from benchmarks.cli.main import main
-from benchmarks.run import workers
+from benchmarks.run.pool import workers
 from benchmarks.store.store import Store
 from tests.support import fakes
 from tests.support.faults import CELLS, fate, misbehave

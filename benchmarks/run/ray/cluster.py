@@ -10,8 +10,8 @@ from autolora.compute.runtime import Interrupted, Progress
 from benchmarks.core.locks import held
 from benchmarks.core.spec import InputError
 from benchmarks.run.cache import Materials
-from benchmarks.run.dispatch import Lost, Message
 from benchmarks.run.plan import Cell, PlannedCell
+from benchmarks.run.pool.dispatch import Lost, Message
 from benchmarks.run.ray.node import Finished, Order, Refused, work
 from benchmarks.run.runner import fail_cell
 from benchmarks.run.saving import model_card

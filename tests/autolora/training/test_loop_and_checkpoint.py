@@ -55,7 +55,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatc
     def full_disk(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("autolora.training.checkpoint.os.fsync", full_disk)
+    monkeypatch.setattr("autolora.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, {"step": 2})
     assert load_checkpoint(path) == {"step": 1}

@@ -15,8 +15,8 @@ from benchmarks.core import registry
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run.cache import Materials, open_materials
-from benchmarks.run.dispatch import Lost, Message
 from benchmarks.run.plan import Cell, PlannedCell
+from benchmarks.run.pool.dispatch import Lost, Message
 from benchmarks.run.runner import fail_cell, run_cell
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
