@@ -64,8 +64,8 @@ def between_two_steps(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
 
 def in_a_checkpoint(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """Once the bytes are in the temporary file, or as it is about to take the other's place."""
-    save = at_call(rng.randint(1, STEPS // 2), checkpoint.os.fsync)
-    patch.setattr(checkpoint, "os", type("os", (), {"fsync": save, "getpid": os.getpid}))
+    save = at_call(rng.randint(1, STEPS // 2), files.os.fsync)
+    patch.setattr(files, "os", type("os", (), {"fsync": save, "getpid": os.getpid}))
 
 
 def in_evaluation(patch: pytest.MonkeyPatch, _: random.Random) -> None:
