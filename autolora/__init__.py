@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from autolora.rank_search.result import SearchResult
     from autolora.rank_search.search import search
     from autolora.trainer import problem_from_trainer
-    from autolora.training.train import TrainingConfig, train
+    from autolora.training.config import TrainingConfig
+    from autolora.training.train import train
 
 __all__ = [
     "Convergence",
@@ -48,9 +49,10 @@ _MODULES = {
     "rank_search.result": ("SearchResult",),
     "rank_search.search": ("search",),
     "trainer": ("problem_from_trainer",),
-    "training.train": ("TrainingConfig", "train"),
+    "training.config": ("TrainingConfig",),
+    "training.train": ("train",),
 }
-"""Where the public names are; a module is loaded when one of its names is first used, since torch takes seconds."""
+"""Module -> its public names; a module is imported when one of its names is first used, since torch takes seconds."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,17 @@
-"""Files that are never seen half-written."""
+"""Atomic writing of files: readers never see a partly written file."""
 
 import os
 from pathlib import Path
 
 PARTIAL = ".{name}.{process}.partial"
-"""Name of the file that is written first, beside the one whose place it takes."""
+"""Name of the temporary file, in the folder of the file that it replaces."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a temporary file beside path, which then takes its place; folders are made.
+    """Write content to a temporary file, then rename it to path; missing folders are created.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; path is as it was.
+        OSError: the disk is full, or the folder cannot be written; the file at path is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(PARTIAL.format(name=path.name, process=os.getpid()))

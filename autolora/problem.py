@@ -1,7 +1,7 @@
-"""What a training method is given, and what it hands back.
+"""The input and the output of a training method: `Problem` and `Outcome`.
 
-A `Problem` holds no evaluation data: a method cannot peek. The caller may pass an observer, which a method
-calls at the end of every epoch and can never read.
+A `Problem` holds no evaluation data, so that a method cannot use any. The caller may pass an observer, which a method
+calls at the end of every epoch and which returns nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from autolora.compute.runtime import Runtime
 
 Example = Mapping[str, Any]
-"""One training example after tokenisation: `input_ids`, `labels`, and whatever else the model takes."""
+"""One training example after tokenisation: `input_ids`, `labels`, and the model's other arguments."""
 
 Batch = Mapping[str, Tensor]
 """Collated examples: tensors of shape (batch, ...), keyed by the model's argument names."""
@@ -23,6 +23,10 @@ TrainingLoss = Callable[[nn.Module, Batch], Tensor]
 """Model and batch -> training loss, a scalar: the mean over the batch's examples."""
 
 
+Score = Callable[[nn.Module, Sequence[Example]], float]
+"""Model and training examples -> the task's metric, larger is better."""
+
+
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     """The loss that a Hugging Face model computes from its labels, a scalar; the mean over the batch."""
     loss: Tensor = model(**batch).loss
@@ -30,40 +34,39 @@ def model_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def ignore(model: nn.Module, epoch: int) -> None:
-    """The observer that looks at nothing."""
+    """The default observer: does nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One model to adapt to one training set, from one seed."""
+    """One model to adapt to one training set, with one seed."""
 
     build_model: Callable[[], nn.Module]
     """Returns a fresh pretrained model, on the CPU, with the same weights (head included) at every call."""
     train: Sequence[Example]
-    """All training examples. Each has `input_ids`, whose length decides the batch that the example goes into."""
+    """All training examples. Each has `input_ids`, by whose length examples are batched."""
     collate: Callable[[Sequence[Example]], Batch]
     """Pads examples to their longest and stacks them."""
     loss: TrainingLoss = model_loss
     """Training loss of one batch, a scalar: the mean over its examples."""
     head: tuple[str, ...] = ("classifier", "score")
-    """Last names of the modules that every method trains in full: the new output head."""
+    """Last names of the modules of the new output head, which every method trains in full."""
     targets: tuple[str, str] | None = None
     """Last names of the query and the value projection; None finds them by the model's architecture."""
     strata: Sequence[int] | None = None
-    """One stratum per training example (its label, or a bin of its score) for stratified splits; None: one for all."""
+    """One stratum per training example (its label, or a bin of its score) for stratified splits; None: a single one."""
     groups: Sequence[int] | None = None
-    """One group per training example; a split keeps the examples of a group together. None: it keeps none together."""
+    """One group per training example; a split keeps the examples of a group together. None: no groups."""
     ranks: Mapping[str, int] | None = None
-    """Projection -> rank that a search found before, for methods that start from one."""
+    """Projection -> rank found by an earlier search, for methods that start from given ranks."""
     seed: int = 0
     """Decides data order, dropout, splits and the initial values of everything that a method adds."""
     observe: Callable[[nn.Module, int], None] = ignore
-    """Called with the model and the number of epochs done; leaves the model and all random states as they were."""
-    score: Callable[[nn.Module, Sequence[Example]], float] | None = None
-    """The task's metric of a model on a part of the training examples, larger is better: for methods that choose
-    between models."""
+    """Called with the model and the number of epochs done; must not change the model or any random state."""
+    score: Score | None = None
+    """The task's metric, for methods that select among models."""
     runtime: Runtime = field(default_factory=Runtime)
-    """Where and how it is computed."""
+    """Device, precision and other choices of how it is computed."""
 
     def __post_init__(self) -> None:
         if not self.train:
@@ -75,27 +78,27 @@ class Problem:
 
     @property
     def all_strata(self) -> Sequence[int]:
-        """One stratum per training example, whether they were named or not."""
+        """One stratum per training example; 0 for all if `strata` is None."""
         return [0] * len(self.train) if self.strata is None else self.strata
 
     def examples(self, indices: Iterable[int]) -> list[Example]:
-        """Training examples by their places."""
+        """The training examples at these indices."""
         return [self.train[index] for index in indices]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a method hands back."""
+    """The result of a training method."""
 
     model: nn.Module
-    """The adapted model; evaluated as it is."""
+    """The adapted model, ready for evaluation."""
     seconds: Mapping[str, float]
     """Wall-clock seconds of each stage ("train", "search"): optimisation steps only, no loading or evaluation."""
     ranks: Mapping[str, int] | None = None
-    """Rank per adapted projection, where the method has such a thing."""
+    """Projection -> rank; None if the method has no ranks."""
     trainable_parameters: int
-    """Parameters that the method trains, head left out."""
+    """Number of parameters that the method trains, without the head."""
     head_parameters: int
-    """Parameters of the output head."""
+    """Number of trained parameters of the output head."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What else is worth keeping in the result: JSON values."""
+    """Further JSON values that are stored with the result."""

@@ -1,28 +1,28 @@
-"""A search for users of `transformers.Trainer`: the trainer says what to adapt, and to what."""
+"""A search for users of `transformers.Trainer`: the trainer provides the model and the training set."""
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, Problem
+from autolora.problem import Batch, Example, Problem
 
 
 def problem_from_trainer(
     trainer: Any, *, head: tuple[str, ...] = ("classifier", "score"), targets: tuple[str, str] | None = None
 ) -> Problem:
-    """The problem that a trainer is about to solve, for `search`; the trainer and its model stay as they are.
+    """The problem that a trainer is about to solve, for `search`; the trainer and its model are left unchanged.
 
-    Taken over are the model (`model_init`, or a copy of `model`), the training set, the collator, the loss
-    (`compute_loss`), the seed, the device and bf16. D_val is split off the training set; the trainer's evaluation set
-    is not looked at. Class labels are the strata of that split.
+    The problem has the trainer's model (`model_init`, or a copy of `model`), training set, collator, loss
+    (`compute_loss`), seed, device and bf16. D_val is split off the training set, with class labels as strata; the
+    trainer's evaluation set is not used.
 
     Args:
-        trainer: a `transformers.Trainer`, not yet trained.
+        trainer: a `transformers.Trainer` before its training.
         head: as in `Problem`.
         targets: as in `Problem`.
 
@@ -31,28 +31,34 @@ def problem_from_trainer(
     """
     if trainer.train_dataset is None:
         raise ValueError("the trainer has no train_dataset: there is nothing to search on")
-    build_model = trainer.model_init or partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu())
-    known = {"label", "label_ids", "labels", *inspect.signature(trainer.model.forward).parameters}
-    rows: Iterable[Mapping[str, Any]] = trainer.train_dataset
-    train = [{name: value for name, value in row.items() if name in known} for row in rows]
-    labels = [row.get("labels", row.get("label")) for row in train]
-    classes = [label for label in labels if isinstance(label, int)]
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         value: Tensor = trainer.compute_loss(model, dict(batch))
         return value
 
-    def collate(examples: Any) -> Mapping[str, Tensor]:
-        return dict(trainer.data_collator(list(examples)))
-
+    train = _examples(trainer)
     return Problem(
-        build_model=build_model,
+        build_model=trainer.model_init or partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu()),
         train=train,
-        collate=collate,
+        collate=lambda examples: dict(trainer.data_collator(list(examples))),
         loss=loss,
         head=head,
         targets=targets,
-        strata=classes if len(classes) == len(train) else None,
+        strata=_class_labels(train),
         seed=trainer.args.seed,
         runtime=Runtime(device=str(trainer.args.device), precision="bf16" if trainer.args.bf16 else "fp32"),
     )
+
+
+def _examples(trainer: Any) -> list[Example]:
+    """The rows of the training set, with the columns that are labels or arguments of the model."""
+    known = {"label", "label_ids", "labels", *inspect.signature(trainer.model.forward).parameters}
+    rows: Iterable[Mapping[str, Any]] = trainer.train_dataset
+    return [{name: value for name, value in row.items() if name in known} for row in rows]
+
+
+def _class_labels(examples: Sequence[Example]) -> list[int] | None:
+    """One class label per example; None unless all labels are integers."""
+    labels = [example.get("labels", example.get("label")) for example in examples]
+    classes = [label for label in labels if isinstance(label, int)]
+    return classes if len(classes) == len(examples) else None

@@ -11,14 +11,15 @@ from autolora.adapters.adapt import trainable_counts
 from autolora.adapters.layers import freeze_all_but
 from autolora.adapters.projections import sublayer_outputs
 from autolora.problem import Outcome, Problem
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 
 
 class Bottleneck(nn.Module):
     """`y = h + W_up gelu(W_down h + b_down) + b_up` on the output h of a linear layer; starts as the identity."""
 
     def __init__(self, base: nn.Linear | Conv1D, width: int) -> None:
-        """Wrap base, with d outputs, with a bottleneck of d -> width -> d."""
+        """Wrap a layer with d outputs in a bottleneck d -> width -> d."""
         super().__init__()
         self.base = base
         outputs = base.nf if isinstance(base, Conv1D) else base.out_features
@@ -42,7 +43,7 @@ class Adapter:
     title: ClassVar[str] = "Adapter"
 
     width: int = 24
-    """Bottleneck width. The paper gives 0.9M parameters for RoBERTa-base: width 24 has 903,744."""
+    """Bottleneck width. The paper reports 0.9M parameters for RoBERTa-base; width 24 gives 903,744."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Adapter:
             raise ValueError(f"width must be at least 1; got {self.width}")
 
     def train(self, problem: Problem) -> Outcome:
-        """Adapt a fresh model."""
+        """Adapt a fresh model to the problem's training set."""
         torch.manual_seed(problem.seed)
         model = problem.build_model()
         insert_bottlenecks(model, self.width)
@@ -63,7 +64,7 @@ class Adapter:
         return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example."""
+        """Estimated training time, in units of LoRA's time per example."""
         return self.training.examples(examples)
 
 

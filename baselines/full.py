@@ -7,7 +7,8 @@ import torch
 
 from autolora.adapters.adapt import trainable_counts
 from autolora.problem import Outcome, Problem
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +21,14 @@ class Full:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def train(self, problem: Problem) -> Outcome:
-        """Train a fresh model as a whole."""
+        """Train all weights of a fresh model."""
         torch.manual_seed(problem.seed)
         model = problem.build_model()
         seconds = train(model, problem, self.training)
         return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example."""
+        """Estimated training time, in units of LoRA's time per example."""
         return 1.6 * self.training.examples(examples)
 
 

@@ -1,4 +1,4 @@
-"""LoRA (Hu et al., 2022) through PEFT: the same rank in every query and value projection."""
+"""LoRA (Hu et al., 2022) through PEFT, with the same rank in every query and value projection."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -7,7 +7,8 @@ from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import RankAllocation
 from autolora.problem import Outcome, Problem
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +21,13 @@ class Lora:
     rank: int = 4
     """Rank of every update (section 5.1)."""
     lora_alpha: float = 16
-    """Updates are scaled by lora_alpha / rank; the paper is silent, the authors' code: 16."""
+    """Updates are scaled by lora_alpha / rank; 16 in the authors' code, not given in the paper."""
     dropout: float = 0.0
     """Dropout on the input of the updates."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def train(self, problem: Problem) -> Outcome:
-        """Adapt a fresh model."""
+        """Adapt a fresh model to the problem's training set."""
         allocation = RankAllocation.uniform(find_projections(fresh_model(problem), problem.targets), self.rank)
         model = adapt(problem, allocation.to_lora_config(lora_alpha=self.lora_alpha, lora_dropout=self.dropout))
         seconds = train(model, problem, self.training)
@@ -38,7 +39,7 @@ class Lora:
         )
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example."""
+        """Estimated training time, in units of LoRA's time per example."""
         return self.training.examples(examples)
 
 

@@ -1,4 +1,4 @@
-"""A task for the examples: does the sentence agree in number?"""
+"""A synthetic classification task for the examples: do noun and verb of a sentence agree in number?"""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Learn ranks in a training loop of your own, then train with plain PEFT.
+"""Search ranks in a custom training loop, then train with plain PEFT.
 
 python examples/plain_loop.py roberta-base
 """
@@ -27,7 +27,7 @@ def batches(seed):  # noqa: ANN001, ANN201, D103
         yield {**encoded, "labels": torch.tensor([row["label"] for row in part])}
 
 
-# 1. The search changes its model: the training after it takes a fresh one.
+# 1. Search ranks. The search changes its model in place, so the training below uses a fresh model.
 model = AutoModelForSequenceClassification.from_pretrained(NAME, num_labels=2)
 search = RankSearch(model, SearchConfig(training=TrainingConfig(lr=1e-3)), steps=STEPS)
 for index, (train_batch, valid_batch) in enumerate(zip(batches(seed=0), batches(seed=1), strict=True)):
@@ -35,7 +35,7 @@ for index, (train_batch, valid_batch) in enumerate(zip(batches(seed=0), batches(
 found = search.result()
 print(found.ranks)
 
-# 2. From here on nothing is ours: the ranks are a `peft.LoraConfig`.
+# 2. Train with PEFT alone: the ranks are a `peft.LoraConfig`.
 config = found.allocation.to_lora_config(task_type="SEQ_CLS")
 model = get_peft_model(AutoModelForSequenceClassification.from_pretrained(NAME, num_labels=2), config)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)

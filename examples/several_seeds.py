@@ -1,4 +1,4 @@
-"""Before you believe ranks: search with several seeds. What is learned comes again, a draw of noise does not.
+"""Check whether ranks are learned or noise: search with several seeds, and test whether their ranks agree.
 
 python examples/several_seeds.py roberta-base
 """
@@ -28,12 +28,12 @@ def build():  # noqa: ANN201, D103
 
 
 def agreement(ranks: torch.Tensor) -> float:
-    """Mean correlation of the projections' ranks between two seeds: 1 where all agree, 0 by chance.
+    """Mean correlation of the projections' ranks over all pairs of seeds: 1 if all seeds agree, 0 by chance.
 
-    Shape: (seeds, projections). A seed that gives all projections one rank agrees with nobody.
+    Shape: (seeds, projections). A seed with the same rank for all projections has correlation 0 with every other seed.
     """
-    between = torch.corrcoef(ranks).nan_to_num(0).fill_diagonal_(0)
-    return float(between.sum()) / (len(ranks) * (len(ranks) - 1))
+    correlations = torch.corrcoef(ranks).nan_to_num(0).fill_diagonal_(0)
+    return float(correlations.sum()) / (len(ranks) * (len(ranks) - 1))
 
 
 # 1. One search per seed: data order, split, dropout and the initial factors differ.
@@ -46,12 +46,12 @@ problem = Problem(
 config = SearchConfig(training=TrainingConfig(lr=1e-3, steps=20))
 found = [search(replace(problem, seed=seed), config) for seed in SEEDS]
 
-# 2. Do they agree more than they would by chance? Shuffling each seed's ranks over the projections says what chance does.
-ranks = torch.tensor([list(each.ranks.values()) for each in found], dtype=torch.float64)
+# 2. Permutation test: shuffling each seed's ranks over the projections gives the agreement by chance.
+ranks = torch.tensor([list(result.ranks.values()) for result in found], dtype=torch.float64)
 observed = agreement(ranks)
 shuffled = [agreement(torch.stack([row[torch.randperm(len(row))] for row in ranks])) for _ in range(SHUFFLES)]
-p = (1 + sum(each >= observed for each in shuffled)) / (1 + SHUFFLES)
-for name, of_seeds in zip(found[0].ranks, ranks.T.int().tolist(), strict=True):
-    print(name, *of_seeds)
+p = (1 + sum(value >= observed for value in shuffled)) / (1 + SHUFFLES)
+for name, ranks_by_seed in zip(found[0].ranks, ranks.T.int().tolist(), strict=True):
+    print(name, *ranks_by_seed)
 print(f"agreement {observed:+.2f}, by chance {sum(shuffled) / SHUFFLES:+.2f}, p {p:.3f}")
-print("learned" if p < 0.05 else "not told from noise: search longer, or take one rank for all projections")
+print("learned" if p < 0.05 else "not distinguishable from noise: search longer, or use one rank for all projections")

@@ -1,4 +1,4 @@
-"""Learn ranks for what a `transformers.Trainer` is about to train, then let it train with them.
+"""Search ranks for a `transformers.Trainer`, then train with them by the same trainer.
 
 python examples/with_trainer.py roberta-base
 """
@@ -30,12 +30,12 @@ options = {
     "data_collator": DataCollatorWithPadding(tokenizer),
 }
 
-# 1. The trainer says what is to be learned; its model is left as it is.
+# 1. Search ranks with the trainer's model, data and loss; its model is left unchanged.
 problem = problem_from_trainer(Trainer(model, **options))
 found = search(problem, SearchConfig(training=TrainingConfig(lr=1e-3, steps=20)))
 print(found.ranks)
 
-# 2. The same trainer with the ranks that were found.
+# 2. Train with the ranks found.
 adapted = get_peft_model(model, found.allocation.to_lora_config(task_type="SEQ_CLS"))
 Trainer(adapted, **options).train()
 adapted.save_pretrained("adapter")

@@ -1,8 +1,8 @@
 """Projections that compute query, key and value with one matrix: split for training, joined again for export.
 
-GPT-2's `c_attn` and ModernBERT's `Wqkv` stack the three blocks of rows. Split, query and value are modules of their
-own and get ranks of their own; the outputs stay what they were. An adapter that was trained on the split model is
-exported as one LoRA of rank r_q + r_v on the unsplit one.
+GPT-2's `c_attn` and ModernBERT's `Wqkv` stack the three blocks of rows. After the split, query and value are separate
+modules with separate ranks; the outputs stay the same. An adapter that was trained on the split model is exported as
+one LoRA of rank r_q + r_v on the unsplit model.
 """
 
 import copy
@@ -21,7 +21,7 @@ ROLES = ("query", "key", "value")
 
 
 class SplitProjection(nn.Module):
-    """Three linear projections in place of a fused one; its output is theirs side by side."""
+    """Three linear projections instead of a fused one; the output is the concatenation of their outputs."""
 
     def __init__(self, fused: nn.Linear | Conv1D) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class SplitProjection(nn.Module):
 
     @torch.no_grad()
     def joined(self) -> nn.Linear | Conv1D:
-        """The fused projection."""
+        """The equivalent fused projection."""
         parts = (self.query, self.key, self.value)
         weight = torch.cat([part.weight for part in parts])
         has_bias = self.query.bias is not None
@@ -53,7 +53,7 @@ class SplitProjection(nn.Module):
 
 
 def split_fused(model: nn.Module) -> None:
-    """Split every fused query-key-value projection of model, in place; a model without any stays as it is."""
+    """Split every fused query-key-value projection of model, in place; a model without any is left unchanged."""
     for name, module in list(model.named_modules()):
         if name.rpartition(".")[2] in SPLITTABLE and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module):
             model.set_submodule(name, SplitProjection(module))
@@ -66,19 +66,19 @@ def join_fused(model: nn.Module) -> None:
 
 
 def export(model: PeftModel) -> PeftModel:
-    """The adapter as one for the unsplit model, with the same outputs; `save_pretrained` writes it for plain PEFT.
+    """The adapter converted to the unsplit model, with the same outputs; `save_pretrained` then writes it for plain PEFT.
 
-    On a fused projection query and value become one LoRA of rank r_q + r_v. Its B (3 m, r_q + r_v) holds the
-    query's columns in the query's rows and the value's in the value's; the scalings are folded in, so that PEFT's own
-    is 1. A model without fused projections is returned as it is.
+    On a fused projection, the query's and the value's updates become one LoRA of rank r_q + r_v. Its B (3 m, r_q + r_v)
+    has the query's columns in the query's rows and the value's columns in the value's rows; the scalings are folded
+    into B, so that PEFT's scaling is 1. A model without fused projections is returned unchanged.
 
     Args:
-        model: a PEFT model with a LoRA adapter; it stays as it is.
+        model: a PEFT model with a LoRA adapter; it is left unchanged.
     """
     split = dict(_split_projections(model.get_base_model()))
     if not split:
         return model
-    updates = {name: update for name, module in split.items() if (update := _one_update(module))}
+    updates = {name: update for name, module in split.items() if (update := _joint_update(module))}
     config = model.peft_config["default"]
     base = copy.deepcopy(model).unload()
     join_fused(base)
@@ -104,8 +104,8 @@ def export(model: PeftModel) -> PeftModel:
     return joined.train(model.training)
 
 
-def _one_update(module: SplitProjection) -> tuple[Tensor, Tensor] | None:
-    """The updates of a split projection as one: A (r, n) and B (3 m, r); None where there is none."""
+def _joint_update(module: SplitProjection) -> tuple[Tensor, Tensor] | None:
+    """The updates of a split projection as one update, A (r, n) and B (3 m, r); None if it has no update."""
     downs, ups = [], []
     for block, role in enumerate(ROLES):
         layer = getattr(module, role)

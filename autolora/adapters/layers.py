@@ -14,7 +14,7 @@ Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
 
 
 def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
-    """Weight the components of each x, as Eq. 2 is written."""
+    """The projection plus its update, computed as Eq. 2 is written."""
     update = F.linear(F.linear(x, down) * gate, up)
     projected: Tensor = base(x)
     return projected + update.to(projected.dtype)
@@ -23,7 +23,7 @@ def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Te
 class SelectiveLoRA(nn.Module):
     """`y = W x + s U diag(alpha) V x`, with U (m, k) = `lora_B`, V (k, n) = `lora_A`, alpha (k,) the selection.
 
-    As in LoRA, V starts random and U at zero, so that the model starts unchanged; the frozen W is not copied.
+    As in LoRA, V is initialised randomly and U with zeros, so that the initial outputs are those of W; W is not copied.
     """
 
     def __init__(
@@ -34,17 +34,17 @@ class SelectiveLoRA(nn.Module):
         selection: Parameterisation,
         compute: Compute = by_components,
     ) -> None:
-        """Wrap base.
+        """Wrap a projection.
 
         Args:
-            base: the projection W, shape (m, n); its weights stay as they are.
+            base: the projection W, shape (m, n); its weights are left unchanged.
             max_rank: k, the number of rank-1 components, 1 <= k <= min(m, n).
             lora_alpha: the scaling is s = lora_alpha / k.
-            selection: how selection variables come from their logits.
-            compute: how y is computed.
+            selection: maps logits to selection variables.
+            compute: computes y.
 
         Raises:
-            ValueError: k is out of its range.
+            ValueError: max_rank is out of its range.
         """
         super().__init__()
         largest = min(base.in_features, base.out_features)
@@ -79,7 +79,7 @@ def attach(
     *,
     compute: Compute = by_components,
 ) -> dict[str, SelectiveLoRA]:
-    """Put a SelectiveLoRA around each projection of model, in place; returns them by the projection's name."""
+    """Wrap each projection of model in a SelectiveLoRA, in place; returns projection name -> SelectiveLoRA."""
     layers = {}
     for projection in projections:
         base = model.get_submodule(projection.name)
@@ -91,14 +91,14 @@ def attach(
 
 
 def detach(model: nn.Module) -> None:
-    """Take every SelectiveLoRA out of model again, in place; its projections are then what they were."""
+    """Remove every SelectiveLoRA from model, in place, which restores the original projections."""
     for name, module in list(model.named_modules()):
         if isinstance(module, SelectiveLoRA):
             model.set_submodule(name, module.base)
 
 
 def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
-    """Freeze model but for the modules whose last name is in head; returns the head's parameters."""
+    """Freeze all of model except the modules whose last name is in head; returns the parameters of these modules."""
     model.requires_grad_(False)
     parameters = head_parameters(model, head)
     for parameter in parameters:
@@ -107,11 +107,11 @@ def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
 
 
 def head_parameters(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
-    """Parameters of the modules whose last name is in head, each once."""
+    """Parameters of the modules whose last name is in head, without duplicates."""
     modules = [module for name, module in model.named_modules() if name.rpartition(".")[2] in head]
     return list(dict.fromkeys(parameter for module in modules for parameter in module.parameters()))
 
 
 def count(parameters: Sequence[Tensor]) -> int:
-    """Numbers in all of them together."""
+    """Total number of elements."""
     return sum(parameter.numel() for parameter in parameters)

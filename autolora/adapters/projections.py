@@ -1,4 +1,4 @@
-"""Finds what is adapted: a model's query and value projections (section 5.1), and the outputs of its sublayers."""
+"""Finds the modules to adapt: a model's query and value projections (section 5.1), and its sublayers' outputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _QUERY_VALUE = (
     ("q", "v"),  # T5, MPNet
 )
 SPLITTABLE = ("c_attn", "Wqkv")
-"""Last names of fused projections whose rows are the query's, the key's and the value's, a third each."""
+"""Last names of fused projections whose rows are the query's, the key's and the value's, one third each."""
 _FUSED = (*SPLITTABLE, "in_proj", "query_key_value", "qkv_proj", "qkv")
 _SUBLAYER_OUTPUTS = (
     ("attention.output.dense", "output.dense"),  # BERT, RoBERTa, ELECTRA, DeBERTa
@@ -25,6 +25,8 @@ _SUBLAYER_OUTPUTS = (
     ("attn.c_proj", "mlp.c_proj"),  # GPT-2
 )
 
+Role = Literal["query", "value"]
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -32,29 +34,30 @@ class Projection:
 
     name: str
     """Full name of the module in its model: "encoder.layer.0.attention.self.query"."""
-    role: Literal["query", "value"]
+    role: Role
+    """Which projection of its attention block it is."""
     out_features: int
     in_features: int
 
     def lora_parameters(self, rank: int) -> int:
-        """Weights of a LoRA update of that rank: rank * (in + out)."""
+        """Number of weights of a LoRA update of this rank: rank * (in_features + out_features)."""
         return rank * (self.in_features + self.out_features)
 
 
 def find_projections(model: nn.Module, targets: tuple[str, str] | None = None) -> tuple[Projection, ...]:
-    """Query and value projections of every attention block, in the model's order.
+    """The query and value projections of every attention block, with their roles, in the model's order.
 
     Args:
         model: any transformer whose projections are separate `nn.Linear` modules.
         targets: last names of the query and the value projection; None tries the known architectures.
 
     Raises:
-        ValueError: none was found, or query and value are fused into one matrix; the message lists the model's
-            linear modules, and how to name them.
+        ValueError: no projection was found, or query and value are fused into one matrix; the message lists the model's
+            linear modules, and explains `targets`.
     """
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     for query, value in (targets,) if targets else _QUERY_VALUE:
-        roles: dict[str, Literal["query", "value"]] = {query: "query", value: "value"}
+        roles: dict[str, Role] = {query: "query", value: "value"}
         found = tuple(
             Projection(name, roles[_last(name)], module.out_features, module.in_features)
             for name, module in linear.items()
@@ -69,7 +72,7 @@ def sublayer_outputs(model: nn.Module) -> list[str]:
     """Full names of the linear modules that end the attention and the feed-forward sublayers, in the model's order.
 
     Raises:
-        ValueError: the architecture is not known.
+        ValueError: the architecture is unknown.
     """
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)]
     for attention, feed_forward in _SUBLAYER_OUTPUTS:

@@ -1,4 +1,4 @@
-"""From selection variables to one rank per LoRA layer (section 4.4), and from ranks to PEFT."""
+"""From selection variables to one rank per LoRA layer (section 4.4), and from ranks to a PEFT configuration."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from autolora.adapters.selection import Parameterisation
 Scaling = Literal["by-rank", "constant"]
 
 _ROUNDING = 1e-6
-"""Relative slack of the threshold: k equal selection variables in float32 are 1/k but for their last bits."""
+"""Relative tolerance of the threshold: k equal float32 selection variables differ from 1/k by rounding errors."""
 
 
 def derive_ranks(selection: Mapping[str, Tensor], parameterisation: Parameterisation) -> dict[str, int]:
@@ -24,10 +24,10 @@ def derive_ranks(selection: Mapping[str, Tensor], parameterisation: Parameterisa
 
     Args:
         selection: layer name -> selection variables, shape (k,), no unit; k is that layer's maximum rank.
-        parameterisation: has the threshold, 1/k for softmax.
+        parameterisation: defines the threshold, 1/k for softmax.
 
     Returns:
-        layer name -> rank in 0..k; rank 0 (possible with sigmoid only) means that the layer gets no update.
+        layer name -> rank in 0..k; rank 0 (only possible with sigmoid) means that the layer gets no update.
 
     Raises:
         ValueError: a layer's selection is not a non-empty vector, or holds a NaN.
@@ -59,35 +59,35 @@ class RankAllocation:
 
     @classmethod
     def uniform(cls, projections: Sequence[Projection], rank: int) -> Self:
-        """The same rank everywhere: plain LoRA."""
+        """The same rank in every projection: plain LoRA."""
         return cls(tuple(projections), (rank,) * len(projections))
 
     @classmethod
     def of(cls, projections: Sequence[Projection], ranks: Mapping[str, int]) -> Self:
-        """Ranks by the projections' names."""
+        """The allocation of these ranks, a mapping projection name -> rank."""
         return cls(tuple(projections), tuple(ranks[projection.name] for projection in projections))
 
     def by_name(self) -> dict[str, int]:
-        """Projection's name -> rank."""
+        """Projection name -> rank."""
         return {projection.name: rank for projection, rank in zip(self.projections, self.ranks, strict=True)}
 
     @property
     def parameters(self) -> int:
-        """Weights of all LoRA updates together: the sum of r_l * (m_l + n_l)."""
+        """Number of weights of all LoRA updates: the sum of r_l * (m_l + n_l)."""
         pairs = zip(self.projections, self.ranks, strict=True)
         return sum(projection.lora_parameters(rank) for projection, rank in pairs)
 
     def to_lora_config(self, *, lora_alpha: float = 16, scaling: Scaling = "by-rank", **options: Any) -> LoraConfig:
-        """The PEFT configuration that trains exactly these ranks.
+        """The PEFT configuration of LoRA with exactly these ranks.
 
         Args:
             lora_alpha: numerator of LoRA's scaling.
-            scaling: "by-rank" scales layer l by lora_alpha / r_l, as the authors' code does, so that layers of
+            scaling: "by-rank" scales layer l by lora_alpha / r_l, as in the authors' code, so that layers of
                 lower rank take larger steps; "constant" scales every layer by lora_alpha / mean rank.
             options: further fields of `peft.LoraConfig`: task_type, modules_to_save, lora_dropout.
 
         Raises:
-            ValueError: every rank is 0: nothing is left to train.
+            ValueError: every rank is 0.
         """
         kept = {name: rank for name, rank in self.by_name().items() if rank > 0}
         if not kept:
@@ -105,16 +105,16 @@ class RankAllocation:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write as JSON."""
+        """Write the allocation as JSON."""
         Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read what `save` wrote."""
+        """Read an allocation that `save` wrote."""
         saved = json.loads(Path(path).read_text(encoding="utf-8"))
         return cls(tuple(Projection(**item) for item in saved["projections"]), tuple(saved["ranks"]))
 
 
 def exact_key(name: str) -> str:
-    """A module's key in PEFT's patterns, which are regular expressions: it must not match the end of another name."""
+    """A module's key in PEFT's rank and alpha patterns: a regular expression that only matches the full name."""
     return f"^{re.escape(name)}"

@@ -1,4 +1,4 @@
-"""Wall clocks by name, for whatever is not optimisation: loading, evaluation, checkpoints."""
+"""Named wall-clock timers for everything except optimisation steps: loading, evaluation, checkpoints."""
 
 import time
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 class Clocks:
-    """Seconds so far, by what they went into."""
+    """Accumulated seconds of each named timer."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to a clock."""
+        """Add the duration of the `with` block to the timer of this name."""
         started = time.perf_counter()
         try:
             yield

@@ -1,7 +1,7 @@
-"""Linear layers on a CPU by oneDNN: in float32 twice the rate of torch's own choice on an AMD processor.
+"""Linear layers on a CPU by oneDNN: in float32 twice as fast as torch's default (MKL) on an AMD processor.
 
-Torch multiplies bfloat16 by oneDNN on its own, but float32 by MKL. What is called here is what `torch.compile` calls; it
-takes weights as they are, trained ones too.
+By default torch multiplies bfloat16 matrices by oneDNN, but float32 matrices by MKL. The operator called here is the one
+that `torch.compile` calls; it needs no prepacked weights, so that weights can be trained.
 """
 
 from collections.abc import Callable
@@ -16,26 +16,26 @@ from transformers.pytorch_utils import Conv1D
 from autolora.compute.runtime import Runtime
 
 SMALLEST = 64
-"""Inputs and outputs that a layer needs for a gain; LoRA's own factors have fewer."""
+"""Minimum number of inputs and of outputs for which a layer is faster; LoRA's factors have fewer."""
 
 
 def has_onednn(device: str) -> bool:
-    """Whether device is a CPU and this build of torch can."""
+    """Whether device is a CPU and this build of torch has the oneDNN operator."""
     return torch.device(device).type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def use_onednn(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
-    """Compute model's linear layers by oneDNN where the runtime asks for it; results move by rounding.
+    """Compute model's linear layers by oneDNN if the runtime asks for it; results change by rounding errors only.
 
     Args:
         model: changed in place: its layers with float32 weights and at least SMALLEST inputs and outputs.
-        runtime: nothing happens unless it has `onednn`, full precision and a CPU.
+        runtime: the model is left unchanged unless it has `onednn`, precision "fp32" and a CPU.
 
     Returns:
-        What undoes it.
+        A function that restores the model.
     """
     wanted = runtime.onednn and runtime.precision == "fp32" and has_onednn(runtime.device)
-    layers = list(filter(_gains, model.modules())) if wanted else []
+    layers = list(filter(_is_faster, model.modules())) if wanted else []
     for layer in layers:
         layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
 
@@ -51,14 +51,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Shapes: x (..., n), weight (m, n), bias (m,) -> (..., m).
     """
-    if not x.numel():  # oneDNN knows no sum over nothing
+    if not x.numel():  # oneDNN refuses empty tensors
         return nn.functional.linear(x, weight, bias)
     rows: Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias)  # type: ignore[no-untyped-call]
     return rows.view(*x.shape[:-1], len(weight))
 
 
 class _Linear(torch.autograd.Function):
-    """Of x (rows, n). Bilinear: its gradients are products of the same kind, so that they have gradients too."""
+    """Linear layer of x (rows, n). It is bilinear: its gradients are again `linear`, and thus differentiable."""
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -73,18 +73,18 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            linear(gradient, weight.T) if of_x else None,
-            linear(gradient.T, x.T) if of_weight else None,
-            gradient.sum(0) if of_bias else None,
+            linear(gradient, weight.T) if needs_x else None,
+            linear(gradient.T, x.T) if needs_weight else None,
+            gradient.sum(0) if needs_bias else None,
         )
 
     @staticmethod
     def vmap(
         _: Any, in_dims: tuple[int | None, int | None, int | None], x: Tensor, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, int]:
-        """One product for all members of a stack where they share the weights."""
+        """One matrix product for all members of a stack if they share weight and bias."""
         if in_dims[0] is not None and in_dims[1:] == (None, None):
             return linear(x.movedim(in_dims[0], 0), weight, bias), 0
         return torch.vmap(nn.functional.linear, in_dims)(x, weight, bias), 0
@@ -94,7 +94,7 @@ def _forward(layer: nn.Linear | Conv1D, x: Tensor) -> Tensor:
     return linear(x, layer.weight.T if isinstance(layer, Conv1D) else layer.weight, layer.bias)
 
 
-def _gains(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
+def _is_faster(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
     return (
         isinstance(module, nn.Linear | Conv1D)
         and type(module).forward in (nn.Linear.forward, Conv1D.forward)
@@ -105,7 +105,7 @@ def _gains(module: nn.Module) -> TypeGuard[nn.Linear | Conv1D]:
 
 
 def _operations(x: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
-    """What torch's counter does not know of its own operation: a product's multiplications and additions."""
+    """Floating-point operations of the product, which torch's FLOP counter lacks for this operator."""
     return 2 * x.numel() * weight[0]
 
 

@@ -1,4 +1,4 @@
-"""What makes linear layers faster at a precision: frozen weights cast once for bfloat16, oneDNN for float32."""
+"""Faster linear layers: for bfloat16, frozen weights are cast once; for float32, oneDNN computes the products."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from autolora.compute.runtime import Runtime
 
 
 def fast_linear(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
-    """Change model, in place, as `cast_frozen` or `use_onednn` does at the runtime's precision; returns what undoes it."""
+    """Apply `use_onednn` (fp32) or `cast_frozen` (bf16) to model, in place; returns a function that restores it."""
     return use_onednn(model, runtime) if runtime.precision == "fp32" else cast_frozen(model, runtime)
 
 
 def cast_frozen(model: nn.Module, runtime: Runtime) -> Callable[[], None]:
-    """Replace the frozen weights of linear modules by what autocast makes of them at every pass; no bit changes.
+    """Cast the frozen weights of linear modules once, as autocast would in every pass; no result changes.
 
     Args:
         model: changed in place.
-        runtime: its precision is the one to cast to; nothing happens at full precision.
+        runtime: weights are cast to bfloat16 if its precision is "bf16"; otherwise the model is left unchanged.
 
     Returns:
-        What puts the original weights back.
+        A function that restores the original weights.
     """
     originals: list[tuple[nn.Module, str, nn.Parameter]] = []
     if runtime.precision == "bf16":

@@ -1,4 +1,4 @@
-"""Torch's random state at one moment, to go back to: what was drawn after it can be drawn again."""
+"""A snapshot of torch's random state, from which the same random numbers can be drawn again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RandomState:
-    """On the CPU and, where there is one, on a CUDA device."""
+    """Torch's random state on the CPU and, if the device is a CUDA device, on that device."""
 
     device: torch.device
     cpu: Tensor
@@ -19,19 +19,19 @@ class RandomState:
 
     @classmethod
     def now(cls, device: torch.device) -> Self:
-        """The state at this moment."""
+        """The current random state."""
         cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         return cls(device, torch.get_rng_state(), cuda)
 
     def restore(self) -> None:
-        """Go back for good."""
+        """Make this the current random state."""
         torch.set_rng_state(self.cpu)
         if self.cuda is not None:
             torch.cuda.set_rng_state(self.cuda, self.device)
 
     @contextmanager
-    def again(self) -> Iterator[None]:
-        """Draw the random numbers once more that followed this moment; afterwards all goes on as before."""
+    def replay(self) -> Iterator[None]:
+        """Draw the random numbers that followed this state once more; on exit, the previous state is restored."""
         with torch.random.fork_rng([self.device] if self.cuda is not None else []):
             self.restore()
             yield

@@ -1,4 +1,4 @@
-"""Where and how a computation runs: device, precision, checkpoints, progress and the wish to stop."""
+"""Where and how a computation runs: device, precision, checkpoints, progress and interruption."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,17 +19,17 @@ class Progress:
     """One finished optimisation step."""
 
     stage: str
-    """What is running: "train" or "search"."""
+    """Name of the running stage: "train" or "search"."""
     step: int
     """Steps done, 1..steps."""
     steps: int
-    """All steps of this stage."""
+    """Total number of steps of the stage."""
     loss: float | None
-    """Training loss of the step, or None where it was not fetched from the device."""
+    """Training loss of the step, or None if it was not fetched from the device."""
 
 
 def silent(progress: Progress) -> None:
-    """Report nothing."""
+    """Do not report progress."""
 
 
 def never() -> bool:
@@ -39,12 +39,12 @@ def never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRun:
-    """Times a few steps of each stage and extrapolates to all of them; the weights that it leaves are unusable."""
+    """Times a few steps of each stage and extrapolates to all steps; the resulting weights are unusable."""
 
     steps: int = 20
-    """Steps that are timed. They are chosen to have batches of all lengths."""
+    """Number of timed steps, chosen to represent the lengths of all batches."""
     warmup: int = 5
-    """Steps before them, which are not."""
+    """Number of untimed steps before the timed ones."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.warmup < 0:
@@ -53,9 +53,10 @@ class TimingRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Where and how.
+    """Where and how a method is computed.
 
-    No result changes but by `device`, `precision`, `timing_run`, and a little by `graphs`, `onednn` and `team`.
+    Results depend on `device`, `precision` and `timing_run`, up to rounding on `graphs`, `onednn` and `team`, and on no
+    other field.
     """
 
     device: str = "cpu"
@@ -63,24 +64,24 @@ class Runtime:
     precision: Precision = "fp32"
     """"bf16" runs forward passes under bfloat16 autocast; weights and optimizer states stay float32."""
     checkpoints: Path | None = None
-    """Folder for checkpoints, one file per stage; None keeps none."""
+    """Folder for checkpoints, one file per stage; None writes no checkpoints."""
     checkpoint_seconds: float = 60.0
-    """At least this many seconds lie between two checkpoints of a stage."""
+    """Minimum number of seconds between two checkpoints of a stage."""
     team: Team = field(default_factory=Team.of_this_process)
-    """The processes that compute a batch together; those of torch's default process group, where one was begun."""
+    """The processes that each batch is split over; by default those of torch's default process group."""
     graphs: bool = False
-    """Pad batches to one of few lengths, and record the kernels of a step as a CUDA graph for each, where the device has
-    those and a batch is computed in one part: launching them at once is faster than one by one."""
+    """Pad batches to one of few lengths, and record the kernels of a step as one CUDA graph per length, which is faster
+    than launching them one by one. They are recorded on CUDA devices only, without micro-batches and in one process."""
     onednn: bool = False
     """Compute linear layers by oneDNN, on a CPU at full precision: faster on AMD processors."""
     timing_run: TimingRun | None = None
-    """Only estimate how long it would take; None runs every step."""
+    """Only estimate how long each stage takes; None runs every step."""
     clocks: Clocks = field(default_factory=Clocks)
-    """Take the time of what is no optimisation: "checkpoint", and "choose" where a method scores candidates."""
+    """Timers of everything except optimisation: "checkpoint", and "choose" if a method scores candidates."""
     progress: Callable[[Progress], None] = silent
     """Called after every step."""
     stop: Callable[[], bool] = never
-    """Asked after every step; once it answers True a checkpoint is written and `Interrupted` raised."""
+    """Called after every step; if it returns True, a checkpoint is written and `Interrupted` is raised."""
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
@@ -88,22 +89,22 @@ class Runtime:
 
     @property
     def warmup(self) -> int:
-        """Steps of a timing run that are not timed.
+        """Number of untimed steps of a timing run.
 
-        Where kernels are recorded, every timed step has been seen and recorded before.
+        With CUDA graphs there are enough of them that the shapes of all timed steps are recorded beforehand.
         """
         if not self.timing_run:
             return 0
         return max(self.timing_run.warmup, 2 * self.timing_run.steps) if self.graphs else self.timing_run.warmup
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context that forward passes run in."""
+        """The autocast context for forward passes; disabled at precision "fp32"."""
         enabled = self.precision == "bf16"
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; what it had done is in a checkpoint where the runtime keeps any."""
+    """The run was stopped on request; its progress is in a checkpoint if the runtime writes any."""
 
 
 class NonFiniteLossError(ArithmeticError):

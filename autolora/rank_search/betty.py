@@ -1,8 +1,8 @@
 """The search with betty-ml's Engine and its `darts` hypergradient, as the authors ran it.
 
-betty takes the second-order term by central finite differences, each pass with dropout masks of its own, at the
-weights after the optimizer's step, and adds it to the direct term with weight 1 whatever the learning rate. With
-roll-back (order "selection-first") the weights' step is then undone and done again with the new selection.
+betty computes the second-order term by central finite differences at the weights after the optimizer's step, with
+different dropout masks in each pass, and adds it to the direct term with weight 1 whatever the learning rate. With
+roll-back (order "selection-first") the weights' step is then undone and repeated with the new selection.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from autolora.problem import Batch
 from autolora.rank_search.model import SearchModel
-from autolora.training.train import Optimization
+from autolora.training.optimization import Optimization
 
 try:
     from betty.configs import Config, EngineConfig
@@ -30,20 +30,20 @@ except ImportError as error:
 
 
 class BettyEngine:
-    """betty's Engine over two levels, the weights and the selection, on batches that it is handed."""
+    """betty's Engine over two levels, the weights and the selection, on the batches that the caller passes."""
 
     def __init__(self, model: SearchModel, weights: Optimization, selection: Optimizer, *, roll_back: bool) -> None:
         """Set the engine up.
 
         Args:
-            model: whose loss is minimised on both levels.
-            weights: steps the inner weights.
-            selection: steps the selection logits.
-            roll_back: undo the weights' step once the selection has been updated, and do it again.
+            model: its loss is minimised on both levels.
+            weights: optimizer of the inner weights.
+            selection: optimizer of the selection logits.
+            roll_back: undo the weights' step after the selection has been updated, and repeat it.
         """
         self.lower = _Level("lower", model, model.weights, weights)
         self.upper = _Level("upper", model, model.logits, selection)
-        with contextlib.redirect_stdout(io.StringIO()):  # betty reports every problem that it sets up
+        with contextlib.redirect_stdout(io.StringIO()):  # betty prints every problem that it sets up
             self._engine = Engine(
                 problems=[self.upper, self.lower],
                 config=EngineConfig(roll_back=roll_back, strategy="none"),
@@ -52,7 +52,7 @@ class BettyEngine:
         self._engine.train()
 
     def step(self, train_batch: Batch, valid_batch: Batch) -> tuple[Tensor, Tensor]:
-        """One iteration of both levels; returns the train loss at w and the validation loss at w'."""
+        """Do one iteration of both levels; returns the train loss at w and the validation loss at w'."""
         for level, batch in ((self.lower, train_batch), (self.upper, valid_batch)):
             level.batch = batch
             level.losses.clear()
@@ -62,7 +62,7 @@ class BettyEngine:
 
 
 class _Level(ImplicitProblem):  # type: ignore[misc]  # betty has no types
-    """One level of the bilevel problem. betty computes its gradients; the optimizer is the one that is handed in."""
+    """One level of the bilevel problem: betty computes its gradients, and the given optimizer updates its tensors."""
 
     def __init__(
         self, name: str, model: SearchModel, tensors: Sequence[Tensor], optimizer: Optimization | Optimizer
@@ -71,7 +71,7 @@ class _Level(ImplicitProblem):  # type: ignore[misc]  # betty has no types
         super().__init__(name=name, config=darts, module=nn.ParameterList(tensors), optimizer=optimizer)
         self.batch: Batch = {}
         self.losses: list[Tensor] = []
-        """Of the passes over `batch` so far."""
+        """Losses of all passes over `batch` so far."""
         self._model = model
         self._tensors = list(tensors)
         self._before: Any = None
@@ -97,4 +97,4 @@ class _Level(ImplicitProblem):  # type: ignore[misc]  # betty has no types
         self.optimizer.load_state_dict(self._before)
 
     def patch_everything(self) -> None:
-        """Model and optimizer stand already where they belong; betty would make an optimizer of its own."""
+        """Do nothing: the model and the optimizer are set up already, and betty would create another optimizer."""

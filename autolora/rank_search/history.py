@@ -1,4 +1,4 @@
-"""What is kept of a search's course, and when it has converged."""
+"""The records of a search's history, and the convergence rule that is applied to them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from autolora.rank_search.config import Convergence
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A search at one step."""
+    """The state of a search at one step."""
 
     step: int
     """Steps done."""
     train_loss: float
     valid_loss: float
     direct_norm: float | None
-    """||direct term|| over all layers; None where the engine does not tell."""
+    """||direct term|| over all layers; None if the engine does not report it ("betty")."""
     second_order_norm: float | None
     """||second-order term|| over all layers, without eta."""
     second_order_share: float | None
@@ -24,23 +24,23 @@ class Record:
     spread: Mapping[str, float]
     """Projection -> standard deviation of its selection variables."""
     largest_change: float
-    """Of a selection variable since the record before."""
+    """Largest absolute change of a selection variable since the previous record."""
     ranks: Mapping[str, int]
     """Projection -> rank."""
 
 
 def converged_at(records: Sequence[Mapping[str, Any]], rule: Convergence) -> int | None:
-    """The step after which a search with these records would have stopped; None: not before its end.
+    """The step at which a search with these records has converged; None if it has not.
 
     Args:
-        records: of `SearchResult.history`, in order.
-        rule: how long nothing must move, and what moving is.
+        records: `SearchResult.history`, in order.
+        rule: patience and tolerance.
     """
-    still_since = 0
+    last_change = 0
     for before, record in zip([None, *records], records, strict=False):
-        moved = before is None or record["ranks"] != before["ranks"] or record["largest_change"] > rule.tolerance
-        if moved:
-            still_since = record["step"]
-        elif record["step"] - still_since >= rule.patience:
+        changed = before is None or record["ranks"] != before["ranks"] or record["largest_change"] > rule.tolerance
+        if changed:
+            last_change = record["step"]
+        elif record["step"] - last_change >= rule.patience:
             return int(record["step"])
     return None

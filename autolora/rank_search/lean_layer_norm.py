@@ -1,7 +1,7 @@
-"""Layer norm whose second derivative is few operations: torch composes it of sixty, which a GPU launches one by one.
+"""Layer norm with a second derivative of few operations; torch composes it of sixty, each a separate kernel launch.
 
 With x' = (x - mean) / s the normalised row, s its standard deviation, and P u = u - mean(u) - x' mean(u x') the
-projection that leaves out a row's mean and x', the gradient by x of a loss with gradient u (by x', the weight included)
+projection that removes a row's mean and its component along x', the gradient by x of a loss with gradient u (by x', the weight included)
 is g = P u / s. P is symmetric, so that for any h
 
     <h, g>'s gradient by u is P h / s,                                        which is layer norm's own gradient, of h
@@ -19,12 +19,12 @@ class LeanLayerNorm(nn.LayerNorm):
     """`nn.LayerNorm` with frozen weights over the last dimension, which can be differentiated twice and no further."""
 
     def __init__(self, base: nn.LayerNorm) -> None:
-        """Args: base: shares its weights, and stays as it is."""
+        """Args: base: shares its weights with this module, and is left unchanged."""
         super().__init__(base.normalized_shape, base.eps, device="meta")
         self.weight, self.bias = base.weight, base.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (..., n) -> (..., n); in float32 under autocast, as torch's own is."""
+        """Shapes: x (..., n) -> (..., n); in float32 under autocast, like `nn.LayerNorm`."""
         if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
             x = x.float()
         normed: Tensor = _LayerNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
@@ -32,7 +32,7 @@ class LeanLayerNorm(nn.LayerNorm):
 
 
 def use_lean_layer_norm(model: nn.Module) -> None:
-    """Put a `LeanLayerNorm` in place of every layer norm of model that it can stand for, in place."""
+    """Replace every frozen layer norm over the last dimension by a `LeanLayerNorm`, in place."""
     for name, module in list(model.named_modules()):
         if type(module) is nn.LayerNorm and len(module.normalized_shape) == 1 and _is_frozen(module):
             model.set_submodule(name, LeanLayerNorm(module).train(module.training))
@@ -57,9 +57,9 @@ class _LayerNorm(torch.autograd.Function):
 
 class _LayerNormBackward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *given: Tensor) -> Tensor:
-        by_x = _by_x(*given)
-        ctx.save_for_backward(*given, by_x)
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        by_x = _input_gradient(*inputs)
+        ctx.save_for_backward(*inputs, by_x)
         return by_x
 
     @staticmethod
@@ -67,15 +67,15 @@ class _LayerNormBackward(torch.autograd.Function):
     def backward(ctx: Any, h: Tensor) -> Any:
         gradient, x, mean, rate, weight, by_x = ctx.saved_tensors
         normed = (x - mean) * rate
-        own = _by_x(h, x, mean, rate, None)
+        projected_h = _input_gradient(h, x, mean, rate, None)
         along_h = (h * normed).mean(-1, keepdim=True)
         along_gradient = (gradient * weight * normed).mean(-1, keepdim=True)
-        by_x_again = (h * by_x).mean(-1, keepdim=True) * normed
-        by_x_again.addcmul_(along_h, by_x).addcmul_(along_gradient, own).mul_(-rate)
-        return own * weight, by_x_again, None, None, None
+        second_by_x = (h * by_x).mean(-1, keepdim=True) * normed
+        second_by_x.addcmul_(along_h, by_x).addcmul_(along_gradient, projected_h).mul_(-rate)
+        return projected_h * weight, second_by_x, None, None, None
 
 
-def _by_x(gradient: Tensor, x: Tensor, mean: Tensor, rate: Tensor, weight: Tensor | None) -> Tensor:
+def _input_gradient(gradient: Tensor, x: Tensor, mean: Tensor, rate: Tensor, weight: Tensor | None) -> Tensor:
     """Layer norm's gradient by its input; rate is 1 / s."""
     backward = torch.ops.aten.native_layer_norm_backward
     by_x: Tensor = backward(gradient, x, x.shape[-1:], mean, rate, weight, None, [True, False, False])[0]

@@ -1,11 +1,12 @@
-"""A projection with its selective update in few operations, derivatives included, which a GPU launches one by one.
+"""A projection and its selective update, with first and second derivatives of few operations (kernel launches).
 
-With E = diag(s alpha) V, Eq. 2's components weighted before x comes to them, y = x W^T + b + (x E^T) U^T. For a loss with
-gradient g by y, the gradients by x, E and U are
+With E = diag(s alpha) V, which weights the components of Eq. 2 before they are applied to x,
+y = x W^T + b + (x E^T) U^T. For a loss with gradient g by y, the gradients by x, E and U are
 
     g W + (g U) E,    (g U)^T x,    g^T (x E^T),
 
-products again, and so are theirs: torch would compose both, with a cast of every factor and every result under autocast.
+which are matrix products, and so are their gradients. Torch would compose both of more operations, with a cast of every
+factor and every result under autocast.
 """
 
 from typing import Any
@@ -18,25 +19,26 @@ from autolora.adapters.layers import by_components
 
 
 def lean_projection(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
-    """As `by_components` but for rounding, with its arguments (`layers.Compute`).
+    """The result of `by_components` up to rounding, with the same arguments (`layers.Compute`).
 
-    Where base is frozen it can be differentiated twice and no further; where it is not, this is `by_components`.
+    With a frozen base it can be differentiated twice and no further; otherwise `by_components` itself is called.
     """
     if type(base) is not nn.Linear or base.weight.requires_grad:
         return by_components(x, base, down, up, gate)
-    kind = x.device.type
-    lower = torch.is_autocast_enabled(kind) and x.dtype != torch.float64
-    dtype = torch.get_autocast_dtype(kind) if lower else x.dtype
+    device_type = x.device.type
+    autocast = torch.is_autocast_enabled(device_type) and x.dtype != torch.float64
+    dtype = torch.get_autocast_dtype(device_type) if autocast else x.dtype
     rows = x.to(dtype).reshape(-1, x.shape[-1])
     weight, bias, weighted, up = (
-        None if one is None else one.to(dtype) for one in (base.weight, base.bias, gate.unsqueeze(1) * down, up)
+        None if tensor is None else tensor.to(dtype)
+        for tensor in (base.weight, base.bias, gate.unsqueeze(1) * down, up)
     )
     projected: Tensor = _Projection.apply(rows, weight, bias, weighted, up)  # type: ignore[no-untyped-call]
     return projected.view(*x.shape[:-1], -1)
 
 
 class _Projection(torch.autograd.Function):
-    """Of x (rows, n), W (m, n), b (m,), E (k, n) and U (m, k)."""
+    """y of x (rows, n), W (m, n), b (m,), E (k, n) and U (m, k)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *factors: Tensor) -> Tensor:
@@ -52,19 +54,19 @@ class _Projection(torch.autograd.Function):
 
 
 class _ProjectionBackward(torch.autograd.Function):
-    """The gradients by x, E and U."""
+    """The gradients of the loss by x, E and U."""
 
     @staticmethod
-    def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        gradient, x, weight, weighted, up, inner = given
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        gradient, x, weight, weighted, up, inner = inputs
         by_inner = gradient @ up
-        ctx.save_for_backward(*given, by_inner)
+        ctx.save_for_backward(*inputs, by_inner)
         return (gradient @ weight).addmm_(by_inner, weighted), by_inner.T @ x, gradient.T @ inner
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, h_x: Tensor, h_weighted: Tensor, h_up: Tensor) -> Any:
-        """Of <h_x, by x> + <h_weighted, by E> + <h_up, by U>."""
+        """The gradients of <h_x, gradient by x> + <h_weighted, gradient by E> + <h_up, gradient by U>."""
         gradient, x, weight, weighted, up, inner, by_inner = ctx.saved_tensors
         along_inner = gradient @ h_up
         along_by_inner = (x @ h_weighted.T).addmm_(h_x, weighted.T)

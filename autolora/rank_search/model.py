@@ -1,14 +1,13 @@
-"""A model with selection variables around its projections, and its loss as a function of the inner weights."""
+"""A model with selection variables at its projections, and its loss as a function of the inner weights."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
-from autolora.adapters.layers import attach, by_components, freeze_all_but, head_parameters
+from autolora.adapters.layers import SelectiveLoRA, attach, by_components, freeze_all_but, head_parameters
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import derive_ranks
 from autolora.adapters.selection import PARAMETERISATIONS, parameterisation
@@ -18,12 +17,12 @@ from autolora.problem import Batch, TrainingLoss
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
+from autolora.training.batches import batch_loss, local_parts
 from autolora.training.cuda_graphs import uses_gradient_checkpointing
-from autolora.training.train import batch_loss, local_parts
 
 
 class SearchModel(nn.Module):
-    """Wraps a model, in place: everything is frozen but the updates, their selection logits and the head.
+    """Changes a model in place: only LoRA's updates, their selection logits and the head are trainable.
 
     `weights` (w) and `logits` (beta) are lists of tensors; `on(batch)` is the loss of a batch as a function of w.
     """
@@ -41,47 +40,60 @@ class SearchModel(nn.Module):
         """Attach the updates and move the model to the runtime's device.
 
         Raises:
-            ValueError: there is nothing to adapt, it is quantised or shared, max_rank is too large, or the model has
-                no head of that name.
+            ValueError: the model has no projections or no head of these names, its projections are quantised or shared,
+                or max_rank is too large.
         """
         super().__init__()
+        self.runtime = runtime
+        self._loss = loss
+        self._parameterisation = parameterisation(config.parameterisation)
+        self._rank_rule = config.rank_rule
         self.projections = find_projections(model, targets)
         refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
-        freeze_all_but(model, head)
-        if config.trainable == "all":
-            model.requires_grad_()
-        kind = parameterisation(config.parameterisation)
-        compute = lean_projection if runtime.graphs else by_components
-        self.layers = attach(model, self.projections, config.max_rank, config.lora_alpha, kind, compute=compute)
+        self.layers = self._attach_updates(model, config, head)
         self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]
-        if config.initial_logit is not None:
-            for logits in self.logits:
-                nn.init.constant_(logits, config.initial_logit)
         self.model = model.to(runtime.device).train()
         fast_linear(self.model, runtime)
         if runtime.graphs:
             use_lean_layer_norm(self.model)
         _use_eager_attention(model)
         self.uses_gradient_checkpointing = uses_gradient_checkpointing(model)
-        """Whether activations are not kept, but computed anew in the backward pass."""
-        self._parameterisation = kind
-        self._rank_rule = config.rank_rule
-        self._loss = loss
-        self.runtime = runtime
+        """Whether activations are recomputed in the backward pass."""
         outer = set(self.logits)
         inner = {name: p for name, p in self.named_parameters() if p.requires_grad and p not in outer}
         self._names = list(inner)
         self.weights: list[Tensor] = list(inner.values())
+
+    def _attach_updates(
+        self, model: nn.Module, config: SearchConfig, head: tuple[str, ...]
+    ) -> dict[str, SelectiveLoRA]:
+        """Freeze model but for its head (unless all weights are trained), and attach the updates with their logits."""
+        freeze_all_but(model, head)
+        if config.trainable == "all":
+            model.requires_grad_()
+        layers = attach(
+            model,
+            self.projections,
+            config.max_rank,
+            config.lora_alpha,
+            self._parameterisation,
+            compute=lean_projection if self.runtime.graphs else by_components,
+        )
+        if config.initial_logit is not None:
+            for layer in layers.values():
+                nn.init.constant_(layer.selection_logits, config.initial_logit)
+        return layers
 
     def forward(self, batch: Batch) -> Tensor:
         """The training loss of a batch, a scalar."""
         return batch_loss(self.model, batch, loss=self._loss, runtime=self.runtime)
 
     def on(self, batch: Batch) -> Callable[[Sequence[Tensor]], Tensor]:
-        """Weights -> loss on batch. At the model's own weights nothing is swapped in.
+        """A function from weights to the loss on batch; called with `self.weights`, it runs the model as it is.
 
-        Where activations are computed anew in the backward pass, that has to be over before the next loss is computed:
-        it reads the weights that are in place, and they stay there until then or `put_back`.
+        With gradient checkpointing, the backward pass recomputes activations from the weights that are set in the
+        model. The given weights therefore stay set until the next call or `put_back`, and the backward pass of one loss
+        must be complete before the next loss is computed.
         """
 
         def loss(weights: Sequence[Tensor]) -> Tensor:
@@ -95,17 +107,22 @@ class SearchModel(nn.Module):
         return loss
 
     def put_back(self) -> None:
-        """Put the model's own weights in place."""
+        """Set the model's weights to `self.weights` again after losses at other weights."""
         if self.uses_gradient_checkpointing:
             self._put(self.weights)
 
     def _put(self, weights: Sequence[Tensor]) -> None:
         for name, weight in zip(self._names, weights, strict=True):
-            module, _, own = name.rpartition(".")
-            self.get_submodule(module)._parameters[own] = weight  # type: ignore[assignment]  # noqa: SLF001  functional_call ends too early
+            module, _, last = name.rpartition(".")
+            self.get_submodule(module)._parameters[last] = weight  # type: ignore[assignment]  # noqa: SLF001  functional_call ends too early
 
     def parts(self, batch: Batch, number: int) -> list[Callable[[Sequence[Tensor]], Tensor]]:
-        """Weights -> loss on a part of batch, for so many parts; those of all members add up to that of the batch."""
+        """This process's micro-batch losses, as functions of weights; over all processes they add up to the batch's loss.
+
+        Args:
+            batch: the whole batch.
+            number: number of micro-batches per process.
+        """
 
         def scaled(part: Batch, share: float) -> Callable[[Sequence[Tensor]], Tensor]:
             loss = self.on(part)
@@ -114,12 +131,12 @@ class SearchModel(nn.Module):
         return [scaled(part, share) for part, share in local_parts(batch, number, self.runtime.team)]
 
     def selection(self) -> dict[str, Tensor]:
-        """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched at once."""
-        together = torch.stack([layer.selection.detach() for layer in self.layers.values()]).to("cpu", torch.float32)
-        return {name: values.clone() for name, values in zip(self.layers, together, strict=True)}
+        """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched in one transfer."""
+        fetched = torch.stack([layer.selection.detach() for layer in self.layers.values()]).to("cpu", torch.float32)
+        return {name: values.clone() for name, values in zip(self.layers, fetched, strict=True)}
 
     def ranks(self, selection: Mapping[str, Tensor]) -> dict[str, int]:
-        """Projection -> rank at this moment, by the configured rule; selection: what `selection` gives now."""
+        """Projection -> current rank, by the configured rule. Args: selection: the current `selection()`."""
         if self._rank_rule == "selection":
             return derive_ranks(selection, self._parameterisation)
         logits = {name: layer.selection_logits.detach().float().cpu() for name, layer in self.layers.items()}
@@ -127,44 +144,55 @@ class SearchModel(nn.Module):
 
 
 def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head: Sequence[str]) -> None:
-    """Find out before any training that a search makes no sense.
+    """Check before any training that ranks can be searched on a model.
+
+    Args:
+        model: the model, without updates.
+        names: full names of its projections.
+        head: as in `Problem`.
 
     Raises:
         ValueError: projections are quantised, or shared between layers; the model has none of the named heads.
     """
-    modules = [model.get_submodule(name) for name in names]
-    for name, module in zip(names, modules, strict=True):
-        weight = module.weight
+    _refuse_quantised(model, names)
+    _refuse_shared(model, names)
+    if head and not head_parameters(model, head):
+        known = sorted({name.rpartition(".")[2] for name, _ in model.named_children()})
+        raise ValueError(
+            f"{type(model).__name__} has no module named {' or '.join(head)}: its output head would stay frozen; "
+            f"set head = (NAME,), choosing from {', '.join(known)}, or head = () if the head is pretrained"
+        )
+
+
+def _refuse_quantised(model: nn.Module, names: Sequence[str]) -> None:
+    for name in names:
+        weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
         if not weight.is_floating_point() or weight.element_size() < torch.finfo(torch.float16).bits // 8:
             raise ValueError(
                 f"{name} is quantised ({weight.dtype}); the search needs weights of 16 bits or more: "
                 "load the model without quantisation"
             )
+
+
+def _refuse_shared(model: nn.Module, names: Sequence[str]) -> None:
     all_names: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, nn.Linear):
             all_names.setdefault(id(module.weight), []).append(name)
-    for name, module in zip(names, modules, strict=True):
-        others = [other for other in all_names[id(module.weight)] if other != name]
+    for name in names:
+        others = [other for other in all_names[id(model.get_submodule(name).weight)] if other != name]
         if others:
             raise ValueError(f"{name} and {others[0]} share their weights: one projection cannot have two ranks")
     config = getattr(model, "config", None)
     layers = getattr(config, "num_hidden_layers", 0)
     if getattr(config, "num_hidden_groups", layers) < layers:  # ALBERT
         raise ValueError(
-            f"{type(model).__name__} shares its projections between {layers} layers: there is one rank to find, "
-            "not one per layer"
-        )
-    if head and not head_parameters(model, head):
-        known = sorted({name.rpartition(".")[2] for name, _ in chain(model.named_children())})
-        raise ValueError(
-            f"{type(model).__name__} has no module named {' or '.join(head)}: its output head would stay frozen; "
-            f"name it with head = (NAME,), choosing from {', '.join(known)}, or say head = () where it is pretrained"
+            f"{type(model).__name__} shares its projections between {layers} layers: they cannot have different ranks"
         )
 
 
 def _use_eager_attention(model: nn.Module) -> None:
-    """Fused attention kernels have no second derivative."""
+    """Use eager attention, since fused attention kernels have no second derivative."""
     if isinstance(model, PreTrainedModel):
         model.set_attn_implementation("eager")

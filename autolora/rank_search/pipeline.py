@@ -1,4 +1,4 @@
-"""AutoLoRA from end to end: search, ranks, retraining on D_tr and D_val together (section 4.5)."""
+"""AutoLoRA end to end: search, then retraining on D_tr and D_val together with the ranks found (section 4.5)."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,17 +11,18 @@ from autolora.problem import Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.result import SearchResult
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainConfig:
-    """How the update matrices are trained again once their ranks are known."""
+    """How LoRA's update matrices are retrained with the ranks found."""
 
     lora_alpha: float = 16
     """Numerator of LoRA's scaling."""
     scaling: Scaling = "by-rank"
-    """"by-rank": lora_alpha / r_l in layer l, as the authors' code; "constant": lora_alpha / mean rank everywhere."""
+    """"by-rank": lora_alpha / r_l in layer l, as in the authors' code; "constant": lora_alpha / mean rank in all layers."""
     dropout: float = 0.0
     """Dropout on the input of the LoRA updates."""
     bias: Literal["none", "all"] = "none"
@@ -30,7 +31,7 @@ class RetrainConfig:
 
 
 def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig) -> tuple[nn.Module, float]:
-    """Train LoRA of the given ranks on the whole training set, from the pretrained weights.
+    """Train LoRA with the given ranks on the whole training set, from the pretrained weights.
 
     Returns:
         The PEFT model, and the wall-clock seconds of optimisation.
@@ -45,7 +46,7 @@ def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig)
 def search_and_retrain(
     problem: Problem, search_config: SearchConfig, retrain_config: RetrainConfig, *, probing: bool = False
 ) -> tuple[nn.Module, SearchResult, dict[str, Any]]:
-    """The whole method; probing as in `search`.
+    """Search ranks and retrain with them; `probing` as in `search`.
 
     Returns:
         The PEFT model; the search's result; wall-clock seconds of "search" and "train".

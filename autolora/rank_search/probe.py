@@ -1,4 +1,4 @@
-"""A hypergradient checked against finite differences: has its second-order term the right sign and size?"""
+"""Checks the sign and the size of a hypergradient's second-order term against finite differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,36 +7,37 @@ import torch
 from torch import Tensor
 
 from autolora.compute.random_state import RandomState
-from autolora.rank_search.hypergradient import Bilevel, Engine, finite_difference, global_norm
+from autolora.rank_search.bilevel import Bilevel, global_norm
+from autolora.rank_search.hypergradient import Engine, finite_difference
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What an engine adds to the direct term, beside central differences on the same batches and dropout masks."""
+    """An engine's second-order term, compared with central differences on the same batches and dropout masks."""
 
     cosine: float
-    """Between the two, over all layers: 1 where they point the same way, -1 where a sign is wrong."""
+    """Cosine between the engine's term and the central differences, over all layers; -1 if the sign is wrong."""
     size: float
-    """Norm of the engine's over that of the differences."""
+    """Norm of the engine's term divided by the norm of the central differences."""
     share: float
-    """Norm of the engine's over that of the direct term."""
+    """Norm of the engine's term divided by the norm of the direct term."""
 
 
 def probe(engine: Engine, problem: Bilevel, eta: float) -> Probe | None:
-    """Compare once; the random state is left as it was.
+    """Compare an engine with central differences; the random state is left unchanged.
 
     Args:
-        engine: what is checked against finite differences.
+        engine: the engine to check.
         problem: losses, weights and logits.
-        eta: as in the engine.
+        eta: the engine's eta.
 
     Returns:
-        None where there is nothing to compare: at eta = 0, or where the differences are zero.
+        None if there is nothing to compare: at eta = 0, or if the central differences are zero.
     """
-    masks = RandomState.now(problem.weights[0].device)
-    with masks.again():
+    random_state = RandomState.now(problem.weights[0].device)
+    with random_state.replay():
         found = engine(problem, eta)
-    with masks.again():
+    with random_state.replay():
         differences = finite_difference(problem, eta)
     expected = [-eta * second for second in differences.second_order or ()]
     if not expected or not (expected_norm := global_norm(expected)):

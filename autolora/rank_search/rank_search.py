@@ -1,4 +1,4 @@
-"""One iteration of Algorithm 1 at a time, for a training loop of your own; `search` has the whole loop."""
+"""Algorithm 1 one iteration at a time, for custom training loops; `search` runs the whole loop."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,23 +11,24 @@ from torch.optim import AdamW
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, TrainingLoss, model_loss
+from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.history import converged_at
-from autolora.rank_search.hypergradient import ENGINES, Bilevel, Hypergradient
+from autolora.rank_search.hypergradient import ENGINES
 from autolora.rank_search.model import SearchModel
 from autolora.rank_search.probe import Probe, probe
 from autolora.rank_search.result import Recorder, SearchResult
 from autolora.training.checkpoint import TensorState
 from autolora.training.cuda_graphs import Pass, replayed
 from autolora.training.loop import Stateful
-from autolora.training.train import Optimization
+from autolora.training.optimization import Optimization
 
 if TYPE_CHECKING:
     from autolora.rank_search.betty import BettyEngine
 
 
 class RankSearch:
-    """A search in progress over one model, which it changes in place: take a fresh one for the training after it."""
+    """A rank search in progress. It changes its model in place, so the final training needs a fresh model."""
 
     def __init__(
         self,
@@ -45,52 +46,45 @@ class RankSearch:
         Args:
             model: pretrained; moved to the runtime's device.
             config: the paper's settings by default.
-            steps: how many there will be: the weights' learning rate falls to 0 over them.
+            steps: total number of steps, over which the weights' learning rate decays to 0.
             loss: training loss of one batch, a scalar.
             head: as in `Problem`.
             targets: as in `Problem`.
             runtime: device and precision.
 
         Raises:
-            ValueError: no projection is found, max_rank exceeds one, or the model cannot be searched (quantised or
-                shared projections, no head); several processes, and the engine is betty's.
-            ImportError: the engine is betty's, which is not installed.
+            ValueError: no projection is found, max_rank exceeds a projection's rank, the model cannot be searched
+                (quantised or shared projections, no head), or the engine is "betty" and there are several processes.
+            ImportError: the engine is "betty", and betty-ml is not installed.
         """
         self.config = config = config or SearchConfig()
         self.steps = steps
         self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
         self._optimization = Optimization(self.model.weights, config.training, steps)
-        self._selection_optimizer = AdamW(
-            self.model.logits,
-            lr=config.selection_lr,
-            betas=config.selection_betas,
-            weight_decay=0.0,
-            fused=torch.device(self.model.runtime.device).type == "cuda",
-        )
+        self._selection_optimizer = _selection_optimizer(self.model, config)
         self._recorder = Recorder(self.model)
-        self._leftover = _UnclearedGradient()
+        self._uncleared = _UnclearedGradient()
         self._betty = self._begin_betty() if config.engine == "betty" else None
-        weight = self.model.weights[0]
-        self._eta = torch.zeros((), dtype=weight.dtype, device=weight.device)
-        """Where a recorded pass reads the step's eta."""
+        self._eta = self.model.weights[0].detach().new_zeros(())
+        """The step's eta, which a recorded pass reads."""
         self._replay = self._begin_replay()
         self._train_gradient = self._gradient_by(self.model.weights)
-        self._train_slope = self._gradient_by(self.model.logits)
+        self._train_logits_gradient = self._gradient_by(self.model.logits)
 
     @property
     def state(self) -> dict[str, Stateful]:
-        """All that changes from step to step, for checkpoints."""
+        """Everything that changes from step to step, for checkpoints."""
         return {
             "optimization": self._optimization,
             "logits": TensorState(self.model.logits),
             "selection_optimizer": self._selection_optimizer,
             "recorder": self._recorder,
-            "leftover": self._leftover,
+            "leftover": self._uncleared,
         }
 
     @property
     def converged(self) -> bool:
-        """Whether the configured rule says that nothing moves any more."""
+        """Whether the search has converged by the configured rule."""
         rule = self.config.convergence
         return rule is not None and converged_at(self._recorder.records, rule) is not None
 
@@ -99,8 +93,8 @@ class RankSearch:
 
         Args:
             index: steps done before this one.
-            train_batch: of D_tr, on the runtime's device; all of it, of which a team's members take their parts.
-            valid_batch: of D_val, likewise.
+            train_batch: the whole batch of D_tr, on the runtime's device; each process computes its parts of it.
+            valid_batch: the whole batch of D_val, likewise.
 
         Raises:
             NonFiniteLossError: a selection variable became NaN or infinite.
@@ -116,10 +110,10 @@ class RankSearch:
         return train_loss
 
     def probe(self, train_batch: Batch, valid_batch: Batch) -> Probe | None:
-        """Hold the engine's second-order term against finite differences, at the model as it is; changes nothing.
+        """Check the engine's second-order term at the current weights against finite differences; changes no state.
 
-        Eta is the configured one, or the weights' peak learning rate. None where the search has no such term, or
-        betty's engine computes it.
+        Eta is the configured one, or else the weights' peak learning rate. None if the search has no second-order term,
+        or the engine is "betty".
         """
         config = self.config
         if config.engine in ("betty", "first-order"):
@@ -130,7 +124,7 @@ class RankSearch:
         return found
 
     def result(self, seconds: float = 0.0, probed: Probe | None = None) -> SearchResult:
-        """What has been found so far."""
+        """The ranks and selection variables found so far, with their history."""
         return self._recorder.result(self.config, seconds, probed)
 
     def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
@@ -140,14 +134,15 @@ class RankSearch:
         found = self._hypergradient(train_batch, valid_batch)
         selection_gradient = found.total
         if self.config.mixed_gradients:
-            selection_gradient = _sum(selection_gradient, self._train_slope(train_batch))
+            selection_gradient = _sum(selection_gradient, self._train_logits_gradient(train_batch))
         if order == "simultaneous":
             self._update_weights(found.train_gradient)
         self._update_selection(selection_gradient)
         if order == "selection-first":
             self._update_weights(self._train_gradient(train_batch))
         if self.config.mixed_gradients:
-            self._leftover.gradient = [gradient.clone() for gradient in found.valid_gradient]  # it outlives the step
+            # Cloned, since a replayed pass overwrites its results at the next step.
+            self._uncleared.gradient = [gradient.clone() for gradient in found.valid_gradient]
         return found
 
     def _begin_betty(self) -> "BettyEngine":
@@ -155,7 +150,7 @@ class RankSearch:
 
         if self.model.runtime.team.size > 1:
             raise ValueError(
-                "the engine 'betty' takes one process; 'finite-difference' is what it computes, in several"
+                "the engine 'betty' runs in one process only; 'finite-difference' computes the same in several processes"
             )
         roll_back = self.config.order == "selection-first"
         return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
@@ -173,17 +168,16 @@ class RankSearch:
         return found
 
     def _begin_replay(self) -> Pass | None:
-        """Batches -> the hypergradient's tensors, recorded; None where that is not asked for, or not possible.
+        """Batches -> the hypergradient's tensors, from a recorded pass; None if graphs are off or cannot be used.
 
-        Finite differences ask for random states, and an optimizer's look-ahead steps it for a try.
+        Finite differences cannot be recorded, since they read random states; an optimizer's look-ahead cannot either,
+        since it steps the optimizer and restores it.
         """
-        config, runtime = self.config, self.model.runtime
-        once = config.engine in ("exact", "first-order") and config.look_ahead == "gradient"
-        if not runtime.graphs or not once:
+        model, config, runtime = self.model, self.config, self.model.runtime
+        recordable = config.engine in ("exact", "first-order") and config.look_ahead == "gradient"
+        if not runtime.graphs or not recordable:
             return None
         eta = self._eta if config.eta is None else config.eta
-
-        model = self.model
 
         def compute(train_batch: Batch, valid_batch: Batch) -> list[Tensor]:
             return ENGINES[config.engine](_bilevel(model, config, train_batch, valid_batch), eta).tensors
@@ -191,7 +185,7 @@ class RankSearch:
         return replayed(compute, model.model, runtime, parts=config.training.micro_batches)
 
     def _gradient_by(self, tensors: Sequence[Tensor]) -> Callable[[Batch], list[Tensor]]:
-        """Batch of D_tr -> the gradient of its loss at the model's own weights by tensors, recorded where asked for."""
+        """Batch of D_tr -> the gradient of its loss by these tensors at the model's weights; recorded if graphs are on."""
         model, parts = self.model, self.config.training.micro_batches
 
         def gradient(batch: Batch) -> list[Tensor]:
@@ -208,8 +202,8 @@ class RankSearch:
         return replace(problem, advance=self._optimization.preview) if by_optimizer else problem
 
     def _update_weights(self, gradient: Sequence[Tensor]) -> None:
-        if self._leftover.gradient:
-            gradient = _sum(gradient, self._leftover.gradient)
+        if self._uncleared.gradient:
+            gradient = _sum(gradient, self._uncleared.gradient)
         self._optimization.take(gradient)
         self._optimization.step()
         self._optimization.zero_grad()
@@ -221,8 +215,18 @@ class RankSearch:
         self._selection_optimizer.zero_grad()
 
 
+def _selection_optimizer(model: SearchModel, config: SearchConfig) -> AdamW:
+    return AdamW(
+        model.logits,
+        lr=config.selection_lr,
+        betas=config.selection_betas,
+        weight_decay=0.0,
+        fused=torch.device(model.runtime.device).type == "cuda",
+    )
+
+
 def _bilevel(model: SearchModel, config: SearchConfig, train_batch: Batch, valid_batch: Batch) -> Bilevel:
-    """The bilevel problem on two batches, with the look-ahead of Eq. 4."""
+    """The bilevel problem on these two batches, with the look-ahead of Eq. 4."""
     number, team = config.training.micro_batches, model.runtime.team
     return Bilevel(
         train_loss=model.parts(train_batch, number),
@@ -239,7 +243,7 @@ def _sum(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
 
 
 class _UnclearedGradient:
-    """The validation gradient that the next update of the weights adds, where gradients are mixed."""
+    """The validation gradient that the authors' script does not clear: the next update of the weights adds it."""
 
     def __init__(self) -> None:
         self.gradient: list[Tensor] = []

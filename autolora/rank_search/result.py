@@ -1,4 +1,4 @@
-"""What a search found, and the keeping of its history."""
+"""The result of a rank search, and the recorder of its history."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from torch import Tensor
 from autolora.adapters.projections import Projection
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import NonFiniteLossError
+from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.history import Record
-from autolora.rank_search.hypergradient import Hypergradient
 from autolora.rank_search.model import SearchModel
 from autolora.rank_search.probe import Probe
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """What a search found, and how it went."""
+    """The ranks and selection variables that a search found, and its history."""
 
     projections: tuple[Projection, ...]
     selection: Mapping[str, Sequence[float]]
@@ -28,35 +28,35 @@ class SearchResult:
     ranks: Mapping[str, int]
     """Projection -> rank (section 4.4)."""
     history: Sequence[Mapping[str, Any]]
-    """A `Record` as a dict, every `record_every` steps."""
+    """One `Record` as a dict, every `record_every` steps and at the last step."""
     steps: int
-    """Steps done: fewer than planned where the search converged."""
+    """Steps done: fewer than planned if the search converged."""
     seconds: float
-    """Wall-clock seconds of the search's steps."""
+    """Wall-clock seconds spent in the search's steps."""
     config: Mapping[str, Any]
     """The SearchConfig as a dict."""
     probe: Mapping[str, float] | None = None
-    """At the end, the engine's second-order term beside finite differences: a `Probe` as a dict."""
+    """The engine's second-order term compared with finite differences at the end of the search: a `Probe` as a dict."""
 
     @property
     def allocation(self) -> RankAllocation:
-        """The ranks, ready to become a `peft.LoraConfig`."""
+        """The ranks with their projections, which `to_lora_config` turns into a `peft.LoraConfig`."""
         return RankAllocation.of(self.projections, self.ranks)
 
     def save(self, path: Path | str) -> None:
-        """Write as JSON."""
+        """Write the result as JSON."""
         Path(path).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read what `save` wrote."""
+        """Read a result that `save` wrote."""
         saved = json.loads(Path(path).read_text(encoding="utf-8"))
         saved["projections"] = tuple(Projection(**item) for item in saved["projections"])
         return cls(**saved)
 
 
 class Recorder:
-    """Keeps a search's history; goes into checkpoints."""
+    """Records a search's history; its state goes into checkpoints."""
 
     def __init__(self, model: SearchModel) -> None:
         self.records: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ class Recorder:
         self._before = model.selection()
 
     def record(self, step: int, train_loss: Tensor, valid_loss: Tensor, found: Hypergradient | None = None) -> None:
-        """Keep where the search is after so many steps.
+        """Record the search after `step` steps.
 
         Raises:
             NonFiniteLossError: a selection variable is NaN or infinite.
@@ -87,7 +87,7 @@ class Recorder:
         self.records.append(asdict(record))
 
     def result(self, config: SearchConfig, seconds: float, probed: Probe | None) -> SearchResult:
-        """The state of the search as a result."""
+        """The result of the search up to now."""
         selection = self._model.selection()
         return SearchResult(
             projections=self._model.projections,
@@ -101,17 +101,17 @@ class Recorder:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The records, and the selection at the last one."""
+        """The records, and the selection variables at the last record."""
         return {"records": self.records, "before": self._before}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         self.records[:] = state["records"]
         self._before = dict(state["before"])
 
 
 def _check_finite(selection: Mapping[str, Tensor], step: int) -> None:
-    """Raises NonFiniteLossError: a selection variable is NaN or infinite; step and projection are named."""
+    """Raises NonFiniteLossError: a selection variable is NaN or infinite; the message names its projection."""
     for name, values in selection.items():
         if not values.isfinite().all():
             raise NonFiniteLossError(f"search: the selection variables of {name} are not finite at step {step}")

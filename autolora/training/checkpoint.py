@@ -1,4 +1,4 @@
-"""Checkpoints of one stage of a run: nested state in a safetensors file, written whole or not at all."""
+"""Checkpoints of one stage of a run: nested state in a safetensors file, written atomically."""
 
 import hashlib
 import json
@@ -14,18 +14,18 @@ from torch import Tensor
 from autolora.files import write_atomically
 
 State = Any
-"""Tensors and JSON scalars, nested in dicts (any scalar key), lists and tuples; tuples come back as lists."""
+"""Tensors and JSON scalars, nested in dicts (any scalar key), lists and tuples; tuples are loaded as lists."""
 
 
 class DamagedCheckpointError(ValueError):
-    """A file is not what `save_checkpoint` wrote."""
+    """The content of a file differs from what `save_checkpoint` wrote."""
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write state to path, whole or not at all.
+    """Write state to path atomically.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; path is as it was.
+        OSError: the disk is full, or the folder cannot be written; the file at path is unchanged.
     """
     tensors: dict[str, Tensor] = {}
     outline = json.dumps(_pack(state, tensors))
@@ -33,51 +33,51 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def load_checkpoint(path: Path) -> State:
-    """Read what `save_checkpoint` wrote, onto the CPU.
+    """Load the state that `save_checkpoint` wrote; its tensors are on the CPU.
 
     Raises:
-        DamagedCheckpointError: it is cut off, has other bytes than were written, or is something else.
-        OSError: it cannot be opened.
+        DamagedCheckpointError: the file is truncated, altered, or no checkpoint at all.
+        OSError: the file cannot be opened.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            described = file.metadata() or {}
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a mapping
     except SafetensorError as error:
         raise DamagedCheckpointError(f"the checkpoint {path} is damaged: {error}") from error
-    outline = described.get("outline", "")
-    if described.get("sha256") != _digest(outline, tensors):
-        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its sha256 is not the one that it names")
+    outline = metadata.get("outline", "")
+    if metadata.get("sha256") != _digest(outline, tensors):
+        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its content does not match its sha256")
     try:
         return _unpack(json.loads(outline), tensors)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its outline is none: {error!r}") from error
+        raise DamagedCheckpointError(f"the checkpoint {path} is damaged: its outline is invalid: {error!r}") from error
 
 
 class TensorState:
-    """Tensors that go into a checkpoint by themselves."""
+    """Makes a sequence of tensors `Stateful`, so that it can go into a checkpoint."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._tensors = tensors
 
     def state_dict(self) -> list[Tensor]:
-        """The tensors."""
+        """The tensors, as a list."""
         return list(self._tensors)
 
     @torch.no_grad()
     def load_state_dict(self, state: Sequence[Tensor]) -> None:
-        """Copy values into them."""
+        """Copy the saved values into the tensors."""
         for tensor, value in zip(self._tensors, state, strict=True):
             tensor.copy_(value)
 
 
 def _pack(value: State, tensors: dict[str, Tensor]) -> Any:
-    """JSON outline of value; each tensor moves to `tensors` and leaves its key."""
+    """JSON outline of value, with each tensor replaced by its key in `tensors`, where a CPU copy is added."""
     if isinstance(value, Tensor):
         key = str(len(tensors))
         tensors[key] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"tensor": key}
-    if isinstance(value, Mapping):  # as pairs: JSON's keys are strings, an optimizer's are integers
+    if isinstance(value, Mapping):  # as pairs, since JSON keys are strings, and an optimizer's keys are integers
         return {"pairs": [[key, _pack(item, tensors)] for key, item in value.items()]}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_pack(item, tensors) for item in value]
@@ -95,7 +95,7 @@ def _unpack(outline: Any, tensors: Mapping[str, Tensor]) -> State:
 
 
 def _digest(outline: str, tensors: Mapping[str, Tensor]) -> str:
-    """Sha256 of the outline, and of the tensors' bytes in the order of their keys."""
+    """SHA-256 of the outline followed by the tensors' bytes in the order of their keys."""
     digest = hashlib.sha256(outline.encode())
     for key in sorted(tensors):
         digest.update(tensors[key].reshape(-1).view(torch.uint8).numpy().data)

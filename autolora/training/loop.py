@@ -1,9 +1,10 @@
-"""THE loop: repeats an optimisation step, keeps its time, writes checkpoints, goes on from them."""
+"""The one training loop: repeats an optimisation step, measures its time, writes checkpoints and resumes from them."""
 
 import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +18,9 @@ from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, 
 from autolora.training.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 
 LOG = logging.getLogger(__name__)
-_ACCELERATOR_FETCH_EVERY = 20
-"""On an accelerator the loss is fetched this rarely, and a team asked: that waits for everything queued before it."""
+_ACCELERATOR_SYNC_EVERY = 20
+"""On an accelerator, steps between two fetches of the loss (and between two exchanges of flags among processes): each
+one waits for all queued kernels."""
 
 
 class Stateful(Protocol):
@@ -29,93 +31,79 @@ class Stateful(Protocol):
         ...
 
     def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Take over what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         ...
 
 
-def run_steps(
-    step: Callable[[int], Tensor],
-    steps: int,
-    *,
-    stage: str,
-    state: Mapping[str, Stateful],
-    runtime: Runtime,
-    after_step: Callable[[int], None] | None = None,
-    finished: Callable[[], bool] = never,
-    keep_last: bool = False,
-    typical: Callable[[int], Sequence[int]] | None = None,
-) -> float:
-    """Run step(0) .. step(steps - 1), from the last checkpoint on where there is one; or project how long it takes.
+def nothing(done: int) -> None:
+    """Do nothing after a step."""
 
-    Args:
-        step: does one optimisation step and returns its training loss, a scalar.
-        steps: number of steps of the whole stage.
-        stage: names the checkpoint file and the progress.
-        state: everything that a later step depends on, but for torch's random states, which are added here.
-        runtime: device, checkpoints, progress, stop.
-        after_step: called with the number of steps done, outside the clock (evaluation at an epoch's end).
-        finished: asked after every step; once it answers True the stage ends before its last step.
-        keep_last: write a checkpoint after the last step too, for a stage that others follow.
-        typical: n -> indices of n representative steps, for the runtime's timing run; None: the first n.
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of a run: an optimisation step, how often it is repeated, and the state that it changes."""
+
+    name: str
+    """Name of the checkpoint file and of the stage in progress reports: "train" or "search"."""
+    step: Callable[[int], Tensor]
+    """Does optimisation step 0, 1, ... and returns its training loss, a scalar."""
+    steps: int
+    """Number of steps of the whole stage."""
+    state: Mapping[str, Stateful]
+    """Everything that later steps depend on, for checkpoints; torch's random states are added by the loop."""
+    after_step: Callable[[int], None] = nothing
+    """Called with the number of steps done; its time is not counted (evaluation at an epoch's end)."""
+    finished: Callable[[], bool] = never
+    """Checked after every step; True ends the stage before its last step."""
+    keep_last: bool = False
+    """Whether to write a checkpoint after the last step too, for a stage that is followed by others."""
+    typical: Callable[[int], Sequence[int]] = range
+    """n -> indices of n representative steps, for a timing run; by default the first n."""
+
+
+def run_steps(stage: Stage, runtime: Runtime) -> float:
+    """Run the steps of a stage, from its last checkpoint if there is one; a timing run only estimates their time.
 
     Returns:
-        Wall-clock seconds spent in `step`, those before an interruption included; projected ones where the runtime
-        asks for that.
+        Wall-clock seconds spent in `stage.step`, those before an interruption included; an estimate in a timing run.
 
     Raises:
-        Interrupted: the runtime was asked to stop.
+        Interrupted: the runtime's `stop` returned True.
         NonFiniteLossError: a loss became NaN or infinite.
     """
     if runtime.timing_run:
-        return _project(step, steps, runtime, stage=stage, typical=typical or range)
+        return _extrapolate(stage, runtime)
     team = runtime.team
-    state = {**state, "random": _RandomState(runtime.device, team)}
-    path = runtime.checkpoints / f"{stage}.safetensors" if runtime.checkpoints else None
-    done, seconds = _resume(path, state, team) if path else (0, 0.0)
-    last_checkpoint = time.monotonic()
-
-    def checkpoint() -> None:
-        if path:
-            with runtime.clocks.measure("checkpoint"):
-                states = {name: item.state_dict() for name, item in state.items()}
-                if team.leads:
-                    save_checkpoint(path, {"done": done, "seconds": seconds, "states": states})
-
-    while done < steps and not finished():
+    checkpoint = _StageCheckpoint(stage, runtime)
+    done, seconds = checkpoint.resume()
+    while done < stage.steps and not stage.finished():
         started = time.perf_counter()
-        loss = step(done)
+        loss = stage.step(done)
         done += 1
-        last = done == steps or finished()
-        fetch = runtime.device == "cpu" or last or done % _ACCELERATOR_FETCH_EVERY == 0
-        asked = fetch or team.size == 1
-        due = asked and time.monotonic() - last_checkpoint >= runtime.checkpoint_seconds
+        last = done == stage.steps or stage.finished()
+        fetch = runtime.device == "cpu" or last or done % _ACCELERATOR_SYNC_EVERY == 0
+        may_write = fetch or team.size == 1
+        due = may_write and checkpoint.is_due()
         value = loss.item() if fetch or due else None
         seconds += time.perf_counter() - started
         if value is not None and not math.isfinite(value):
-            raise NonFiniteLossError(f"{stage}: the loss is {value} at step {done} of {steps}; try a lower lr")
-        if after_step:
-            after_step(done)
-        runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=value))
-        due, stop = team.any(due, runtime.stop()) if asked else (False, False)
-        if stop or (due and not last) or (last and keep_last):
-            checkpoint()
-            last_checkpoint = time.monotonic()
+            raise NonFiniteLossError(
+                f"{stage.name}: the loss is {value} at step {done} of {stage.steps}; try a lower lr"
+            )
+        stage.after_step(done)
+        runtime.progress(Progress(stage=stage.name, step=done, steps=stage.steps, loss=value))
+        due, stop = team.any(due, runtime.stop()) if may_write else (False, False)
+        if stop or (due and not last) or (last and stage.keep_last):
+            checkpoint.write(done, seconds)
         if stop:
-            raise Interrupted(f"stopped in {stage} after step {done} of {steps}")
+            raise Interrupted(f"stopped in {stage.name} after step {done} of {stage.steps}")
     return seconds
 
 
-def _project(
-    step: Callable[[int], Tensor],
-    steps: int,
-    runtime: Runtime,
-    *,
-    stage: str,
-    typical: Callable[[int], Sequence[int]],
-) -> float:
-    """All steps at the mean time of some of them; an accelerator is waited for before the first and after the last."""
+def _extrapolate(stage: Stage, runtime: Runtime) -> float:
+    """The mean time of representative steps times the number of steps; the device is synchronised before and after."""
     assert runtime.timing_run
-    timed = list(typical(min(runtime.timing_run.steps, steps)))
+    timed = list(stage.typical(min(runtime.timing_run.steps, stage.steps)))
     done, loss = 0, torch.zeros(())
 
     def run(indices: Iterable[int]) -> float:
@@ -123,42 +111,70 @@ def _project(
         loss.item()
         started = time.perf_counter()
         for index in indices:
-            loss = step(index)
+            loss = stage.step(index)
             done += 1
-            runtime.progress(Progress(stage=stage, step=done, steps=steps, loss=None))
+            runtime.progress(Progress(stage=stage.name, step=done, steps=stage.steps, loss=None))
             if runtime.stop():
-                raise Interrupted(f"stopped while {stage} was projected")
+                raise Interrupted(f"stopped during the timing run of {stage.name}")
         loss.item()
         return time.perf_counter() - started
 
     run(islice(cycle(timed), runtime.warmup))
-    return steps * run(timed) / len(timed)
+    return stage.steps * run(timed) / len(timed)
 
 
-def _resume(path: Path, state: Mapping[str, Stateful], team: Team) -> tuple[int, float]:
-    """Steps done and seconds spent, as the checkpoint has them; none where there is none."""
-    saved = team.broadcast(_read(path) if team.leads else None)
-    if saved is None:
-        return 0, 0.0
-    for name, item in state.items():
-        item.load_state_dict(saved["states"][name])
-    return saved["done"], saved["seconds"]
+class _StageCheckpoint:
+    """The checkpoint file of one stage, written by process 0 and broadcast to all processes when it is read."""
+
+    def __init__(self, stage: Stage, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._state = {**stage.state, "random": _RandomState(runtime.device, runtime.team)}
+        self._path = runtime.checkpoints / f"{stage.name}.safetensors" if runtime.checkpoints else None
+        self._last_write = time.monotonic()
+
+    def resume(self) -> tuple[int, float]:
+        """Restore the state from the checkpoint; returns its steps done and its seconds, 0 and 0.0 without one."""
+        done, seconds = self._load(self._path) if self._path else (0, 0.0)
+        self._last_write = time.monotonic()
+        return done, seconds
+
+    def is_due(self) -> bool:
+        """Whether `checkpoint_seconds` have passed since the last checkpoint."""
+        return time.monotonic() - self._last_write >= self._runtime.checkpoint_seconds
+
+    def write(self, done: int, seconds: float) -> None:
+        """Write the checkpoint after `done` steps, if the runtime keeps any."""
+        if self._path:
+            with self._runtime.clocks.measure("checkpoint"):
+                states = {name: item.state_dict() for name, item in self._state.items()}
+                if self._runtime.team.leads:
+                    save_checkpoint(self._path, {"done": done, "seconds": seconds, "states": states})
+        self._last_write = time.monotonic()
+
+    def _load(self, path: Path) -> tuple[int, float]:
+        team = self._runtime.team
+        saved = team.broadcast(_read(path) if team.leads else None)
+        if saved is None:
+            return 0, 0.0
+        for name, item in self._state.items():
+            item.load_state_dict(saved["states"][name])
+        return saved["done"], saved["seconds"]
 
 
 def _read(path: Path) -> Any:
-    """The checkpoint; None where there is none, or it is damaged and set aside."""
+    """The content of the checkpoint; None if there is no file, or if it is damaged and was therefore renamed."""
     if not path.exists():
         return None
     try:
         return load_checkpoint(path)
     except DamagedCheckpointError as error:
-        aside = path.replace(path.with_suffix(".damaged"))
-        LOG.warning("%s; it is kept as %s, and the stage begins anew", error, aside.name)
+        renamed = path.replace(path.with_suffix(".damaged"))
+        LOG.warning("%s; it is kept as %s, and the stage starts from its first step", error, renamed.name)
         return None
 
 
 class _RandomState:
-    """Torch's random states on the CPU and on the device, of every member of the team."""
+    """Torch's random states of every process, on the CPU and on the device."""
 
     def __init__(self, device: str, team: Team) -> None:
         self._device = torch.device(device)
@@ -169,11 +185,13 @@ class _RandomState:
         return self._team.gather({"cpu": now.cpu} | ({} if now.cuda is None else {"cuda": now.cuda}))
 
     def load_state_dict(self, state: Sequence[Mapping[str, Tensor]] | Mapping[str, Tensor]) -> None:
-        members = [state] if isinstance(state, Mapping) else state  # before there were teams, one stood by itself
+        members = (
+            [state] if isinstance(state, Mapping) else state
+        )  # older checkpoints hold one process's state, no list
         if len(members) != self._team.size:
             raise ValueError(
-                f"the checkpoint is of {len(members)} processes, and now there are {self._team.size}: begin as many, or "
-                "name another folder for checkpoints"
+                f"the checkpoint is of {len(members)} processes, and now there are {self._team.size}: start "
+                f"{len(members)} processes, or choose another folder for checkpoints"
             )
         own = members[self._team.rank]
         RandomState(self._device, own["cpu"], own.get("cuda")).restore()

@@ -10,18 +10,15 @@ def stratified_split(
 ) -> tuple[list[int], list[int]]:
     """Draw the given share of every stratum for validation.
 
-    Where a stratum's share is no whole number the remainder is carried to the next stratum, so that the whole
-    split has the right size to within one example.
-
     Args:
-        strata: one stratum per example, its label or the bin of its score.
+        strata: one stratum per example: its label or the bin of its score.
         valid_share: share of the examples for D_val, in (0, 1).
-        seed: decides which.
-        groups: one group per example; all examples of a group go to the same side, and the share is one of groups.
-            A group has the stratum of its first example. None: every example by itself.
+        seed: the random seed of the draw.
+        groups: one group per example; all examples of a group go to the same side, and valid_share is a share of the
+            groups. A group has the stratum of its first example. None: every example is a group.
 
     Returns:
-        Indices of D_tr and of D_val, each in ascending order; together all of them, none twice.
+        Indices of D_tr and of D_val, each in ascending order; disjoint, and together all examples.
 
     Raises:
         ValueError: the share is out of its range, or one side would be empty.
@@ -30,24 +27,34 @@ def stratified_split(
         raise ValueError(f"valid_share must lie in (0, 1); got {valid_share}")
     if groups is not None:
         return _split_groups(strata, groups, valid_share, seed)
+    train, valid = _draw(strata, valid_share, seed)
+    if not train or not valid:
+        raise ValueError(f"{len(strata)} examples are too few to hold out {valid_share:.0%} of them")
+    return sorted(train), sorted(valid)
+
+
+def _draw(strata: Sequence[int], valid_share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Training and validation indices, stratum by stratum.
+
+    The fractional remainder of a stratum's share is carried to the next stratum, so that the size of D_val is right to
+    within one example.
+    """
     members: dict[int, list[int]] = defaultdict(list)
     for index, stratum in enumerate(strata):
         members[stratum].append(index)
     rng = random.Random(f"split/{seed}")
     train: list[int] = []
     valid: list[int] = []
-    owed = 0.0
+    quota = 0.0
     for stratum in sorted(members):
         indices = members[stratum]
         rng.shuffle(indices)
-        owed += valid_share * len(indices)
-        taken = min(round(owed), len(indices))
-        owed -= taken
-        valid += indices[:taken]
-        train += indices[taken:]
-    if not train or not valid:
-        raise ValueError(f"{len(strata)} examples are too few to hold out {valid_share:.0%} of them")
-    return sorted(train), sorted(valid)
+        quota += valid_share * len(indices)
+        drawn = min(round(quota), len(indices))
+        quota -= drawn
+        valid += indices[:drawn]
+        train += indices[drawn:]
+    return train, valid
 
 
 def _split_groups(

@@ -1,9 +1,9 @@
-"""Several LoRA configurations trained at once on one frozen model: a grid search at the price of a few trainings.
+"""Several LoRA configurations trained at once on one frozen model: a grid search at the cost of a few trainings.
 
-Each member of a stack has a LoRA and a head of its own; the frozen model, the batches and the dropout masks are those
-that each member would see if it were trained by itself with the same seed. So a member ends with the weights of its
-own training, but for the order of summation. What is saved: every frozen weight is read once for all members, a mask
-is drawn once, and what no adapter has touched yet is computed once.
+Each member of a stack has a separate LoRA and head. The frozen model, the batches and the dropout masks are the same as
+if the member were trained separately with the same seed, so that its final weights are those of a separate training, up
+to the order of summation. A stack is faster because every frozen weight is read once for all members, each dropout mask
+is drawn once, and everything before the first adapter is computed once.
 """
 
 import logging
@@ -23,14 +23,13 @@ from autolora.adapters.projections import find_projections
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.problem import Batch, Problem
-from autolora.training.checkpoint import TensorState
-from autolora.training.cuda_graphs import Pass, replayed
-from autolora.training.loop import run_steps
-from autolora.training.train import Optimization, TrainingConfig, batch_loss, batch_order, gather, pad_token_of
+from autolora.training.batches import batch_loss
+from autolora.training.cuda_graphs import Pass
+from baselines.stacking.member_values import PaddedLoRA, is_weight, member_values, stack_values, trainable_weights
 
 LOG = logging.getLogger(__name__)
-_ACCELERATED = 4
-"""Times as many tokens as on a CPU."""
+_ACCELERATOR_FACTOR = 4
+"""Number of tokens in one pass on an accelerator, relative to the number on a CPU."""
 _OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
 
 
@@ -39,11 +38,11 @@ class StackConfig:
     """How many members are computed in one pass."""
 
     members: int = 16
-    """At most so many. 1 trains one configuration after another."""
+    """Maximum number of members in one pass; 1 trains one configuration after another."""
     tokens: int = 8192
-    """At most so many tokens, padding included, all members together, and four times as many on an accelerator, which
-    has no caches to overflow: their activations are in memory at the same time. A batch that is larger by itself has
-    its members one after another."""
+    """Maximum number of tokens in one pass over all members, padding included, since all their activations are in
+    memory at the same time. On an accelerator, which is not limited by CPU caches, four times as many. If a single batch
+    is larger, the members are computed one after another."""
 
     def __post_init__(self) -> None:
         for name in ("members", "tokens"):
@@ -51,32 +50,11 @@ class StackConfig:
                 raise ValueError(f"{name} of a stack is at least 1; got {getattr(self, name)}")
 
 
-class PaddedLoRA(nn.Module):
-    """`y = W x + s B A x` with A (R, n), B (m, R) and s padded with zeros to the largest rank R of a stack.
-
-    Zeros stay zeros: the gradient of a row of A is a multiple of B's column, and the other way round.
-    """
-
-    def __init__(self, base: nn.Linear, max_rank: int, dropout: float) -> None:
-        super().__init__()
-        self.base = base
-        self.dropout = nn.Dropout(dropout)
-        self.lora_A = nn.Parameter(base.weight.new_zeros(max_rank, base.in_features))
-        self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, max_rank))
-        self.scaling = nn.Parameter(base.weight.new_zeros(1), requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (..., n) -> (..., m)."""
-        components = nn.functional.linear(self.dropout(x), self.lora_A) * self.scaling  # few, so scaled in float32
-        projected: Tensor = self.base(x)
-        return projected + nn.functional.linear(components, self.lora_B)
-
-
 class LoRAStack(nn.Module):
-    """The members of a stack: one frozen model, and for every trained tensor one that holds all members' values."""
+    """The members of a stack: one frozen model, and stacked tensors with the trained values of all members."""
 
     def __init__(self, problem: Problem, configs: Sequence[LoraConfig], stack: StackConfig) -> None:
-        """Take the initial values of every member from `adapt`, as if it were trained by itself.
+        """Initialise every member with `adapt`, as if it were trained separately.
 
         Args:
             problem: the model, its head and the runtime.
@@ -84,91 +62,85 @@ class LoRAStack(nn.Module):
             stack: how many members are computed in one pass.
 
         Raises:
-            ValueError: there is no member, or their dropouts differ: they would not see the same masks; or the
-                problem's runtime is of several processes.
+            ValueError: there is no member, the members' dropouts differ (they could not share masks), or the problem's
+                runtime has several processes.
         """
         super().__init__()
         dropouts = {config.lora_dropout for config in configs}
         if len(dropouts) != 1:
-            raise ValueError(
-                f"the members of a stack have one dropout, so that they see the same masks; got {dropouts}"
-            )
+            raise ValueError(f"the members of a stack must have one dropout, since they share masks; got {dropouts}")
         if problem.runtime.team.size > 1:
             raise ValueError(
-                "a stack is trained by one process: stack.members = 1 trains one configuration after another"
+                "a stack is trained in one process only: set stack.members = 1 to train one configuration after another"
             )
         self._problem = problem
         self._configs = configs
         on_cpu = torch.device(problem.runtime.device).type == "cpu"
-        self._members_at_once, self._tokens_at_once = stack.members, stack.tokens * (1 if on_cpu else _ACCELERATED)
-        members = [_own_values(adapt(problem, config)) for config in configs]
-        largest: dict[str, tuple[int, ...]] = {}
-        for member in members:
-            for name, value in member.items():
-                shape = largest.get(name, tuple(value.shape))
-                largest[name] = tuple(max(sizes) for sizes in zip(shape, value.shape, strict=True))
-        self._trained = {
-            name: torch.stack([_padded(member.get(name), shape) for member in members]).to(problem.runtime.device)
-            for name, shape in largest.items()
-        }
+        self._members_at_once, self._tokens_at_once = (
+            stack.members,
+            stack.tokens * (1 if on_cpu else _ACCELERATOR_FACTOR),
+        )
+        members = [member_values(adapt(problem, config)) for config in configs]
+        self._values = {name: value.to(problem.runtime.device) for name, value in stack_values(members).items()}
+        """Name in the unwrapped model -> values of all members, stacked along the first dimension."""
         self.model = self._frozen_model(max(dropouts))
-        for name, value in self._trained.items():
-            value.requires_grad_(_is_weight(name))
+        for name, value in self._values.items():
+            value.requires_grad_(is_weight(name))
 
     @property
     def weights(self) -> list[Tensor]:
-        """What is trained, each tensor with the members along its first dimension."""
-        return [value for value in self._trained.values() if value.requires_grad]
+        """The trained tensors, stacked over the members along the first dimension."""
+        return [value for value in self._values.values() if value.requires_grad]
 
     def forward(self, batch: Batch) -> Tensor:
-        """The loss of whichever member's values are in place, a scalar."""
+        """The loss with the values that are currently set in the model, a scalar."""
         return batch_loss(self.model, batch, loss=self._problem.loss, runtime=self._problem.runtime)
 
     def gradients(self, batch: Batch, compute: Pass) -> tuple[Tensor, list[Tensor | None]]:
-        """The members' losses, shape (members,), and the gradient of each of them by each of its weights.
+        """The members' losses, shape (members,), and the gradients by their weights, stacked over the members.
 
-        Where memory runs out, fewer members are computed in one pass from then on.
+        If memory runs out, the number of members in one pass is halved from then on.
 
         Args:
             batch: on the runtime's device.
-            compute: what `losses_and_gradients` does, or a recording of it.
+            compute: `losses_and_gradients`, or a recording of it.
         """
-        beginning = RandomState.now(torch.device(self._problem.runtime.device))
+        random_state = RandomState.now(torch.device(self._problem.runtime.device))
         while True:
             chunks = self._chunks(batch["input_ids"].numel())
             try:
-                return self._chunk_by_chunk(batch, chunks, beginning, compute)
-            except RuntimeError as error:  # torch's out-of-memory errors are some, on a CPU of no class of their own
+                return self._chunk_by_chunk(batch, chunks, random_state, compute)
+            except RuntimeError as error:  # on a CPU, running out of memory raises a plain RuntimeError
                 if len(chunks) == len(self) or not _OUT_OF_MEMORY.search(str(error)):
                     raise
-            beginning.restore()
-            self._members_at_once = max(1, _size(chunks[0]) // 2)
+            random_state.restore()
+            self._members_at_once = max(1, (chunks[0].stop - chunks[0].start) // 2)
             LOG.warning("out of memory: %d members of the stack in one pass from now on", self._members_at_once)
 
     def losses_and_gradients(self, batch: Batch, values: Batch) -> list[Tensor | None]:
-        """Of some members.
+        """The losses and the gradients of some members.
 
         Args:
-            batch: what all of them see.
-            values: name -> what they have there, members along the first dimension.
+            batch: the batch, the same for all members.
+            values: name -> values of these members, stacked along the first dimension.
         """
-        own = {name: value.detach().requires_grad_(_is_weight(name)) for name, value in values.items()}
-        losses = self._losses(batch, own)
-        weights = [value for value in own.values() if value.requires_grad]
+        leaves = {name: value.detach().requires_grad_(is_weight(name)) for name, value in values.items()}
+        losses = self._losses(batch, leaves)
+        weights = [value for value in leaves.values() if value.requires_grad]
         gradients = torch.autograd.grad(losses.sum(), weights, allow_unused=True)
         return [losses.detach(), *(None if gradient is None else gradient.contiguous() for gradient in gradients)]
 
     def finite(self) -> list[bool]:
-        """Whether all of a member's weights are finite, member by member."""
-        each = [weight.detach().flatten(1).isfinite().all(1) for weight in self.weights]
-        return torch.stack(each).all(0).tolist()
+        """For each member, whether all its weights are finite."""
+        per_weight = [weight.detach().flatten(1).isfinite().all(1) for weight in self.weights]
+        return torch.stack(per_weight).all(0).tolist()
 
     def member(self, index: int) -> PeftModel:
-        """A fresh PEFT model with the member's weights."""
+        """A fresh PEFT model with the weights of one member."""
         model = adapt(self._problem, self._configs[index])
         with torch.no_grad():
-            for name, weight in _trainable(model).items():
-                value = self._trained[name][index]
+            for name, weight in trainable_weights(model).items():
+                value = self._values[name][index]
                 weight.copy_(value[tuple(slice(size) for size in weight.shape)])
         return model.to(self._problem.runtime.device)
 
@@ -176,20 +148,21 @@ class LoRAStack(nn.Module):
         return len(self._configs)
 
     def _chunk_by_chunk(
-        self, batch: Batch, chunks: Sequence[slice], beginning: RandomState, compute: Pass
+        self, batch: Batch, chunks: Sequence[slice], random_state: RandomState, compute: Pass
     ) -> tuple[Tensor, list[Tensor | None]]:
-        found: list[Sequence[Tensor | None]] = []
+        """The losses and the gradients of all members, from one pass per chunk with the same dropout masks."""
+        results: list[Sequence[Tensor | None]] = []
         for members in chunks:
-            values = {name: value[members].detach() for name, value in self._trained.items()}
-            with beginning.again() if found else nullcontext():
+            values = {name: value[members].detach() for name, value in self._values.items()}
+            with random_state.replay() if results else nullcontext():
                 tensors = compute(batch, values)
-            found.append(tensors if len(chunks) == 1 else [_copy(tensor) for tensor in tensors])
-        losses, *gradients = (_joined(each) for each in zip(*found, strict=True))
+            results.append(tensors if len(chunks) == 1 else [_copy(tensor) for tensor in tensors])
+        losses, *gradients = (_concatenated(parts) for parts in zip(*results, strict=True))
         assert losses is not None
         return losses, gradients
 
     def _chunks(self, tokens: int) -> list[slice]:
-        """Which members go into each pass over a batch of so many tokens: about equally many."""
+        """The members of each pass over a batch of `tokens` tokens; all passes have nearly the same number of members."""
         size = max(1, min(self._members_at_once, self._tokens_at_once // tokens))
         passes = -(-len(self) // size)
         ends = [len(self) * done // passes for done in range(passes + 1)]
@@ -201,15 +174,16 @@ class LoRAStack(nn.Module):
             result: Tensor = functional_call(self, named, (batch,))
             return result
 
-        if all(len(value) == 1 for value in values.values()):  # without vmap, a little faster
+        if all(len(value) == 1 for value in values.values()):  # slightly faster than vmap over one member
             return loss({name: value[0] for name, value in values.items()})[None]
         one_pass: Callable[[Mapping[str, Tensor]], Tensor] = vmap(loss, randomness="same")
         return one_pass(values)
 
     def _frozen_model(self, dropout: float) -> nn.Module:
+        """A fresh frozen model with a `PaddedLoRA` around every projection that a member adapts."""
         model = fresh_model(self._problem).requires_grad_(False)
         for projection in find_projections(model, self._problem.targets):
-            factor = self._trained.get(f"{projection.name}.lora_A")
+            factor = self._values.get(f"{projection.name}.lora_A")
             if factor is not None:
                 base = model.get_submodule(projection.name)
                 assert isinstance(base, nn.Linear)
@@ -219,96 +193,12 @@ class LoRAStack(nn.Module):
         return model
 
 
-def train_stack(stack: LoRAStack, problem: Problem, config: TrainingConfig, *, stage: str) -> tuple[float, list[bool]]:
-    """Train all members of a stack on the problem's training set, as `train` does with one model.
-
-    Args:
-        stack: changed in place.
-        problem: training set, seed and runtime.
-        config: the same for all members.
-        stage: names the checkpoint and the progress.
-
-    Returns:
-        Wall-clock seconds of optimisation; per member, whether it is sound: its losses and weights were finite. One
-        that is not changes nothing for the others.
-
-    Raises:
-        Interrupted: the runtime was asked to stop.
-        NonFiniteLossError: no member is sound any more.
-    """
-    order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
-    steps = config.total_steps(order.steps_per_epoch)
-    optimization = Optimization(stack.weights, config, steps, stacked=True)
-    sound = torch.ones(len(stack), dtype=torch.bool, device=problem.runtime.device)
-    compute = replayed(stack.losses_and_gradients, stack.model, problem.runtime)
-    pad_token = pad_token_of(stack.model)
-
-    def step(index: int) -> Tensor:
-        length = order.length(index) if problem.runtime.graphs else 0
-        batch = gather(problem, problem.train, order.batch(index), length=length, pad_token=pad_token)
-        losses, gradients = stack.gradients(batch, compute)
-        optimization.take(gradients)
-        optimization.step()
-        optimization.zero_grad()
-        sound.logical_and_(losses.isfinite())
-        return torch.where(sound, losses, 0).sum() / sound.sum()  # an index would ask the device how many there are
-
-    torch.manual_seed(problem.seed)
-    seconds = run_steps(
-        step,
-        steps,
-        stage=stage,
-        state={"optimization": optimization, "sound": TensorState([sound])},
-        runtime=problem.runtime,
-        keep_last=True,
-        typical=order.typical,
-    )
-    return seconds, [ok and finite for ok, finite in zip(sound.tolist(), stack.finite(), strict=True)]
-
-
-def _size(members: slice) -> int:
-    return members.stop - members.start  # type: ignore[no-any-return]
-
-
-def _is_weight(name: str) -> bool:
-    """Whether what is named so is trained, and not a scaling."""
-    return not name.endswith(".scaling")
-
-
 def _copy(tensor: Tensor | None) -> Tensor | None:
-    """A replayed pass overwrites what it gave."""
+    """A copy, since a replayed pass overwrites its results."""
     return None if tensor is None else tensor.clone()
 
 
-def _joined(chunks: Sequence[Tensor | None]) -> Tensor | None:
-    """What all members have, from what some of them have each time."""
-    present = [chunk for chunk in chunks if chunk is not None]
+def _concatenated(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """The tensor of all members, from the tensors of the passes; None if no pass has one."""
+    present = [part for part in parts if part is not None]
     return (present[0] if len(present) == 1 else torch.cat(present)) if present else None
-
-
-def _own_values(model: PeftModel) -> dict[str, Tensor]:
-    """What a member has of its own: its trainable weights by their names in the bare model, and its scalings."""
-    scalings = {
-        f"{_bare(name)}.scaling": torch.tensor([module.scaling["default"]], dtype=module.weight.dtype)
-        for name, module in model.named_modules()
-        if hasattr(module, "lora_A")
-    }
-    return {name: weight.detach() for name, weight in _trainable(model).items()} | scalings
-
-
-def _trainable(model: PeftModel) -> dict[str, Tensor]:
-    return {_bare(name): weight for name, weight in model.named_parameters() if weight.requires_grad}
-
-
-def _bare(name: str) -> str:
-    """A name in a PEFT model -> the name in the model that it wraps."""
-    name = name.removeprefix("base_model.model.").replace(".modules_to_save.default", "")
-    return re.sub(r"\.(lora_[AB])\.default\.weight$", r".\1", name)
-
-
-def _padded(value: Tensor | None, shape: Sequence[int]) -> Tensor:
-    """A copy of that shape, with zeros where value has nothing."""
-    padded = torch.zeros(tuple(shape)) if value is None else value.new_zeros(tuple(shape))
-    if value is not None:
-        padded[tuple(slice(size) for size in value.shape)] = value
-    return padded

@@ -1,4 +1,4 @@
-"""Estimated differences of scores, and what a few seeds and a few examples can say of them."""
+"""Differences of scores with their standard errors, p values and confidence intervals over seeds."""
 
 import math
 import statistics
@@ -24,7 +24,7 @@ class Difference:
         return self.value - half, self.value + half
 
     def half_width(self, level: float) -> float:
-        """Half of that interval's width."""
+        """Half the width of the two-sided confidence interval."""
         return float(stats.t.ppf((1 + level) / 2, self.degrees_of_freedom)) * self.error
 
     def p_above(self, bound: float) -> float:
@@ -42,35 +42,35 @@ class Difference:
         return min(1.0, 2 * min(self.p_above(0), self.p_below(0)))
 
     def negated(self) -> "Difference":
-        """The same, seen from the other side."""
+        """The difference with its sign reversed."""
         return Difference(value=-self.value, error=self.error, degrees_of_freedom=self.degrees_of_freedom)
 
     def with_examples(self, variance: float) -> "Difference":
-        """The same where the examples are random too, not only the seeds.
+        """The same difference with the variance over examples added, for an evaluation set that is random too.
+
+        The variances add up. The degrees of freedom follow Satterthwaite; those of the examples are taken as infinite.
 
         Args:
-            variance: of the value over draws of examples, in points squared (`resampling.example_variance`).
-
-        The two variances add up; their degrees of freedom follow Satterthwaite, the examples' being many.
+            variance: variance of the value over draws of examples, in points squared (`resampling.example_variance`).
         """
         total = self.error**2 + variance
-        freedom = self.degrees_of_freedom * (total / self.error**2) ** 2 if self.error else math.inf
-        return Difference(value=self.value, error=math.sqrt(total), degrees_of_freedom=freedom)
+        degrees_of_freedom = self.degrees_of_freedom * (total / self.error**2) ** 2 if self.error else math.inf
+        return Difference(value=self.value, error=math.sqrt(total), degrees_of_freedom=degrees_of_freedom)
 
 
 def against_published(
     scores: Sequence[float], published: float, published_seeds: int, *, least_sd: float = 0.0
 ) -> Difference | None:
-    """Measured less published, where the published number is the mean of so many runs as noisy as ours.
+    """Measured less published, where the published runs are assumed to vary as much as the measured ones.
 
     Args:
-        scores: one per seed.
-        published: the number printed.
-        published_seeds: runs that it is taken for the mean of.
-        least_sd: what the noise is at least, in points: a handful of equal scores does not show that there is none.
+        scores: measured scores, one per seed.
+        published: the published mean.
+        published_seeds: assumed number of runs that the published number is the mean of.
+        least_sd: lower bound of the standard deviation, in points: a few equal scores do not show that it is 0.
 
     Returns:
-        None for fewer than two scores: the noise is not known.
+        None for fewer than two scores: the noise is unknown.
     """
     if len(scores) < 2:
         return None
@@ -82,15 +82,15 @@ def against_published(
 
 
 def paired(first: Sequence[float], second: Sequence[float], *, least_sd: float = 0.0) -> Difference | None:
-    """The first less the second, seed by seed; None for fewer than two pairs.
+    """The first less the second, paired by seed; None for fewer than two pairs.
 
     Args:
         first: one number per seed.
-        second: likewise.
-        least_sd: what the noise of their difference is at least, as in `against_published`.
+        second: one number per seed, in the same order.
+        least_sd: lower bound of the standard deviation of the differences, as in `against_published`.
 
     Raises:
-        ValueError: there are more of one than of the other.
+        ValueError: the lengths differ.
     """
     differences = [one - other for one, other in zip(first, second, strict=True)]
     if len(differences) < 2:
@@ -103,20 +103,20 @@ def paired(first: Sequence[float], second: Sequence[float], *, least_sd: float =
 
 
 def unpaired(first: Sequence[float], second: Sequence[float], *, least_sd: float = 0.0) -> Difference | None:
-    """The first's mean less the second's, both as noisy; None where no side has two.
+    """The first mean less the second, with a pooled variance; None where a side is empty or both have one score.
 
     Args:
         first: one score per seed.
-        second: likewise.
-        least_sd: as in `against_published`.
+        second: one score per seed; the seeds need not be the same.
+        least_sd: lower bound of the standard deviation, as in `against_published`.
     """
-    freedom = len(first) + len(second) - 2
-    if not first or not second or freedom < 1:
+    degrees_of_freedom = len(first) + len(second) - 2
+    if not first or not second or degrees_of_freedom < 1:
         return None
     squares = sum((value - statistics.mean(group)) ** 2 for group in (first, second) for value in group)
-    sd = max(math.sqrt(squares / freedom), least_sd)
+    sd = max(math.sqrt(squares / degrees_of_freedom), least_sd)
     return Difference(
         value=statistics.mean(first) - statistics.mean(second),
         error=sd * math.sqrt(1 / len(first) + 1 / len(second)),
-        degrees_of_freedom=freedom,
+        degrees_of_freedom=degrees_of_freedom,
     )

@@ -1,4 +1,4 @@
-"""Are ranks learned? Agreement between searches, against chance."""
+"""Tests of whether ranks are learned: agreement between searches, compared with chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,35 @@ Matrix = NDArray[np.float64]
 """One row per search, one column per projection."""
 
 PERMUTATIONS, TASK_PERMUTATIONS = 9999, 1999
+"""Numbers of permutations of the tests of `agreement` and `task_effect`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far several searches order the projections alike."""
+    """How similarly several searches order the projections by rank."""
 
     w: float
-    """Kendall's coefficient of concordance, corrected for ties: 1 is the same order, 1/searches is chance."""
+    """Kendall's coefficient of concordance, corrected for ties: 1 for identical orders, 1/searches expected by chance."""
     p: float
-    """Share of random orders that agree at least as much."""
+    """P value of the permutation test: share of random orders with at least this W."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskEffect:
-    """How much more the searches of one task agree than those of two."""
+    """How much more the searches of one task agree with each other than with searches of other tasks."""
 
     difference: float
-    """Mean Spearman correlation of two searches of one task, less that of searches of two tasks."""
+    """Mean Spearman correlation of two searches of the same task, less that of two searches of different tasks."""
     p: float
-    """Share of permutations of the tasks with at least that difference."""
+    """P value of the permutation test: share of permutations of the tasks with at least this difference."""
 
 
 def agreement(ranks: Sequence[Sequence[float]], *, seed: int = 0) -> Agreement | None:
     """Kendall's W with a permutation test that shuffles each search's ranks over its projections.
 
     Args:
-        ranks: searches x projections; at least two of each.
-        seed: of the permutations.
+        ranks: shape (searches, projections), with at least two projections.
+        seed: seed of the permutations.
 
     Returns:
         None where there are fewer than two searches, or a search gives all projections the same rank.
@@ -47,18 +48,18 @@ def agreement(ranks: Sequence[Sequence[float]], *, seed: int = 0) -> Agreement |
     if len(matrix) < 2 or any(len(set(row)) == 1 for row in matrix.tolist()):
         return None
     rng = np.random.default_rng(seed)
-    placed = stats.rankdata(matrix, axis=1)
-    shuffled = rng.permuted(np.tile(placed, (PERMUTATIONS, 1, 1)), axis=2)
-    # W is a linear function of the variance of the projections' mean ranks; the rest of it no shuffling changes.
-    reached = shuffled.mean(axis=1).var(axis=1) >= placed.mean(axis=0).var() - 1e-12
-    return Agreement(w=kendalls_w(matrix), p=(int(reached.sum()) + 1) / (PERMUTATIONS + 1))
+    orders = stats.rankdata(matrix, axis=1)
+    shuffled = rng.permuted(np.tile(orders, (PERMUTATIONS, 1, 1)), axis=2)
+    # W is a linear function of the variance of the projections' mean ranks; its other terms do not change by shuffling.
+    as_extreme = shuffled.mean(axis=1).var(axis=1) >= orders.mean(axis=0).var() - 1e-12
+    return Agreement(w=kendalls_w(matrix), p=(int(as_extreme.sum()) + 1) / (PERMUTATIONS + 1))
 
 
 def kendalls_w(matrix: Matrix) -> float:
-    """Kendall's W of searches x projections, corrected for ties."""
+    """Kendall's W of a matrix of shape (searches, projections), corrected for ties."""
     searches, projections = matrix.shape
-    placed = stats.rankdata(matrix, axis=1)
-    between = ((placed.sum(axis=0) - searches * (projections + 1) / 2) ** 2).sum()
+    orders = stats.rankdata(matrix, axis=1)
+    between = ((orders.sum(axis=0) - searches * (projections + 1) / 2) ** 2).sum()
     ties = sum(
         float((counts**3 - counts).sum()) for counts in (np.unique(row, return_counts=True)[1] for row in matrix)
     )
@@ -66,13 +67,13 @@ def kendalls_w(matrix: Matrix) -> float:
 
 
 def noise_ranks(spread: float, max_rank: int, shape: tuple[int, int], *, seed: int = 0) -> Matrix:
-    """Ranks that the threshold 1/k gives to selection logits of pure noise, independent and normal.
+    """Ranks derived with the threshold 1/k from independent, normally distributed selection logits.
 
     Args:
         spread: standard deviation of the logits.
-        max_rank: k.
-        shape: searches x projections.
-        seed: of the noise.
+        max_rank: k, the number of components per projection.
+        shape: (searches, projections).
+        seed: seed of the noise.
     """
     logits = np.random.default_rng(seed).normal(scale=spread, size=(*shape, max_rank))
     weights = np.exp(logits)
@@ -81,38 +82,38 @@ def noise_ranks(spread: float, max_rank: int, shape: tuple[int, int], *, seed: i
 
 
 def layer_effect(ranks: Sequence[Sequence[float]], spread: float, max_rank: int, *, draws: int = 2000) -> float:
-    """P value of the ranks' variance between projections, against thresholded noise.
+    """P value of the variance of the mean ranks between projections, compared with thresholded noise (`noise_ranks`).
 
     Returns:
-        Share of as many searches of pure noise whose mean ranks differ at least as much between projections.
+        Share of draws of noise with at least the measured variance; each draw has as many searches as were measured.
     """
     matrix = np.asarray(ranks, dtype=float)
     searches, projections = matrix.shape
     noise = noise_ranks(spread, max_rank, (draws * searches, projections)).reshape(draws, searches, projections)
-    reached = noise.mean(axis=1).var(axis=1) >= matrix.mean(axis=0).var() - 1e-12
-    return (int(reached.sum()) + 1) / (draws + 1)
+    as_extreme = noise.mean(axis=1).var(axis=1) >= matrix.mean(axis=0).var() - 1e-12
+    return (int(as_extreme.sum()) + 1) / (draws + 1)
 
 
-def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Spearman's rank correlation; None where one of them is constant."""
-    if len(set(one)) == 1 or len(set(other)) == 1:
+def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None where either sequence is constant."""
+    if len(set(first)) == 1 or len(set(second)) == 1:
         return None
-    return float(stats.spearmanr(one, other).statistic)
+    return float(stats.spearmanr(first, second).statistic)
 
 
 def task_effect(ranks: Sequence[Sequence[Sequence[float]]], *, seed: int = 0) -> TaskEffect:
-    """Do the searches of one task agree more with each other than with those of other tasks?
+    """Test whether searches of one task agree more with each other than with searches of other tasks.
 
-    Searches of the same seed share their initial factors, whatever the task: pairs of the same seed are left out, and
-    the tasks are permuted at each seed by itself.
+    Searches with the same seed start from the same initial factors whatever the task. Pairs with the same seed are
+    therefore left out, and the tasks are permuted separately at each seed.
 
     Args:
-        ranks: tasks x seeds x projections; two of each at least.
-        seed: of the permutations.
+        ranks: shape (tasks, seeds, projections), with at least two of each.
+        seed: seed of the permutations.
     """
     tasks, seeds = len(ranks), len(ranks[0])
-    placed = stats.rankdata(np.asarray(ranks, dtype=float).reshape(tasks * seeds, -1), axis=1)
-    centred = placed - placed.mean(axis=1, keepdims=True)
+    orders = stats.rankdata(np.asarray(ranks, dtype=float).reshape(tasks * seeds, -1), axis=1)
+    centred = orders - orders.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
     units = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
     correlations = (units @ units.T).reshape(tasks, seeds, tasks, seeds)
@@ -122,16 +123,23 @@ def task_effect(ranks: Sequence[Sequence[Sequence[float]]], *, seed: int = 0) ->
         _within_less_between(correlations, rng.permuted(np.tile(np.arange(tasks)[:, None], (1, seeds)), axis=0))
         for _ in range(TASK_PERMUTATIONS)
     )
-    reached = sum(difference >= observed - 1e-12 for difference in permuted)
-    return TaskEffect(difference=observed, p=(reached + 1) / (TASK_PERMUTATIONS + 1))
+    as_extreme = sum(difference >= observed - 1e-12 for difference in permuted)
+    return TaskEffect(difference=observed, p=(as_extreme + 1) / (TASK_PERMUTATIONS + 1))
 
 
-def _within_less_between(correlations: Matrix, order: NDArray[np.int64]) -> float:
-    """Mean correlation within rows of `order` (tasks x seeds: which task's search stands there), less that between."""
-    tasks, seeds = order.shape
+def _within_less_between(correlations: Matrix, assignment: NDArray[np.int64]) -> float:
+    """Mean correlation within the rows of `assignment` less that between them, over pairs of different seeds.
+
+    Args:
+        correlations: correlations between searches, shape (tasks, seeds, tasks, seeds).
+        assignment: which task's search is assigned to each task and seed, shape (tasks, seeds).
+    """
+    tasks, seeds = assignment.shape
     at = np.arange(seeds)
-    placed = correlations[order[:, :, None, None], at[None, :, None, None], order[None, None], at[None, None, None, :]]
+    assigned = correlations[
+        assignment[:, :, None, None], at[None, :, None, None], assignment[None, None], at[None, None, None, :]
+    ]
     other_seed = ~np.eye(seeds, dtype=bool)[None, :, None, :]
     same_task = np.eye(tasks, dtype=bool)[:, None, :, None]
-    within, between = (placed[np.broadcast_to(mask & other_seed, placed.shape)] for mask in (same_task, ~same_task))
+    within, between = (assigned[np.broadcast_to(mask & other_seed, assigned.shape)] for mask in (same_task, ~same_task))
     return float(within.mean() - between.mean())

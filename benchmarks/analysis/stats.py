@@ -1,4 +1,4 @@
-"""Several seeds' results as one number with its spread; what differs in more than the seed is kept apart."""
+"""Mean and spread over seeds; results that differ in more than the seed are never averaged."""
 
 import math
 import statistics
@@ -11,83 +11,83 @@ from benchmarks.store.result import Result
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One task and method: results of the same configuration on the same environment, one per seed."""
+    """Results of one task and method with the same configuration and environment, one per seed."""
 
     results: Sequence[Result]
-    """All with a score, ordered by seed."""
+    """Results that have a score, ordered by seed."""
     older: int = 0
-    """Other configurations or environments that were at hand and are left out."""
+    """Number of older configurations or environments of the same task and method, which are left out."""
 
     @property
     def seeds(self) -> list[int]:
-        """Whose scores are averaged."""
+        """The seeds whose scores are averaged."""
         return [result.seed for result in self.results]
 
     @property
     def mean(self) -> float:
-        """Of the headline metric."""
+        """Mean of the headline metric over seeds."""
         return statistics.mean(self.scores)
 
     @property
     def sd(self) -> float | None:
-        """Sample standard deviation over seeds; None for a single one."""
+        """Sample standard deviation over seeds; None for a single seed."""
         return statistics.stdev(self.scores) if len(self.results) > 1 else None
 
     @property
     def scores(self) -> list[float]:
-        """Of the seeds, in their order."""
+        """The headline metric of each seed, in the order of the seeds."""
         return [result.score for result in self.results if result.score is not None]
 
     @property
     def resolution(self) -> float:
-        """Points that one example weighs."""
+        """Points by which one example changes the score."""
         return self.results[0].resolution
 
     def of_seed(self, seed: int) -> float:
-        """One seed's score. Raises ValueError: it is not among them."""
+        """The score of one seed. Raises ValueError: there is no result of this seed."""
         return self.scores[self.seeds.index(seed)]
 
 
 def summarise(results: Iterable[Result]) -> dict[tuple[str, str], Summary]:
-    """(task, method) -> the newest configuration's summary; results without a score count for nothing."""
-    groups: dict[tuple[str, str], dict[tuple[str, str], list[Result]]] = {}
+    """(task, method) -> summary of the newest configuration; results without a score are ignored."""
+    by_pair: dict[tuple[str, str], dict[tuple[str, str], list[Result]]] = {}
     for result in results:
         if result.status == "done" and result.score is not None:
-            alike = groups.setdefault((result.task, result.method), {})
-            alike.setdefault((result.configuration, result.environment.key), []).append(result)
-    return {pair: _newest(alike) for pair, alike in groups.items()}
+            by_configuration = by_pair.setdefault((result.task, result.method), {})
+            by_configuration.setdefault((result.configuration, result.environment.key), []).append(result)
+    return {pair: _newest(by_configuration) for pair, by_configuration in by_pair.items()}
 
 
 def by_column(results: Iterable[Result], published: PublishedTable) -> list[Result]:
-    """Results as a table shows them: a column stands for its task, with the column's metric as its score.
+    """Copy each result once per column of its task, with the column as its task and the column's metric as its score.
 
-    Results of tasks that the table does not have stay as they are.
+    Results of tasks that the table does not have are returned unchanged.
     """
-    measured = {column: published.measures.get(column) for column in published.columns}
+    task_and_metric = {column: published.measures.get(column) for column in published.columns}
     shown = []
     for result in results:
-        columns = {column: found[1] for column, found in measured.items() if found and found[0] == result.task}
+        metrics = {column: pair[1] for column, pair in task_and_metric.items() if pair and pair[0] == result.task}
         shown += [
             replace(result, task=column, task_title=published.columns[column], metric=metric)
-            for column, metric in columns.items()
+            for column, metric in metrics.items()
         ] or [result]
     return shown
 
 
 def resolution_of_mean(summaries: Sequence[Summary]) -> float:
-    """Points that one example of each task weighs in the mean over tasks."""
+    """Points by which one example of each task changes the mean over tasks, added in quadrature."""
     return math.hypot(*(summary.resolution for summary in summaries)) / len(summaries)
 
 
 def groups(results: Iterable[Result]) -> list[list[Result]]:
-    """Results that belong into one table: of one preset, protocol, backbone and kind of data; the newest group last."""
-    found: dict[tuple[str, ...], list[Result]] = {}
+    """Group results by preset, protocol, backbone and kind of data, the newest group last; one table shows one group."""
+    by_key: dict[tuple[str, ...], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.finished):
         key = (result.preset, result.protocol, result.model_title, result.data_source.split()[0])
-        found[key] = [*found.pop(key, []), result]
-    return list(found.values())
+        by_key[key] = [*by_key.pop(key, []), result]  # moved to the end: the newest result seen so far
+    return list(by_key.values())
 
 
-def _newest(alike: Mapping[tuple[str, str], list[Result]]) -> Summary:
-    newest = max(alike.values(), key=lambda group: max(result.finished for result in group))
-    return Summary(results=sorted(newest, key=lambda result: result.seed), older=len(alike) - 1)
+def _newest(by_configuration: Mapping[tuple[str, str], list[Result]]) -> Summary:
+    newest = max(by_configuration.values(), key=lambda group: max(result.finished for result in group))
+    return Summary(results=sorted(newest, key=lambda result: result.seed), older=len(by_configuration) - 1)

@@ -1,8 +1,8 @@
-"""What results say of each published number: reproduced, deviating, or neither, and why.
+"""A verdict on each published number from results: reproduced, deviates, or cannot be decided, with the reasons.
 
-The estimand is the mean over seeds on the paper's own evaluation set: the set is fixed, the seeds are random. How many
-runs a published number stands for is not known, so the difference is taken for several such numbers, and a verdict is
-what holds for all of them.
+The estimand is the mean over seeds on the paper's own evaluation set: the set is fixed, the seeds are random. The paper
+does not say over how many runs a published number is averaged, so the difference is computed under several assumed
+numbers of runs, and the verdict is the one that holds under all of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,22 +21,23 @@ VERDICTS: tuple[Verdict, ...] = ("reproduced", "deviates", "cannot be decided", 
 AVERAGE = "average"
 """Column of the mean over a table's tasks."""
 INSIDE, OUTSIDE = 0.90, 0.95
-"""Levels of the intervals that must lie inside the margin to reproduce, and outside of it to deviate."""
+"""Confidence levels: the interval at INSIDE must lie within the margin for "reproduced", the one at OUTSIDE wholly
+beyond it for "deviates"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
-    """When a difference counts."""
+    """The differences that matter, and the assumptions about the published numbers."""
 
     points: float = 0.5
-    """Differences up to this size do not matter."""
+    """Differences up to this size, in points, do not matter."""
     published_seeds: tuple[int, ...] = (1, 3, 5)
-    """Numbers of runs that a published score may be the mean of."""
+    """Assumed numbers of runs that a published score is the mean of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellVerdict:
-    """One published number."""
+    """The verdict on one published number."""
 
     table: int
     method: str
@@ -46,24 +47,24 @@ class CellVerdict:
     published: float
     verdict: Verdict
     scores: Sequence[float] = ()
-    """Measured, one per seed."""
+    """Measured scores, one per seed."""
     differences: Mapping[int, Difference]
-    """Runs that the published number may stand for -> measured less published; empty where it cannot be said."""
+    """Assumed number of published runs -> measured less published; empty where the difference cannot be estimated."""
     by_runs: Mapping[int, Verdict]
-    """The same -> verdict, were it known to be so many."""
+    """Assumed number of published runs -> the verdict under that assumption."""
     resolvable: float | None = None
-    """Differences from this size on would have been called a deviation, points; None where the noise is unknown."""
+    """Smallest difference in points that would be called a deviation; None where the noise is unknown."""
     reasons: tuple[str, ...] = ()
-    """Why it is not comparable."""
+    """Why the measured scores are not comparable with the published number."""
 
 
 def verdicts(results: Iterable[Result], published: PublishedTable, margin: Margin) -> list[CellVerdict]:
-    """One per published number of the table, in its order.
+    """One verdict per published number of the table, in the table's order.
 
     Args:
-        results: of one preset, protocol and backbone.
+        results: results of one preset, protocol and backbone.
         published: a table of scores.
-        margin: what counts.
+        margin: the differences that matter.
     """
     summaries = summarise(by_column(results, published))
     return [
@@ -77,12 +78,12 @@ def verdicts(results: Iterable[Result], published: PublishedTable, margin: Margi
 
 
 def decide(difference: Difference, margin: float, rounding: float = 0.0) -> Verdict:
-    """A verdict from a difference.
+    """Decide from confidence intervals whether a difference reproduces the published number or deviates from it.
 
     Args:
         difference: measured less published.
-        margin: what does not matter, points.
-        rounding: half a unit of the last digit printed: the published number may be off by so much.
+        margin: largest difference that does not matter, in points.
+        rounding: largest rounding error of the published number, half a unit of its last digit.
     """
     low, high = difference.interval(INSIDE)
     if -margin <= low - rounding and high + rounding <= margin:
@@ -91,67 +92,59 @@ def decide(difference: Difference, margin: float, rounding: float = 0.0) -> Verd
     return "deviates" if low - rounding > margin or high + rounding < -margin else "cannot be decided"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Measurement:
+    """What was measured for one published number."""
+
+    scores: Sequence[float] = ()
+    """One per seed."""
+    results: Sequence[Result] = ()
+    """The results that the scores come from."""
+    resolution: float = 0.0
+    """Points by which one example changes the score."""
+
+
 def _cell(
     row: PublishedRow, column: str, summary: Summary | None, published: PublishedTable, margin: Margin
 ) -> CellVerdict:
-    return _judge(
-        row,
-        column,
-        row.scores[column],
-        scores=summary.scores if summary else [],
-        results=summary.results if summary else [],
-        resolution=summary.resolution if summary else 0.0,
-        published=published,
-        margin=margin,
+    """The verdict on one method's score in one column."""
+    measurement = (
+        _Measurement(scores=summary.scores, results=summary.results, resolution=summary.resolution)
+        if summary
+        else _Measurement()
     )
+    return _judge(row, column, row.scores[column], measurement, published=published, margin=margin)
 
 
 def _average(
     row: PublishedRow, summaries: Mapping[tuple[str, str], Summary], published: PublishedTable, margin: Margin
 ) -> CellVerdict:
-    """The mean over all tasks of the table, seed by seed; not run while one is missing."""
-    mine = [summary for task in published.columns if (summary := summaries.get((task, row.method)))]
-    seeds = set.intersection(*(set(summary.seeds) for summary in mine)) if len(mine) == len(published.columns) else ()
+    """The verdict on a row's average over all tasks, computed seed by seed; "not run" while a task is missing."""
+    by_task = [summary for task in published.columns if (summary := summaries.get((task, row.method)))]
+    complete = len(by_task) == len(published.columns)
+    seeds = set.intersection(*(set(summary.seeds) for summary in by_task)) if complete else ()
     assert row.average is not None
-    return _judge(
-        row,
-        AVERAGE,
-        row.average,
-        scores=[mean(summary.of_seed(seed) for summary in mine) for seed in sorted(seeds)],
-        results=[result for summary in mine for result in summary.results] if seeds else [],
-        resolution=resolution_of_mean(mine) if mine else 0.0,
-        published=published,
-        margin=margin,
+    measurement = _Measurement(
+        scores=[mean(summary.of_seed(seed) for summary in by_task) for seed in sorted(seeds)],
+        results=[result for summary in by_task for result in summary.results] if seeds else [],
+        resolution=resolution_of_mean(by_task) if by_task else 0.0,
     )
+    return _judge(row, AVERAGE, row.average, measurement, published=published, margin=margin)
 
 
 def _judge(
     row: PublishedRow,
     column: str,
     value: float,
+    measurement: _Measurement,
     *,
-    scores: Sequence[float],
-    results: Sequence[Result],
-    resolution: float,
     published: PublishedTable,
     margin: Margin,
 ) -> CellVerdict:
     rounding = 0.5 * 10.0 ** -published.decimals.get(column, 1)
-    reasons = incomparable(results, published)
-    found = {
-        runs: against_published(scores, value, runs, least_sd=resolution)
-        for runs in margin.published_seeds
-        if not reasons
-    }
-    differences = {runs: difference for runs, difference in found.items() if difference}
+    reasons = incomparable(measurement.results, published)
+    differences = {} if reasons else _differences(measurement, value, margin)
     by_runs = {runs: decide(difference, margin.points, rounding) for runs, difference in differences.items()}
-    verdict: Verdict = "cannot be decided"
-    if not scores:
-        verdict = "not run"
-    elif reasons:
-        verdict = "not comparable"
-    elif len(set(by_runs.values())) == 1:
-        (verdict,) = set(by_runs.values())
     widest = max((difference.half_width(OUTSIDE) for difference in differences.values()), default=None)
     return CellVerdict(
         table=published.table,
@@ -160,10 +153,31 @@ def _judge(
         column=column,
         column_title=published.columns.get(column, "Avg."),
         published=value,
-        verdict=verdict,
-        scores=scores,
+        verdict=_combined(measurement.scores, reasons, by_runs),
+        scores=measurement.scores,
         differences=differences,
         by_runs=by_runs,
         resolvable=None if widest is None else margin.points + rounding + widest,
         reasons=tuple(reasons),
     )
+
+
+def _differences(measurement: _Measurement, value: float, margin: Margin) -> dict[int, Difference]:
+    """Assumed number of published runs -> measured less published; empty for fewer than two measured scores."""
+    differences = {
+        runs: against_published(measurement.scores, value, runs, least_sd=measurement.resolution)
+        for runs in margin.published_seeds
+    }
+    return {runs: difference for runs, difference in differences.items() if difference}
+
+
+def _combined(scores: Sequence[float], reasons: Sequence[str], by_runs: Mapping[int, Verdict]) -> Verdict:
+    """The verdict that holds for every assumed number of published runs."""
+    if not scores:
+        return "not run"
+    if reasons:
+        return "not comparable"
+    if len(set(by_runs.values())) == 1:
+        (verdict,) = set(by_runs.values())
+        return verdict
+    return "cannot be decided"

@@ -14,7 +14,7 @@ from benchmarks.cli.command import INSTALLED
 from benchmarks.cli.index import find, overview
 from benchmarks.core.spec import InputError
 from benchmarks.core.untrusted import printable
-from benchmarks.report.terminal import Shown
+from benchmarks.report.terminal import SafeStream
 
 OURS = ("autolora", "baselines", "benchmarks")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
@@ -23,8 +23,16 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; returns the exit status: 0, 1 (a cell failed), 2 (the input is at fault)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["--version"]:
+        print(INSTALLED, metadata.version(INSTALLED))
+        return 0
     try:
-        return _run(words)
+        command, rest = find(words)
+        if command is None:
+            return _show_commands(words)
+        parsed, function = command.parse(rest), command.function
+        with redirect_stdout(SafeStream(sys.stdout)):
+            return function(parsed) if _processes() == 1 else _distributed(function, parsed)
     except InputError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
     except ModuleNotFoundError as error:
@@ -41,18 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _run(words: Sequence[str]) -> int:
-    if "--version" in words[:1]:
-        print(INSTALLED, metadata.version(INSTALLED))
-        return 0
-    command, rest = find(words)
-    if command is None:
-        helped = {"-h", "--help"}.intersection(words)
-        print(overview(words), file=sys.stdout if helped else sys.stderr)
-        return 0 if helped else 2
-    parsed = command.parse(rest)
-    with redirect_stdout(Shown(sys.stdout)):
-        return _distributed(command.function, parsed) if _processes() > 1 else command.function(parsed)
+def _show_commands(words: Sequence[str]) -> int:
+    """Print what there is to choose from, to stderr where no help was asked for."""
+    helped = not {"-h", "--help"}.isdisjoint(words)
+    print(overview(words), file=sys.stdout if helped else sys.stderr)
+    return 0 if helped else 2
 
 
 def _processes() -> int:

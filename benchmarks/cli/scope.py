@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.cli.options import REFERENCES
 from benchmarks.core import registry
 from benchmarks.core.nested import Table, merge
-from benchmarks.core.settings import parse_assignment
+from benchmarks.core.settings import lay_over, parse_assignment
 from benchmarks.core.spec import InputError
 from benchmarks.store.published import RESULTS, PublishedTable, published_figure, published_table
 from benchmarks.store.result import Result
@@ -72,7 +72,7 @@ def command_line(arguments: Namespace) -> Table:
     }
     if getattr(arguments, "protocol", None):
         options = merge(options, {"protocol": {"base": arguments.protocol}})
-    return reduce(merge, map(parse_assignment, arguments.set), options)
+    return reduce(lay_over, map(parse_assignment, arguments.set), options)
 
 
 def wanted(results: Iterable[Result], arguments: Namespace) -> Iterator[Result]:

@@ -1,11 +1,11 @@
-"""Which settings decide a cell's numbers."""
+"""The settings that determine a cell's results, and so its identity."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 REMOVED = ("sharded",)
-"""Conditions that older results have and that there are no more; they changed no number."""
+"""Conditions that older result files contain and that no longer exist; they never affected a result."""
 NOT_IN_IDENTITY = (
     "model",
     "data",
@@ -18,8 +18,8 @@ NOT_IN_IDENTITY = (
     "checkpoint_seconds",
     *REMOVED,
 )
-"""Conditions left out of a cell's identity: fingerprints or the environment's key stand for them, or they change
-no number."""
+"""Conditions left out of a cell's identity: they do not affect results, or a fingerprint or the environment's key
+covers them."""
 LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "bias": "none",
@@ -43,17 +43,18 @@ LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "trainable": "updates",
     }
 )
-"""Settings that came after the first results, each with the value that means what was done before: at this value it
-is left out of a cell's identity, so that a new switch makes no old measurement another one."""
+"""Settings added after the first results were stored, each with the value that reproduces the earlier behaviour.
+
+A setting with this value is left out of a cell's identity, so that a new setting does not invalidate old results."""
 
 
 def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a cell's settings, those that decide its numbers."""
+    """The settings of a cell that determine its results."""
     return without_legacy_defaults({key: config[key] for key in config if key not in NOT_IN_IDENTITY})
 
 
 def without_legacy_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they were before LEGACY_DEFAULTS, tables in tables too, wherever one of those stands at its value."""
+    """Remove the settings, also from nested tables, whose value is their value in LEGACY_DEFAULTS."""
     return {
         key: without_legacy_defaults(value) if isinstance(value, Mapping) else value
         for key, value in settings.items()

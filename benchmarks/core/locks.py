@@ -1,4 +1,4 @@
-"""A cell is run by one process at a time, however many runs share a store. A lock ends with its owner, however."""
+"""Locks on cell folders: one run at a time computes a cell. A lock is released when its process ends for any reason."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,10 +14,10 @@ POLL_SECONDS = 0.5
 
 @contextmanager
 def held(folder: Path, stop: Callable[[], bool]) -> Iterator[None]:
-    """Keep a cell's folder from all other runs; waits while one of them has it.
+    """Lock a cell's folder against all other runs; waits while another run holds the lock.
 
     Raises:
-        Interrupted: stop answered True before it was free.
+        Interrupted: `stop()` returned True before the lock was free.
     """
     lock = _lock(folder)
     while True:
@@ -26,18 +26,18 @@ def held(folder: Path, stop: Callable[[], bool]) -> Iterator[None]:
             break
         except Timeout:
             if stop():
-                raise Interrupted(f"stopped while another run had {folder}") from None
+                raise Interrupted(f"stopped while waiting for another run, which holds the lock on {folder}") from None
     try:
         yield
     finally:
-        # Removed while it is held: who waits for it sees that it has gone, and makes a new one.
-        with suppress(OSError):  # Windows keeps a file that another process has open
+        # The file is removed while the lock is held: a waiting process notices that and creates a new file.
+        with suppress(OSError):  # Windows does not delete a file that another process has open
             (folder / FILE).unlink()
         lock.release()
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a run has the cell just now."""
+    """Whether a run holds the lock on the cell at the moment."""
     if not (folder / FILE).exists():
         return False
     try:

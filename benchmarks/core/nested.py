@@ -1,8 +1,8 @@
-"""Frozen dataclasses from nested tables of plain values, as TOML, JSON and the command line hold them, and back."""
+"""Conversion of nested tables of plain values (TOML, JSON, command line) to frozen dataclasses, and back."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from types import NoneType, UnionType
@@ -13,20 +13,32 @@ from benchmarks.core.spec import InputError
 
 Instance = TypeVar("Instance")
 Table = Mapping[str, Any]
+Merge = Callable[[Table, Table], dict[str, Any]]
+"""Weaker table, stronger table -> merged table."""
 
 
-def build(kind: type[Instance], values: Table, where: str) -> Instance:
-    """Make a dataclass from a table: nested dataclasses from nested tables, tuples from lists.
+def merge(weaker: Table, stronger: Table) -> dict[str, Any]:
+    """Merge two nested tables; where both have a value, the value of the stronger table is taken."""
+    merged = dict(weaker)
+    for key, value in stronger.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
-    A nested table changes its field's default, it does not replace it.
+
+def build(kind: type[Instance], values: Table, where: str, *, combine: Merge = merge) -> Instance:
+    """Build a dataclass from a table: nested dataclasses from nested tables, tuples from lists.
+
+    A nested table is merged into its field's default instead of replacing it.
 
     Args:
         kind: a dataclass.
-        values: field name -> plain value; fields left out take their defaults.
-        where: the table's dotted name, for messages.
+        values: field name -> plain value; omitted fields take their defaults.
+        where: the table's dotted name, for error messages.
+        combine: merges the fields' defaults with the given values, which are the stronger ones.
 
     Raises:
-        InputError: an unknown key (the nearest known ones are named), a missing one, or a value that is refused.
+        InputError: a key is unknown (the message names similar keys) or missing, or a value is invalid.
     """
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
@@ -38,7 +50,8 @@ def build(kind: type[Instance], values: Table, where: str) -> Instance:
         raise InputError(f"{where}.{missing[0]} is missing")
     nested = {name: plain(default) for name, default in defaults.items() if _is_instance(default)}
     converted = {
-        key: _convert(hints[key], merge(nested, {key: value})[key], f"{where}.{key}") for key, value in values.items()
+        key: _convert(hints[key], combine(nested, {key: value})[key], f"{where}.{key}", combine)
+        for key, value in values.items()
     }
     try:
         return kind(**converted)
@@ -47,7 +60,7 @@ def build(kind: type[Instance], values: Table, where: str) -> Instance:
 
 
 def plain(instance: Any) -> dict[str, Any]:
-    """A dataclass as JSON would give it back: dicts, lists, numbers, strings."""
+    """Convert a dataclass to JSON's types: dicts, lists, numbers, strings."""
     return dict(json.loads(json.dumps(asdict(instance))))
 
 
@@ -57,27 +70,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def merge(weaker: Table, stronger: Table) -> dict[str, Any]:
-    """Two tables as one; where both have a value, the stronger one's."""
-    merged = dict(weaker)
-    if "epochs" in stronger:  # a length in epochs replaces one in steps, which would win over it
-        merged.pop("steps", None)
-    for key, value in stronger.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def flat(table: Table, above: str = "") -> dict[str, Any]:
-    """Dotted name -> value, of a table and the tables in it."""
-    found: dict[str, Any] = {}
+def flat(table: Table, prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested table to dotted name -> value."""
+    flattened: dict[str, Any] = {}
     for name, value in table.items():
-        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
-    return found
+        path = f"{prefix}{name}"
+        flattened |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flattened
 
 
 def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
-    """A table for a dataclass that gives the same values to every nested dataclass of that field name."""
+    """Settings of a dataclass that apply the same table to every nested dataclass whose field has the given name."""
     placed: dict[str, Any] = {}
     for field, hint in get_type_hints(kind).items():
         if isinstance(hint, type) and is_dataclass(hint):
@@ -85,8 +88,8 @@ def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
     return {field: values for field, values in placed.items() if values}
 
 
-def shared(kind: type, table: Table) -> dict[str, Any]:
-    """What a table has for the fields of a dataclass, nested tables whole."""
+def for_fields_of(kind: type, table: Table) -> dict[str, Any]:
+    """The entries of a table whose keys are fields of a dataclass; nested tables are taken as they are."""
     return {name: table[name] for name in get_type_hints(kind) if name in table}
 
 
@@ -98,20 +101,20 @@ def _is_instance(value: Any) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _convert(hint: Any, value: Any, where: str, combine: Merge) -> Any:
     origin, parameters = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return _convert_to_one_of(parameters, value, where)
+        return _convert_to_one_of(parameters, value, where, combine)
     if origin is Literal and value not in parameters:
         raise unknown_name(f"value of {where}:", str(value), map(str, parameters))
     if origin is tuple and isinstance(value, list | tuple):
         kinds = parameters[:1] * len(value) if parameters[1:] == (...,) else parameters
         if len(kinds) == len(value):
-            return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+            return tuple(_convert(kind, item, where, combine) for kind, item in zip(kinds, value, strict=True))
     if origin is Mapping and isinstance(value, Mapping):
-        return {key: _convert(parameters[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: _convert(parameters[1], item, f"{where}.{key}", combine) for key, item in value.items()}
     if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, Mapping):
-        return build(hint, value, where)
+        return build(hint, value, where, combine=combine)
     if hint is float and type(value) is int:
         return float(value)
     if hint is Any or type(value) is hint or origin is Literal or (origin is not tuple and _is_a(value, origin)):
@@ -119,12 +122,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     raise InputError(f"{where} takes {hint if origin else getattr(hint, '__name__', hint)}; got {value!r}")
 
 
-def _convert_to_one_of(kinds: Iterable[Any], value: Any, where: str) -> Any:
+def _convert_to_one_of(kinds: Iterable[Any], value: Any, where: str, combine: Merge) -> Any:
     kinds = [kind for kind in kinds if kind is not NoneType or value is None]
     for kind in kinds[:-1]:
         with suppress(InputError):
-            return _convert(kind, value, where)
-    return _convert(kinds[-1], value, where)
+            return _convert(kind, value, where, combine)
+    return _convert(kinds[-1], value, where, combine)
 
 
 def _is_a(value: Any, origin: Any) -> bool:

@@ -1,8 +1,8 @@
-"""Protocols: the paper's text, the authors' released code, and what we would do; each divergence is a switch.
+"""Protocols "paper" (the paper's text), "released" (the authors' code) and "clean" (good practice), as switches.
 
-A switch changes procedure (splits, orders, rules, what is scored). Learning rates, batch sizes and epochs are the
-preset's under every protocol; they have switches for trying the authors' values by themselves. Row numbers are those
-of docs/protocols.md.
+Each point in which the protocols may differ is a switch. Switches change the procedure: splits, update order, rules,
+which examples are scored. Learning rates, batch sizes and epochs come from the preset under every protocol; they have
+switches only so that the authors' values can be tried one at a time. Row numbers refer to docs/protocols.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ from benchmarks.core.spec import InputError
 PROTOCOLS = ("paper", "released", "clean")
 DEFAULT = "clean"
 PRESET = "preset"
-"""A switch's value that leaves the preset's settings as they are."""
+"""Value of a switch that keeps the preset's settings."""
 LONG_TASKS = ("qqp", "mnli")
-"""The released code trains 10 epochs on these and 30 on the others."""
+"""Tasks on which the released code trains for 10 epochs; on all others it trains for 30."""
 EVALUATION_BATCH = 16
-"""The released code evaluates in batches of this size, and drops the last one where it is not full."""
+"""Evaluation batch size of the released code, which drops the last batch if it is incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +35,16 @@ class Switch:
     released: Any
     clean: Any
     choices: tuple[Any, ...] | type
-    """Its values, or their type."""
+    """All allowed values, or the type of a numeric value."""
     settings: Callable[[Any], Table]
     """Value -> settings in a preset's layout."""
 
     def value(self, protocol: str) -> Any:
-        """Its value under a protocol."""
+        """The switch's value under a protocol."""
         return {"paper": self.paper, "released": self.released, "clean": self.clean}[protocol]
 
     def refuses(self, value: Any) -> bool:
-        """Whether it cannot have that value."""
+        """Whether a value is not allowed."""
         if isinstance(self.choices, tuple):
             return not any(type(value) is type(known) and value == known for known in self.choices)
         return value != PRESET and (isinstance(value, bool) or not isinstance(value, self.choices | int))
@@ -219,37 +219,37 @@ NO_SWITCH: Mapping[int, str] = MappingProxyType(
         21: "padding to 512 tokens in the released search changes its cost, not its numbers",
     }
 )
-"""Rows of the comparison that no switch stands for, and why."""
+"""Rows of docs/protocols.md that have no switch, and the reason."""
 
 
 def whole_batches(examples: int) -> int:
-    """How many of so many examples the released code scores."""
+    """Number of examples that the released code scores, given the size of the evaluation split."""
     return examples // EVALUATION_BATCH * EVALUATION_BATCH
 
 
 def protocol_settings(chosen: Table) -> tuple[str, Table]:
-    """A protocol's name, with what differs from it, and its settings in a preset's layout.
+    """Resolve a protocol to its name, followed by the switches that differ from it, and to settings as in a preset.
 
     Args:
-        chosen: "base" is the name of a protocol; every other key is a switch with a value of its own.
+        chosen: "base" is the name of a protocol; every other key is a switch whose value replaces the protocol's.
 
     Raises:
-        InputError: there is no such protocol or switch, or it cannot have that value.
+        InputError: the protocol or a switch is unknown, or a switch does not allow the value.
     """
     base = chosen.get("base", DEFAULT)
     if base not in PROTOCOLS:
         raise unknown_name("protocol", str(base), PROTOCOLS)
-    flipped = {name: value for name, value in chosen.items() if name != "base"}
-    for name, value in flipped.items():
+    overridden = {name: value for name, value in chosen.items() if name != "base"}
+    for name, value in overridden.items():
         if name not in SWITCHES:
             raise unknown_name("switch in protocol", name, SWITCHES)
         if SWITCHES[name].refuses(value):
             choices = SWITCHES[name].choices
             known = ", ".join(map(repr, choices)) if isinstance(choices, tuple) else f"{PRESET!r} or a number"
             raise InputError(f"protocol.{name} takes {known}; got {value!r}")
-    values = {name: switch.value(base) for name, switch in SWITCHES.items()} | flipped
+    values = {name: switch.value(base) for name, switch in SWITCHES.items()} | overridden
     tables = [SWITCHES[name].settings(value) for name, value in values.items()]
-    different = [f"{name}={value}" for name, value in flipped.items() if value != SWITCHES[name].value(base)]
+    different = [f"{name}={value}" for name, value in overridden.items() if value != SWITCHES[name].value(base)]
     return ", ".join([base, *different]), reduce(merge, tables, {})
 
 
@@ -257,7 +257,7 @@ Column = Literal["switch", "row", "about", "paper", "released", "clean"]
 
 
 def switch_rows() -> list[dict[str, Any]]:
-    """One row per switch, for printing."""
+    """One table row per switch."""
     return [
         {
             "switch": name,

@@ -1,4 +1,4 @@
-"""Tasks and methods, found by the names of their files; nothing is imported before it is asked for."""
+"""Tasks and methods, found by the names of their files and imported only when they are used."""
 
 import ast
 import pkgutil
@@ -19,7 +19,7 @@ from benchmarks.core.spec import InputError, Method, Task, Variant
 
 @cache
 def entry_points(group: str) -> EntryPoints:
-    """Entry points of all installed packages; found once, since that reads a file of every package (13 ms)."""
+    """Entry points of all installed packages; cached, since finding them reads one file per package (13 ms)."""
     return metadata.entry_points(group=group)
 
 
@@ -34,12 +34,12 @@ def method_names() -> list[str]:
 
 
 def task(name: str) -> Task:
-    """The task of that name. Raises InputError: there is none."""
+    """Load a task. Raises InputError: the name is unknown."""
     return cast("Task", _find("task", name, _tasks()).load())
 
 
 def method(name: str) -> type[Method]:
-    """The method of that name: a frozen dataclass, whose fields are its settings. Raises InputError: there is none."""
+    """Load a method: a frozen dataclass whose fields are its settings. Raises InputError: the name is unknown."""
     found = _find("method", name, _methods()).load()
     if isinstance(found, Variant):
         return cast("type[Method]", type(canonical(name), (method(found.of),), {"title": found.title}))
@@ -47,18 +47,23 @@ def method(name: str) -> type[Method]:
 
 
 def variant(name: str) -> Variant | None:
-    """What makes a method another one's variant; None where it stands for itself. Raises InputError: as `method`."""
+    """The definition of a method that is a variant of another; None for other methods. Raises InputError: as `method`."""
     found = _find("method", name, _methods()).load()
     return found if isinstance(found, Variant) else None
 
 
 def needed(name: str) -> str | None:
-    """The method whose ranks a method starts from; None where it starts from nothing. Raises InputError: as above."""
+    """The method whose ranks a method uses; None for a method that uses none. Raises InputError: as `method`."""
     return getattr(method(name), "needs", None)
 
 
 def description(kind: str, name: str) -> str:
-    """What the module of a "task" or a "method" says of it: the first sentence of its docstring, without loading it."""
+    """First sentence of the docstring of a task's or a method's module, read without importing it.
+
+    Args:
+        kind: "task" or "method".
+        name: the task's or the method's name.
+    """
     entry = _find(kind, name, _tasks() if kind == "task" else _methods())
     spec = find_spec(entry.module)
     if spec is None or not spec.origin:
@@ -68,12 +73,12 @@ def description(kind: str, name: str) -> str:
 
 
 def canonical(name: str) -> str:
-    """A name as its file has it: "lora-grid" is lora_grid."""
+    """The spelling of a name in file names: "lora-grid" becomes lora_grid."""
     return name.strip().replace("-", "_")
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error that answers an unknown name with the nearest known ones, or with all where none is near."""
+    """The error for an unknown name; it suggests the most similar known names, or lists all if none is similar."""
     known = sorted(known)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"

@@ -1,4 +1,4 @@
-"""Settings of a run: defaults -> a preset -> a protocol -> the command line; unknown keys are refused."""
+"""Settings of a run, merged in layers: defaults, preset, protocol, command line; unknown keys are errors."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.core import registry
-from benchmarks.core.nested import Table, build, flat, merge, plain, shared, spread
+from benchmarks.core.nested import Table, build, flat, for_fields_of, merge, plain, spread
 from benchmarks.core.protocols import protocol_settings
 from benchmarks.core.registry import canonical, unknown_name
 from benchmarks.core.spec import InputError
@@ -20,95 +20,96 @@ SECTIONS = ("run", "training", "methods", "tasks", "tuning", "protocol")
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What cells of all methods have in common; `[run]` sets it, `[tasks.NAME]` for one task."""
+    """Settings of a cell that are not the method's: `[run]` sets them for all tasks, `[tasks.NAME]` for one task."""
 
     model: str
     """"minilm", a Hub id, a local folder, or "random:" and the name of an architecture."""
     data: str
     """"embedded", "hub", or a folder in the official layout."""
     partial: bool = False
-    """Take a split's sample where the whole split is not at hand."""
+    """Accept a sample of a split where the whole split is not available."""
     max_length: int
-    """Tokens per example; longer ones are cut."""
+    """Tokens per example; longer examples are truncated."""
     dropout: float | None = None
-    """Share of the backbone's activations dropped in training; None leaves what it was pretrained with."""
+    """Dropout probability of the backbone in training; None keeps the values of its config."""
     gradient_checkpointing: bool = False
-    """Keep no activations for the backward pass, but compute them anew: less memory, more time, the same numbers."""
+    """Recompute activations in the backward pass instead of storing them: less memory, more time, the same results."""
     graphs: bool = False
-    """Pad batches to one of few lengths, and on a GPU launch all kernels of a step at once, recorded as a CUDA graph:
-    faster, other dropout masks."""
+    """Pad batches to a few fixed lengths and, on a GPU, replay each training step as a recorded CUDA graph: faster, but
+    with different dropout masks."""
     onednn: bool = False
-    """Compute linear layers by oneDNN where a CPU computes in float32: faster on AMD processors, other rounding."""
+    """Compute linear layers with oneDNN on a CPU in float32: faster on AMD processors, with different rounding."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    """"auto" is bf16 where the device has it in hardware."""
+    """"auto" is bf16 where the device supports it in hardware, fp32 elsewhere."""
     device: str = "auto"
-    """A torch device; "auto" is cuda where there is one."""
+    """A torch device; "auto" is cuda if a GPU is available."""
     targets: tuple[str, str] | None = None
-    """Last names of the query and the value projection, for a backbone whose architecture is not known."""
+    """Last parts of the module names of the query and value projections, for an architecture without built-in names."""
     label_smoothing: float = 0.0
-    """Share of a token's probability that the training loss spreads over all tokens; where texts are written only."""
+    """Label smoothing of the training loss, in [0, 1); for text generation tasks only."""
     split_by: Literal["input", "row"] = "input"
-    """What a split of the training set keeps together: all rows that were made from one input, or nothing."""
+    """Unit of the train/valid split: "input" keeps all rows of one input in the same part, "row" splits row by row."""
     drop_last: bool = False
-    """Leave the evaluation's last incomplete batch of 16 out of the score, as the authors' code does."""
+    """Leave the last incomplete evaluation batch of 16 out of the score, as the authors' code does."""
     pooled: bool = False
-    """Score all evaluation splits as one, as the authors' code does for MNLI, instead of the first by itself."""
+    """Score all evaluation splits as one set, as the authors' code does for MNLI, instead of each split separately."""
     epoch: Literal["last", "held-out", "best-on-dev"] = "last"
-    """Which epoch's model is scored: the last; the best on a tenth of the training set, which is then not trained
-    on; or the best on the evaluation split itself, which is optimistic."""
+    """Epoch whose model is scored: the last; the best on a tenth of the training set, which is then excluded from
+    training; or the best on the evaluation split itself, which is optimistic."""
     held_out: float = 0.0
-    """Share of the training set that is scored instead of the evaluation splits, and not trained on: for tuning."""
+    """For tuning: share of the training set that is excluded from training and scored instead of the evaluation splits."""
     curve: bool = False
-    """Evaluate after every epoch too."""
+    """Also evaluate after every epoch."""
     save_adapter: bool = False
-    """Keep the trained adapter, as PEFT loads it, and a model card beside the result of a cell that runs."""
+    """Save the trained adapter in PEFT's format and a model card next to the result of every cell that is run."""
     track: Literal["", "tensorboard", "wandb", "mlflow", "trackio"] = ""
-    """Experiment tracker that losses and scores are told to; none by default."""
+    """Experiment tracker that losses and scores are logged to; none by default."""
     checkpoint_seconds: float = 60.0
-    """At least this many seconds lie between two checkpoints."""
+    """Minimum number of seconds between two checkpoints."""
 
     def __post_init__(self) -> None:
         if self.max_length < 8:
-            raise ValueError(f"max_length is at least 8 tokens; got {self.max_length}")
+            raise ValueError(f"max_length must be at least 8 tokens; got {self.max_length}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share of activations, in [0, 1); got {self.dropout}")
+            raise ValueError(f"dropout must be a probability in [0, 1); got {self.dropout}")
         if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is a share of probability, in [0, 1); got {self.label_smoothing}")
+            raise ValueError(f"label_smoothing must be in [0, 1); got {self.label_smoothing}")
         if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out is a share of the training set, in [0, 1); got {self.held_out}")
+            raise ValueError(f"held_out must be a share of the training set in [0, 1); got {self.held_out}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A preset and what the command line changes in it."""
+    """The layers of settings of a run: presets, protocol, command line."""
 
     preset: str
     protocol: str
-    """Its name, and which switches are not as it has them."""
+    """The protocol's name, and the switches that differ from it."""
     layers: tuple[Table, ...]
     """Tables in a preset's layout, the weakest first."""
     sources: tuple[str, ...] = ()
     """Where each layer comes from, such as "preset quick"."""
 
     def section(self, name: str) -> Table:
-        """One section of all layers together."""
+        """One section, merged over all layers."""
         return section(self.layers, name)
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds that the preset or the command line asks for."""
+        """The seeds of the run; 0 alone by default."""
         return tuple(self.section("run").get("seeds", (0,)))
 
 
 def load_settings(preset: str, command_line: Table | None = None) -> Settings:
-    """Read a preset, and lay its protocol and the command line over it.
+    """Read a preset and put the layers of its protocol and of the command line over it.
 
     Args:
-        preset: the name of a file in `presets/`, or the path of one ending in ".toml".
+        preset: the name of a file in `presets/`, or the path of a preset file, ending in ".toml".
         command_line: a table in a preset's layout.
 
     Raises:
-        InputError: there is no such preset, it is no TOML, or a section, task, method or switch in it is unknown.
+        InputError: the preset does not exist or is not valid TOML, or it names an unknown section, task, method or
+            switch.
     """
     named, last = _read(preset), command_line or {}
     presets = list(named.values())
@@ -124,45 +125,64 @@ def load_settings(preset: str, command_line: Table | None = None) -> Settings:
 
 
 def section(layers: Iterable[Table], name: str) -> Table:
-    """One section of all layers together."""
-    return reduce(merge, (layer.get(name, {}) for layer in layers), {})
+    """One section, merged over layers, the weakest first."""
+    return reduce(lay_over, (layer.get(name, {}) for layer in layers), {})
+
+
+def lay_over(weaker: Table, stronger: Table) -> dict[str, Any]:
+    """Merge two layers of settings; a training length in `epochs` in the stronger one replaces one in `steps`.
+
+    Without this rule the weaker layer's `steps` would take precedence over the stronger layer's `epochs`.
+    """
+    return merge(_without_replaced_steps(weaker, stronger), stronger)
+
+
+def _without_replaced_steps(weaker: Table, stronger: Table) -> Table:
+    kept = {name: value for name, value in weaker.items() if not (name == "steps" and "epochs" in stronger)}
+    for name, value in kept.items():
+        above = stronger.get(name)
+        if isinstance(value, Mapping) and isinstance(above, Mapping):
+            kept[name] = _without_replaced_steps(value, above)
+    return kept
 
 
 def preset_name(preset: str) -> str:
-    """The name that results have of a preset, which is given by name or by path."""
+    """The preset's name as results record it, whether it is given by name or by path."""
     return _path(preset).stem
 
 
 def preset_names() -> list[str]:
-    """Names of the presets that come with the benchmark."""
+    """Names of the benchmark's own presets."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
 def preset_description(name: str) -> str:
-    """The first sentence of the comment that a preset begins with."""
+    """The first sentence of the comment at the top of a preset file."""
     lines = takewhile(lambda line: line.startswith("#"), _path(name).read_text("utf-8").splitlines())
     return " ".join(line.lstrip("# ") for line in lines).partition(". ")[0].rstrip(".")
 
 
 def resolve(settings: Settings, task: str, method: str) -> dict[str, Any]:
-    """All settings of the cells of a task and a method, as one plain table: conditions, and "method".
+    """Resolve all settings of the cells of a task and a method to one plain table: the conditions, and "method".
 
-    From layer to layer, and in each layer from the general to the particular: `[training]` (which every
-    field `training` of the method takes, however deep), `[methods.M]`, `[tasks.T.training]`, `[tasks.T.methods.M]`.
+    Later layers override earlier ones. Within a layer, the order is `[training]` (which applies to every field named
+    `training` of the method, at any depth), `[methods.M]`, `[tasks.T.training]`, `[tasks.T.methods.M]`.
 
     Raises:
-        InputError: a key that the conditions or the method do not have, or a value that they refuse.
+        InputError: a key is not a setting of the conditions or of the method, or a value is invalid.
     """
     task, method = canonical(task), canonical(method)
     conditions = build(Conditions, _of_all_methods(settings, task), "run")
-    chosen = build(registry.method(method), _of_method(settings, task, method), f"methods.{method}")
+    values = _of_method(settings, task, method)
+    chosen = build(registry.method(method), values, f"methods.{method}", combine=lay_over)
     return plain(conditions) | {"method": plain(chosen)}
 
 
 def explain(settings: Settings, task: str, method: str) -> dict[str, tuple[Any, str]]:
-    """Key of `--set` -> value and source ("default", or one of `settings.sources`), of a task and a method.
+    """Map each key of `--set` to its value and source for one task and method.
 
-    The source is the last layer that changed the value. Raises InputError: as `resolve`.
+    The source is the last layer that changed the value: one of `settings.sources`, "method NAME" or "default".
+    Raises InputError: as `resolve`.
     """
     task, method = canonical(task), canonical(method)
     resolved = resolve(settings, task, method)
@@ -180,39 +200,39 @@ def explain(settings: Settings, task: str, method: str) -> dict[str, tuple[Any, 
 
 
 def _of_all_methods(settings: Settings, task: str) -> Table:
-    """The conditions of a task, as far as they are set."""
+    """The conditions that the layers set for a task."""
     conditions: Table = {}
-    for layer, ours in _of_task(settings, task):
+    for layer, task_section in _with_task_sections(settings, task):
         run = {key: value for key, value in layer.get("run", {}).items() if key != "seeds"}
-        own = {key: value for key, value in ours.items() if key not in ("training", "methods")}
+        own = {key: value for key, value in task_section.items() if key not in ("training", "methods")}
         conditions = merge(merge(conditions, run), own)
     return conditions
 
 
 def _of_method(settings: Settings, task: str, method: str) -> Table:
-    """A method's settings, over those of the method that it is a variant of or needs."""
+    """The settings that the layers give a method, starting from those of the method it varies or depends on."""
     kind = registry.method(method)
     variant, needed = registry.variant(method), registry.needed(method)
     chosen: Table = {}
     if variant:
-        chosen = merge(_of_method(settings, task, canonical(variant.of)), variant.changes)
+        chosen = lay_over(_of_method(settings, task, canonical(variant.of)), variant.changes)
     elif needed:
-        chosen = shared(kind, _of_method(settings, task, canonical(needed)))
-    for parts in _of_task(settings, task):
-        for part in parts:
+        chosen = for_fields_of(kind, _of_method(settings, task, canonical(needed)))
+    for sections in _with_task_sections(settings, task):
+        for part in sections:
             if not (variant or needed):
-                chosen = merge(chosen, spread(kind, "training", part.get("training", {})))
-            chosen = merge(chosen, _named(part.get("methods", {})).get(method, {}))
+                chosen = lay_over(chosen, spread(kind, "training", part.get("training", {})))
+            chosen = lay_over(chosen, _named(part.get("methods", {})).get(method, {}))
     return chosen
 
 
-def _of_task(settings: Settings, task: str) -> Iterator[tuple[Table, Table]]:
-    """Layer by layer: all of it, and what it has for the task."""
+def _with_task_sections(settings: Settings, task: str) -> Iterator[tuple[Table, Table]]:
+    """Each layer with its `[tasks.NAME]` section."""
     return ((layer, _named(layer.get("tasks", {})).get(task, {})) for layer in settings.layers)
 
 
 def parse_assignment(text: str) -> Table:
-    """A table from "dotted.key=value"; the value is TOML, or else a string. Raises InputError: there is no "="."""
+    """Parse "dotted.key=value" to a nested table; a value that is not valid TOML is a string. Raises InputError: no "="."""
     key, equals, value = text.partition("=")
     if not equals or not all(part.strip() for part in key.split(".")):
         raise InputError(f"--set takes dotted.key=value, as in training.lr=1e-4; got {text!r}")
@@ -228,10 +248,12 @@ def _path(preset: str) -> Path:
 
 
 def _read(preset: str, extending: Sequence[Path] = ()) -> dict[str, Table]:
-    """Source -> table, of the presets that a preset extends, and its own."""
+    """Source -> table, for all presets that a preset extends, and for the preset itself last."""
     path = _path(preset)
     if path in extending:
-        raise InputError(f"{extending[-1]} extends {preset}, which extends it: let one of them extend none")
+        raise InputError(
+            f"presets extend each other in a cycle ({extending[-1]} extends {preset}); remove one `extends`"
+        )
     if not path.is_file():
         raise unknown_name("preset", preset, preset_names())
     try:
@@ -247,7 +269,7 @@ def _check_sections(layer: Table) -> None:
         if section not in SECTIONS:
             raise unknown_name("section", section, SECTIONS)
         if not isinstance(table, Mapping):
-            raise InputError(f"{section} is a table of settings; got {table!r}")
+            raise InputError(f"{section} must be a table of settings; got {table!r}")
     for task in layer.get("tasks", {}):
         if canonical(task) not in registry.task_names():
             raise unknown_name("task", task, registry.task_names())

@@ -1,9 +1,9 @@
-"""The whole contract between tasks, methods and the rest of the benchmark.
+"""The contract between tasks, methods and the rest of the benchmark.
 
 A task is one file in `benchmarks/tasks/` that ends in `TASK = ...`; a method is one file in `baselines/` or
 `benchmarks/methods/` that ends in `METHOD = ...`, a frozen dataclass whose fields are its settings. The file's
-name is the name everywhere (underscores in files, hyphens on the command line). Anything that moves numbers
-raises the task's or the method's `version`.
+name is the task's or the method's name everywhere (underscores in files, hyphens on the command line). Any change
+that affects results raises the `version` of the task or method.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,29 +22,29 @@ Row = Mapping[str, Any]
 
 
 Head = Literal["sequence", "token", "language"]
-"""What a task's head reads: the whole input, or every token; or the model's own, which says the next token."""
+"""Head of a task: "sequence" classifies the whole input, "token" every token, "language" is the language model's own."""
 
 
 class InputError(Exception):
-    """The user's input is at fault. The message says what came, what the rule is, and what to do."""
+    """The user's input is invalid. The message names the value, the rule and a remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskData:
-    """The rows of one data set, from wherever they came."""
+    """The rows of one data set, from any source."""
 
     splits: Mapping[str, Sequence[Row]]
     """"train" and the task's evaluation splits, by the Hub's names ("validation", "validation_matched")."""
     fingerprint: str
     """sha256 over the rows of all splits, in order."""
     source: str
-    """Where the rows come from, in words: "embedded", "hub nyu-mll/glue@REVISION", "tsv FOLDER_NAME"."""
+    """Where the rows come from: "embedded", "hub nyu-mll/glue@REVISION", "tsv FOLDER_NAME"."""
     partial: tuple[str, ...] = ()
-    """Splits of which only a sample is at hand."""
+    """Splits of which only a sample is available."""
     notes: tuple[str, ...] = ()
-    """What a reader of the numbers must know, in sentences: counts that differ from the paper's, and the like."""
+    """Sentences that qualify the results, such as row counts that differ from the paper's."""
     published_rows: Mapping[str, int] = field(default_factory=dict)
-    """Split -> rows that the paper says it has (Table 6); empty where it says nothing."""
+    """Split -> number of rows according to the paper (Table 6); empty where the paper gives none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,81 +53,82 @@ class Prepared:
 
     train: Sequence["Example"]
     strata: Sequence[int]
-    """Per training example its label, or the bin of its score."""
+    """Label, or bin of the score, of each training example."""
     groups: Sequence[int] | None = None
-    """Per training example the input that it was made from, where several have the same; a split keeps them together."""
+    """Index of the input that each training example was made from, where examples share inputs; train/valid splits keep
+    the examples of one input together."""
     evaluation: Mapping[str, Sequence["Example"]]
-    """Evaluation split -> examples, in the data's order; the headline split comes first."""
+    """Evaluation split -> examples, in the order of the data; the headline split comes first."""
     collate: Callable[[Sequence["Example"]], "Batch"]
     decode: Callable[[Sequence[int]], str] | None = None
-    """Tokens -> text, where a model writes."""
+    """Tokens -> text, for text generation; else None."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model said about one split, in the data's order."""
+    """Labels and predictions of one evaluation split, in the order of the data."""
 
     labels: Sequence[Any]
-    """A class, a score, or a list of tags per example; of texts, all those of a record."""
+    """Per example a class, a score or a list of tags; for text generation, all reference texts of a record."""
     predictions: Sequence[Any]
-    """Likewise."""
+    """Per example the predicted class, score or tags; for text generation, the generated text of a record."""
     scores: Sequence[Sequence[float]]
-    """Logits per example; of tags those that were said; of texts none."""
+    """Logits per example; for tags, the logits of the predicted tags only; empty for text generation."""
     parts: Sequence[str] = ()
-    """Per example the part of the split that it belongs to, where parts are scored apart too."""
+    """Part of the split that each example belongs to, where parts are also scored separately; else empty."""
 
 
 class Task(Protocol):
-    """A data set with its metric. `families/` has the classes, `tasks/` the instances."""
+    """A data set with its metric. The classes are in `tasks/families/`, the instances in `tasks/`."""
 
     version: int
     title: str
     """As the paper's tables print it: "SST-2"."""
     metric: str
-    """Name of the headline metric among those `score` returns."""
+    """Name of the headline metric, one of those that `score` returns."""
     evaluation_splits: tuple[str, ...]
     """Splits that are scored; the first one is the headline."""
     num_labels: int
-    """Outputs of the head; 1 is regression, 0 no new head."""
+    """Number of outputs of the head; 1 means regression, 0 no new head."""
     head: Head
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
-        """Read the rows from "embedded", "hub" or a folder. Raises InputError; partial splits only if allowed."""
+        """Read the rows from "embedded", "hub" or a folder; `partial` accepts samples of splits. Raises InputError."""
         ...
 
     def prepare(self, data: TaskData, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> Prepared:
-        """Tokenise."""
+        """Tokenise all splits, truncating to max_length tokens."""
         ...
 
     def predict(
         self, model: "nn.Module", examples: Sequence["Example"], prepared: Prepared, runtime: "Runtime"
     ) -> Prediction:
-        """Run the model over examples in evaluation mode; restores the mode and uses no random numbers."""
+        """Run the model over examples in evaluation mode; restores its mode and leaves random states unchanged."""
         ...
 
     def score(self, prediction: Prediction) -> dict[str, float]:
-        """Metric name -> value, on the paper's scale (0 to 100, or -100 to 100 for correlations)."""
+        """Compute metric name -> value, on the paper's scale (0 to 100, or -100 to 100 for correlations)."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """Another method with some settings changed, as a method of its own; a file in `methods/` can end in one.
+    """A method that is another method with some settings changed: `METHOD = Variant(...)` in `methods/`.
 
-    It has the other method's settings, in presets and on the command line, then its changes, then its own settings.
+    Its settings are those of the other method (from presets and the command line), then `changes`, then its own.
     """
 
     of: str
-    """The other method."""
+    """Name of the other method."""
     title: str
     changes: Mapping[str, Any]
 
 
 class Method(Protocol):
-    """A way to adapt a model. A frozen dataclass: its fields are what presets and the command line can set.
+    """A way to adapt a model: a frozen dataclass whose fields can be set by presets and the command line.
 
-    A class variable `needs` names a method whose cell, of the same task and seed, comes before: the problem then has
-    the ranks that it found, and settings of both methods are the other one's unless they are given.
+    An optional class variable `needs` names a method whose cell of the same task and seed is run first. The problem
+    then contains the ranks that cell found, and settings that both methods have default to those of the needed method.
     """
 
     version: ClassVar[int]
@@ -139,5 +140,5 @@ class Method(Protocol):
         ...
 
     def work(self, examples: int) -> float:
-        """Training time on so many examples, in the time that LoRA takes for one; roughly, for estimates only."""
+        """Estimated training time on a number of examples, in units of LoRA's training time per example."""
         ...

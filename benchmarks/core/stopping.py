@@ -1,27 +1,27 @@
-"""Ctrl-C and SIGTERM as a wish to stop, which a run fulfils at its next step."""
+"""Ctrl-C and SIGTERM as requests to stop, which a run honours at its next step."""
 
 import signal
 from types import FrameType
 from typing import Any, Self
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 75}
-"""As shells and schedulers know them: interrupted; failed for now, to be tried again."""
+"""Conventional exit codes: 130 is interrupted by SIGINT, 75 (EX_TEMPFAIL) is a temporary failure, to be retried."""
 
 
 class StopOnSignal:
-    """While entered, the first SIGINT or SIGTERM is only noted; a second SIGINT interrupts at once."""
+    """Context in which the first SIGINT or SIGTERM is only recorded; a further SIGINT raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal was received."""
         return self.received is not None
 
     @property
     def exit_status(self) -> int:
-        """Of a process that the signal ended."""
+        """Exit status of a process that stops because of the signal."""
         return EXIT_STATUS[self.received or signal.SIGINT]
 
     def __enter__(self) -> Self:

@@ -1,11 +1,11 @@
-"""Does the same give the same? Cells run twice, and with other batches and threads; and what differs then."""
+"""Reproducibility of cells: identical reruns, reruns with other batch sizes and thread counts, and what differs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from benchmarks.run.launch import Request, Scope
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
@@ -15,48 +15,52 @@ BASE, SAME = "base", "the same again"
 
 @dataclass(frozen=True, kw_only=True)
 class Rerun:
-    """All cells once more, with something changed."""
+    """All cells run again, unchanged or with one setting changed."""
 
     name: str
-    """Also its folder below the store's."""
-    says: str
+    """Also the name of its folder below the store's folder."""
+    change: str
+    """What differs from the base run, as the table shows it."""
     request: Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
-    """One cell of a rerun beside the same cell of the base."""
+class CellComparison:
+    """One cell of a rerun, compared with the same cell of the base run."""
 
     task_title: str
     method_title: str
     seed: int
-    says: str
-    base: float | None
+    change: str
+    """What differs from the base run."""
+    base_score: float | None
     score: float | None
+    """Score in the rerun."""
     same_bits: bool
-    answers: int
-    """Evaluation examples whose prediction differs."""
-    of: int
-    largest: float
-    """Greatest difference of a logit."""
+    """Whether all predictions and logits are bitwise equal."""
+    differing_predictions: int
+    """Number of evaluation examples whose prediction differs."""
+    examples: int
+    """Number of evaluation examples."""
+    largest_logit_difference: float
 
 
 def reruns(request: Request, cores: int) -> Iterator[Rerun]:
-    """The base, the same again, twice the batch, and all cores for one cell; each in a store of its own."""
+    """The base run, an identical rerun, one with doubled batches, and one with all cores per cell; each has its store."""
     runs: Mapping[str, tuple[str, Request]] = {
         BASE: ("once", request),
         "again": (SAME, request),
         "batch": ("batches twice as large", _with_batches(request, 2)),
         "threads": (f"{cores} threads", replace(request, workers=1)),
     }
-    for name, (says, changed) in runs.items():
+    for name, (change, changed) in runs.items():
         if name == "threads" and cores == 1:
             continue
-        yield Rerun(name=name, says=says, request=replace(changed, store=Store(folder=request.store.folder / name)))
+        yield Rerun(name=name, change=change, request=replace(changed, store=Store(folder=request.store.folder / name)))
 
 
-def compare(base: Sequence[Result], others: Sequence[Result], rerun: Rerun, base_store: Store) -> list[Compared]:
-    """Cell by cell; a cell that failed on one side is left out."""
+def compare(base: Sequence[Result], others: Sequence[Result], rerun: Rerun, base_store: Store) -> list[CellComparison]:
+    """Compare the base run's cells with a rerun's; cells that failed in either run are left out."""
     by_cell = {(result.task, result.method, result.seed): result for result in others if result.status == "done"}
     return [
         _compare(result, other, rerun, base_store)
@@ -65,47 +69,50 @@ def compare(base: Sequence[Result], others: Sequence[Result], rerun: Rerun, base
     ]
 
 
-def render(compared: Iterable[Compared]) -> str:
-    """As a table."""
+def render(comparisons: Iterable[CellComparison]) -> str:
+    """A table with one row per comparison."""
     rows = [
         {
             "Task": each.task_title,
             "Method": each.method_title,
             "Seed": each.seed,
-            "Run": each.says,
-            "Score": _score(each.base),
-            "There": _score(each.score),
+            "Run": each.change,
+            "Score": _score(each.base_score),
+            "Rerun score": _score(each.score),
             "Bits": "same" if each.same_bits else "other",
-            "Answers that differ": f"{each.answers} of {each.of}",
-            "Largest logit difference": f"{each.largest:.2g}",
+            "Predictions that differ": f"{each.differing_predictions} of {each.examples}",
+            "Largest logit difference": f"{each.largest_logit_difference:.2g}",
         }
-        for each in compared
+        for each in comparisons
     ]
     return tabulate(rows, headers="keys", disable_numparse=True)
 
 
-def _compare(result: Result, other: Result, rerun: Rerun, base_store: Store) -> Compared:
-    mine, theirs = base_store.predictions(result)[result.split], rerun.request.store.predictions(other)[other.split]
-    scores = [
-        (one, another)
-        for first, second in zip(mine["scores"], theirs["scores"], strict=True)
-        for one, another in zip(first, second, strict=True)
+def _compare(result: Result, other: Result, rerun: Rerun, base_store: Store) -> CellComparison:
+    base = base_store.predictions(result)[result.split]
+    again = rerun.request.store.predictions(other)[other.split]
+    logits = [
+        pair
+        for base_logits, other_logits in zip(base["scores"], again["scores"], strict=True)
+        for pair in zip(base_logits, other_logits, strict=True)
     ]
-    return Compared(
+    predictions = zip(base["predictions"], again["predictions"], strict=True)
+    return CellComparison(
         task_title=result.task_title,
         method_title=result.method_title,
         seed=result.seed,
-        says=rerun.says,
-        base=result.score,
+        change=rerun.change,
+        base_score=result.score,
         score=other.score,
         same_bits=result.fingerprints.get("predictions") == other.fingerprints.get("predictions"),
-        answers=sum(one != another for one, another in zip(mine["predictions"], theirs["predictions"], strict=True)),
-        of=len(mine["labels"]),
-        largest=max(abs(one - another) for one, another in scores),
+        differing_predictions=sum(first != second for first, second in predictions),
+        examples=len(base["labels"]),
+        largest_logit_difference=max(abs(first - second) for first, second in logits),
     )
 
 
 def _with_batches(request: Request, times: int) -> Request:
+    """The request with all batch sizes multiplied."""
     return replace(request, scopes=[_scaled(scope, times) for scope in request.scopes])
 
 

@@ -1,4 +1,4 @@
-"""Energy that the device reports, where it does: Intel's and AMD's RAPL counters on Linux, NVIDIA's through NVML."""
+"""Energy counters of the device, where it has them: RAPL of Intel and AMD processors on Linux, NVML of NVIDIA GPUs."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ RAPL = Path("/sys/class/powercap")
 
 
 class Watts:
-    """Mean power while a block ran; None where nothing reports it."""
+    """Mean power while a block ran; None where the device has no readable energy counter."""
 
     def __init__(self, device: str) -> None:
         self.mean: float | None = None
@@ -21,16 +21,16 @@ class Watts:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Read the counters before and after."""
+        """Read the energy counter before and after the block."""
         began, before = time.monotonic(), self._joules and self._joules()
         yield
         if self._joules and before is not None:
             used = self._joules() - before
-            self.mean = used / (time.monotonic() - began) if used >= 0 else None  # the counter began anew
+            self.mean = used / (time.monotonic() - began) if used >= 0 else None  # below 0: the counter wrapped around
 
 
 def _rapl() -> Callable[[], float] | None:
-    """Joules of all processor packages."""
+    """Reads the joules of all processor packages."""
     counters = [path for path in RAPL.glob("*-rapl:?/energy_uj") if _readable(path)]
     return (lambda: sum(int(path.read_text(encoding="ascii")) for path in counters) / 1e6) if counters else None
 
@@ -38,12 +38,13 @@ def _rapl() -> Callable[[], float] | None:
 def _readable(path: Path) -> bool:
     try:
         path.read_text(encoding="ascii")
-    except OSError:  # root only, on many systems
+    except OSError:  # many systems let only root read these files
         return False
     return True
 
 
 def _nvml(device: str) -> Callable[[], float] | None:
+    """Reads the joules of one GPU."""
     if not find_spec("pynvml"):
         return None
     pynvml = import_module("pynvml")

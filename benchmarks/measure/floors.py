@@ -1,4 +1,4 @@
-"""How hard a task is: what can be scored on it without fine-tuning a model."""
+"""Floors of a task: the scores that simple baselines reach without fine-tuning a model."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -28,29 +28,29 @@ from benchmarks.tasks.families.tagging import OUTSIDE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
-    """A task, and what is known of it and of the model before any training."""
+class TaskInputs:
+    """A task, its rows, its tokenised examples and the pretrained backbone."""
 
     task: Task
     train: Sequence[Row]
     evaluation: Sequence[Row]
-    """Of the headline split."""
+    """Rows of the headline split."""
     prepared: Prepared
     backbone: Backbone
 
     def score(self, labels: Sequence[Any], predictions: Sequence[Any]) -> float:
-        """The headline metric."""
+        """The value of the headline metric."""
         prediction = Prediction(labels=labels, predictions=predictions, scores=())
         return self.task.score(prediction)[self.task.metric]
 
     @property
     def examples(self) -> Sequence[Example]:
-        """The headline split's, tokenised."""
+        """The tokenised examples of the headline split."""
         return self.prepared.evaluation[self.task.evaluation_splits[0]]
 
 
-class _Place(NamedTuple):
-    """A word of a tagged sentence."""
+class _TaggedWord(NamedTuple):
+    """A word of a tagged sentence, its neighbours (empty at the ends of the sentence) and its tag."""
 
     left: str
     word: str
@@ -59,35 +59,35 @@ class _Place(NamedTuple):
 
 
 def floors(name: str, materials: Materials, conditions: Mapping[str, Any]) -> dict[str, float]:
-    """Headline scores on the headline split.
+    """Floor -> its headline score on the headline split.
 
-    Of classes and scores:
+    Classification and regression:
 
     - majority class: the most frequent training label for every example; the mean score for regression.
-    - bag of words: logistic regression on word counts (ridge regression for scores); of the two texts of a pair
-      counted together, and counted apart, the better one.
-    - frozen encoder: the same on the pooled output of the pretrained encoder.
+    - bag of words: logistic regression on word counts (ridge regression for scores). The words of the two texts of a
+      pair are counted jointly and separately, and the better score is kept.
+    - frozen encoder: the same regression on the pooled output of the pretrained encoder.
 
-    Of tags:
+    Tagging:
 
-    - word: each word's most frequent tag in the training set, "O" for a new one.
-    - word between neighbours: the most frequent one of the word between these two; else of any word between them, as
-      names are new ones; else the word's.
+    - word: each word's most frequent tag in the training set, "O" for words that are not in it.
+    - word between neighbours: the most frequent tag of the word between its two neighbours; where the training set
+      lacks this triple, of any word between these neighbours; where it lacks this pair, of the word alone.
 
-    Of texts:
+    Generation:
 
-    - record: the record itself, as if it were a text.
-    - frozen decoder: what the pretrained decoder writes after a record.
+    - record: the record itself as the text.
+    - frozen decoder: the text that the pretrained decoder generates from a record.
 
     Args:
         name: of the task.
-        materials: where rows, models and tokenised examples come from.
+        materials: cache of rows, backbones and tokenised examples.
         conditions: a cell's `data`, `partial`, `model` and `max_length`.
     """
     data, partial, model, max_length = (conditions[key] for key in ("data", "partial", "model", "max_length"))
     task, rows = registry.task(name), materials.data(name, data, partial).splits
     return _FLOORS[task.head](
-        Opened(
+        TaskInputs(
             task=task,
             train=rows["train"],
             evaluation=rows[task.evaluation_splits[0]],
@@ -97,57 +97,59 @@ def floors(name: str, materials: Materials, conditions: Mapping[str, Any]) -> di
     )
 
 
-def _class_floors(opened: Opened) -> dict[str, float]:
-    labels, truth = ([row["label"] for row in rows] for rows in (opened.train, opened.evaluation))
-    encoder = cast("nn.Module", opened.backbone.builder(opened.task.num_labels, 0)().base_model).eval()
+def _class_floors(inputs: TaskInputs) -> dict[str, float]:
+    train_labels, labels = ([row["label"] for row in rows] for rows in (inputs.train, inputs.evaluation))
+    encoder = cast("nn.Module", inputs.backbone.builder(inputs.task.num_labels, 0)().base_model).eval()
 
-    def fitted(features: Callable[[Sequence[Row]], list[str]]) -> float:
-        pipeline = make_pipeline(CountVectorizer(token_pattern=r"\S+"), _regression(opened.task))  # noqa: S106  no password
-        return opened.score(
-            truth, pipeline.fit(features(opened.train), labels).predict(features(opened.evaluation)).tolist()
-        )
+    def bag_of_words(texts: Callable[[Sequence[Row]], list[str]]) -> float:
+        pipeline = make_pipeline(CountVectorizer(token_pattern=r"\S+"), _regression(inputs.task))  # noqa: S106  no password
+        pipeline.fit(texts(inputs.train), train_labels)
+        return inputs.score(labels, pipeline.predict(texts(inputs.evaluation)).tolist())
 
     def encoded(examples: Sequence[Example]) -> np.ndarray:
-        return pooled(encoder, examples, opened.prepared.collate)
+        return pooled(encoder, examples, inputs.prepared.collate)
 
-    frozen = make_pipeline(StandardScaler(), _regression(opened.task)).fit(encoded(opened.prepared.train), labels)
-    constant = mean(labels) if opened.task.num_labels == 1 else Counter(labels).most_common(1)[0][0]
+    regression = make_pipeline(StandardScaler(), _regression(inputs.task))
+    regression.fit(encoded(inputs.prepared.train), train_labels)
+    constant = mean(train_labels) if inputs.task.num_labels == 1 else Counter(train_labels).most_common(1)[0][0]
     return {
-        "majority class": opened.score(truth, [constant] * len(truth)),
-        "bag of words": max(fitted(_together), fitted(_apart)),
-        "frozen encoder": opened.score(truth, frozen.predict(encoded(opened.examples)).tolist()),
+        "majority class": inputs.score(labels, [constant] * len(labels)),
+        "bag of words": max(bag_of_words(_joint_texts), bag_of_words(_separate_texts)),
+        "frozen encoder": inputs.score(labels, regression.predict(encoded(inputs.examples)).tolist()),
     }
 
 
-def _tag_floors(opened: Opened) -> dict[str, float]:
-    train = [place for row in opened.train for place in _places(row)]
-    by_all = _most_frequent((place[:3], place.tag) for place in train)
-    by_neighbours = _most_frequent(((place.left, place.right), place.tag) for place in train)
-    by_word = _most_frequent((place.word, place.tag) for place in train)
-    sentences = [_places(row) for row in opened.evaluation]
+def _tag_floors(inputs: TaskInputs) -> dict[str, float]:
+    train = [word for row in inputs.train for word in _tagged_words(row)]
+    by_triple = _most_frequent((word[:3], word.tag) for word in train)
+    by_neighbours = _most_frequent(((word.left, word.right), word.tag) for word in train)
+    by_word = _most_frequent((word.word, word.tag) for word in train)
+    sentences = [_tagged_words(row) for row in inputs.evaluation]
 
-    def between(place: _Place) -> str:
-        alone = by_word.get(place.word, OUTSIDE)
-        return by_all.get(place[:3], by_neighbours.get((place.left, place.right), alone))
+    def tag_between_neighbours(word: _TaggedWord) -> str:
+        by_word_alone = by_word.get(word.word, OUTSIDE)
+        return by_triple.get(word[:3], by_neighbours.get((word.left, word.right), by_word_alone))
 
-    truth = [[place.tag for place in sentence] for sentence in sentences]
+    tags = [[word.tag for word in sentence] for sentence in sentences]
     return {
-        "word": opened.score(truth, [[by_word.get(place.word, OUTSIDE) for place in each] for each in sentences]),
-        "word between neighbours": opened.score(truth, [[between(place) for place in each] for each in sentences]),
+        "word": inputs.score(tags, [[by_word.get(word.word, OUTSIDE) for word in words] for words in sentences]),
+        "word between neighbours": inputs.score(
+            tags, [[tag_between_neighbours(word) for word in words] for words in sentences]
+        ),
     }
 
 
-def _text_floors(opened: Opened) -> dict[str, float]:
-    model = opened.backbone.builder(0, 0, head="language")()
-    written = opened.task.predict(model, opened.examples, opened.prepared, Runtime())
-    texts, records = ([row[key] for row in opened.evaluation] for key in ("texts", "record"))
+def _text_floors(inputs: TaskInputs) -> dict[str, float]:
+    model = inputs.backbone.builder(0, 0, head="language")()
+    generated = inputs.task.predict(model, inputs.examples, inputs.prepared, Runtime())
+    references, records = ([row[key] for row in inputs.evaluation] for key in ("texts", "record"))
     return {
-        "record": opened.score(texts, records),
-        "frozen decoder": opened.task.score(written)[opened.task.metric],
+        "record": inputs.score(references, records),
+        "frozen decoder": inputs.task.score(generated)[inputs.task.metric],
     }
 
 
-_FLOORS: Mapping[Head, Callable[[Opened], dict[str, float]]] = MappingProxyType(
+_FLOORS: Mapping[Head, Callable[[TaskInputs], dict[str, float]]] = MappingProxyType(
     {"sequence": _class_floors, "token": _tag_floors, "language": _text_floors}
 )
 
@@ -157,36 +159,37 @@ def pooled(
     encoder: nn.Module, examples: Sequence[Example], collate: Callable[[Sequence[Example]], Batch]
 ) -> np.ndarray:
     """Pooled output per example, shape (examples, hidden size)."""
-    parts = []
+    outputs = []
     for start in range(0, len(examples), 64):
-        inputs = {name: value for name, value in collate(examples[start : start + 64]).items() if name != "labels"}
-        parts.append(encoder(**inputs).pooler_output)
-    return torch.cat(parts).numpy()
+        batch = {name: value for name, value in collate(examples[start : start + 64]).items() if name != "labels"}
+        outputs.append(encoder(**batch).pooler_output)
+    return torch.cat(outputs).numpy()
 
 
 def render(conditions: Mapping[str, Mapping[str, Any]], results: Sequence[Result], materials: Materials) -> str:
-    """Tables of the floors, with the mean of full fine-tuning beside them where there are results of it.
+    """Tables of the floors, one per kind of task, with a column for the mean score of full fine-tuning.
 
     Args:
         conditions: task -> its cells' conditions.
-        results: of any tasks and methods.
+        results: of any tasks and methods; those of full fine-tuning are used.
         materials: as for `floors`.
     """
     tables = []
     for _, names in groupby(conditions, key=lambda name: registry.task(name).head):
-        found = {name: floors(name, materials, conditions[name]) for name in names}
+        by_task = {name: floors(name, materials, conditions[name]) for name in names}
         rows = [
             [registry.task(name).title, *(f"{score:.1f}" for score in of_task.values()), _full(name, results)]
-            for name, of_task in found.items()
+            for name, of_task in by_task.items()
         ]
-        headers = ("task", *next(iter(found.values())), "full fine-tuning")
+        headers = ("task", *next(iter(by_task.values())), "full fine-tuning")
         tables.append(tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True))
     return "\n\n".join(tables)
 
 
 def _full(task: str, results: Sequence[Result]) -> str:
-    tuned = [result.score for result in results if (result.task, result.method) == (task, "full")]
-    scores = [score for score in tuned if score is not None]
+    """Mean score of full fine-tuning; "-" without results."""
+    found = [result.score for result in results if (result.task, result.method) == (task, "full")]
+    scores = [score for score in found if score is not None]
     return f"{mean(scores):.1f} (n={len(scores)})" if scores else "-"
 
 
@@ -198,21 +201,24 @@ def _texts(row: Row) -> list[str]:
     return [value for value in row.values() if isinstance(value, str)]
 
 
-def _together(rows: Sequence[Row]) -> list[str]:
+def _joint_texts(rows: Sequence[Row]) -> list[str]:
+    """One text per row: all its texts, concatenated."""
     return [" ".join(_texts(row)) for row in rows]
 
 
-def _apart(rows: Sequence[Row]) -> list[str]:
+def _separate_texts(rows: Sequence[Row]) -> list[str]:
+    """One text per row, whose words have the number of their text as a prefix."""
     return [" ".join(f"{i}:{word}" for i, text in enumerate(_texts(row)) for word in text.split()) for row in rows]
 
 
-def _places(row: Row) -> list[_Place]:
+def _tagged_words(row: Row) -> list[_TaggedWord]:
     words = row["tokens"].split(" ")
-    return [_Place(*place) for place in zip(["", *words[:-1]], words, [*words[1:], ""], row["tags"], strict=True)]
+    return [_TaggedWord(*word) for word in zip(["", *words[:-1]], words, [*words[1:], ""], row["tags"], strict=True)]
 
 
-def _most_frequent(seen: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
+def _most_frequent(pairs: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
+    """Key -> its most frequent tag in pairs of a key and a tag."""
     counts: defaultdict[Hashable, Counter[str]] = defaultdict(Counter)
-    for place, tag in seen:
-        counts[place][tag] += 1
-    return {place: tags.most_common(1)[0][0] for place, tags in counts.items()}
+    for key, tag in pairs:
+        counts[key][tag] += 1
+    return {key: tags.most_common(1)[0][0] for key, tags in counts.items()}

@@ -1,4 +1,4 @@
-"""How far a measurement in turns is: a bar in a terminal, now and then a line elsewhere."""
+"""Progress of a measurement in turns: a progress bar in a terminal, a line per minute elsewhere."""
 
 import sys
 import time
@@ -13,8 +13,8 @@ from benchmarks.run.progress import LINE_SECONDS
 
 
 @contextmanager
-def turns_told(total: int, stream: TextIO | None = None) -> Iterator[Callable[[str], None]]:
-    """Gives what is to be called before each of so many turns, with its name."""
+def turn_progress(total: int, stream: TextIO | None = None) -> Iterator[Callable[[str], None]]:
+    """Show the progress of a number of turns; yields the function to call with a turn's name before the turn starts."""
     console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
     columns = (
         TextColumn("{task.percentage:3.0f}%"),
@@ -26,16 +26,16 @@ def turns_told(total: int, stream: TextIO | None = None) -> Iterator[Callable[[s
     )
     bar = Progress(*columns, console=console, disable=not console.is_terminal)
     turns = bar.add_task("", total=total)
-    begun = 0
-    told = -LINE_SECONDS
+    started = 0
+    last_line = -LINE_SECONDS
 
-    def tell(name: str) -> None:
-        nonlocal begun, told
-        bar.update(turns, description=name, completed=begun)  # the turn before is over
-        begun += 1
-        if not console.is_terminal and time.monotonic() - told >= LINE_SECONDS:
-            told = time.monotonic()
-            console.print(f"[{begun}/{total}] {name}")
+    def announce(name: str) -> None:
+        nonlocal started, last_line
+        bar.update(turns, description=name, completed=started)  # all turns that started before have ended
+        started += 1
+        if not console.is_terminal and time.monotonic() - last_line >= LINE_SECONDS:
+            last_line = time.monotonic()
+            console.print(f"[{started}/{total}] {name}")
 
     with bar:
-        yield tell
+        yield announce

@@ -1,4 +1,4 @@
-"""AutoLoRA as a method of the benchmark: search, then retraining with the ranks found."""
+"""AutoLoRA as a method of the benchmark: rank search, then retraining with the ranks found."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -7,13 +7,14 @@ from autolora.adapters.adapt import trainable_counts
 from autolora.problem import Outcome, Problem
 from autolora.rank_search.config import Convergence, SearchConfig
 from autolora.rank_search.history import converged_at
-from autolora.rank_search.pipeline import RetrainConfig, search_and_retrain
+from autolora.rank_search.pipeline import RetrainConfig, retrain
 from autolora.rank_search.result import SearchResult
+from autolora.rank_search.search import search
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoLora:
-    """Row "AutoLoRA" of Table 1."""
+    """AutoLoRA, as in the row "AutoLoRA" of Table 1."""
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "AutoLoRA"
@@ -22,11 +23,12 @@ class AutoLora:
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
 
     def train(self, problem: Problem) -> Outcome:
-        """Search and retrain."""
-        model, found, seconds = search_and_retrain(problem, self.search, self.retrain, probing=True)
+        """Search the ranks, then retrain with them."""
+        found = search(problem, self.search, probing=True)
+        model, seconds = retrain(problem, found.allocation, self.retrain)
         return Outcome(
             model=model,
-            seconds=seconds,
+            seconds={"search": found.seconds, "train": seconds},
             ranks=dict(found.ranks),
             details={
                 "selection": dict(found.selection),
@@ -39,16 +41,16 @@ class AutoLora:
         )
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example; a step of the search has several passes."""
+        """Estimated training time, in units of LoRA's time per example; a search step costs several passes."""
         searched = round((1 - self.search.valid_share) * examples)
         return passes(self.search) * self.search.training.examples(searched) + self.retrain.training.examples(examples)
 
 
 def would_stop(found: SearchResult) -> dict[str, float]:
-    """What the default rule of convergence would have saved of a search, and what it would have changed.
+    """What the default convergence criterion would have saved of a search, and how it would have changed the ranks.
 
     Returns:
-        "saved", a share of the steps; "same_ranks", the share of projections with the same rank at that step.
+        "saved", the share of the steps; "same_ranks", the share of projections whose rank was already final at that step.
     """
     step = converged_at(found.history, Convergence())
     if step is None:
@@ -59,11 +61,11 @@ def would_stop(found: SearchResult) -> dict[str, float]:
 
 
 def passes(config: SearchConfig) -> float:
-    """What a step of the search costs, in steps of LoRA: one for each loss and gradient, and the second order."""
+    """Cost of a search step in LoRA steps: one per loss and gradient, plus those of the second-order term."""
     second_order = {"exact": 1.0, "finite-difference": 2.0, "finite-difference-one-sided": 1.0, "first-order": 0.0}
     differentiated = 0.0 if config.eta == 0 else second_order.get(config.engine, 2.0)
-    there = float(config.look_ahead == "optimizer" and config.engine == "exact" and config.eta != 0)
-    return 2 + differentiated + there + float(config.order != "simultaneous")
+    at_optimizer_step = float(config.look_ahead == "optimizer" and config.engine == "exact" and config.eta != 0)
+    return 2 + differentiated + at_optimizer_step + float(config.order != "simultaneous")
 
 
 METHOD = AutoLora

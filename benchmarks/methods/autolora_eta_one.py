@@ -1,7 +1,7 @@
-"""What betty's engine computes whatever the learning rate: weight 1 on the second-order term.
+"""Ablation: weight 1 on the second-order term, which betty's engine uses at every learning rate.
 
-The look-ahead is the optimizer's own step, and the mixed derivative is taken there; it is exact here, without betty's
-noise from unequal dropout masks.
+The look-ahead is the optimizer's step, and the mixed derivative is evaluated there. It is exact here, without betty's
+noise from different dropout masks.
 """
 
 from benchmarks.core.spec import Variant

@@ -1,4 +1,4 @@
-"""Ablation of section 5.5: each selection variable by itself lies between 0 and 1."""
+"""Ablation of section 5.5: each selection variable is a sigmoid, so it lies between 0 and 1 independently of the others."""
 
 from benchmarks.core.spec import Variant
 

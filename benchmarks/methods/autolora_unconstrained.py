@@ -1,4 +1,4 @@
-"""Ablation of section 5.5: nothing makes a layer's selection variables sum to 1."""
+"""Ablation of section 5.5: the selection variables of a layer are not constrained to sum to 1."""
 
 from benchmarks.core.spec import Variant
 

@@ -1,4 +1,4 @@
-"""The grid search as it is usually run, and as Table 5 counts it: one configuration after another."""
+"""The grid search as it is usually run, and as Table 5 measures it: one configuration after another."""
 
 from benchmarks.core.spec import Variant
 

@@ -1,7 +1,7 @@
-"""LoRA with ranks that AutoLoRA's search found, or with others to hold against them.
+"""LoRA with the ranks that AutoLoRA's search found, or with control ranks for comparison.
 
-All of them train what AutoLoRA trains after its search, at its settings and with the same total rank: where the
-learned ranks are worth something, the others do worse.
+All allocations are trained like AutoLoRA's retraining, with its settings and the same total rank. If the learned ranks
+matter, the controls score lower.
 """
 
 import random
@@ -20,23 +20,26 @@ Allocation = Literal["learned", "shuffled", "random", "uniform"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoraWithRanks:
-    """Retraining with the ranks of AutoLoRA's cell of the same task and seed, or with a control's."""
+    """Retraining with the ranks of AutoLoRA's cell of the same task and seed, or with control ranks."""
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "LoRA, learned ranks"
     needs: ClassVar[str] = "autolora"
 
     allocation: Allocation = "learned"
-    """"learned": as found. "shuffled": the same ranks, dealt to other projections. "random": the same total, drawn
-    from all components of all projections alike. "uniform": the mean's floor everywhere, the remainder dealt out."""
+    """"learned": the ranks found. "shuffled": the same ranks, permuted over the projections. "random": the same total,
+    drawn uniformly from the components of all projections. "uniform": the floor of the mean rank everywhere, plus 1 for
+    randomly chosen projections until the total is the same."""
     max_rank: int = 8
-    """k: no random rank is larger."""
+    """k, the maximum of a random rank."""
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
 
     def train(self, problem: Problem) -> Outcome:
-        """Retrain. Raises ValueError: the problem comes without ranks."""
+        """Retrain with the allocated ranks. Raises ValueError: the problem contains no ranks."""
         if problem.ranks is None:
-            raise ValueError(f"there are no learned ranks: the cell of {self.needs} that they come from has failed")
+            raise ValueError(
+                f"there are no learned ranks, because the cell of {self.needs} that provides them has failed"
+            )
         projections = find_projections(fresh_model(problem), problem.targets)
         learned = [problem.ranks[projection.name] for projection in projections]
         ranks = allocate(self.allocation, learned, self.max_rank, seed=problem.seed)
@@ -50,18 +53,18 @@ class LoraWithRanks:
         )
 
     def work(self, examples: int) -> float:
-        """In units of LoRA's time per example."""
+        """Estimated training time, in units of LoRA's time per example."""
         return self.retrain.training.examples(examples)
 
 
 def allocate(allocation: Allocation, learned: Sequence[int], max_rank: int, *, seed: int) -> list[int]:
-    """Ranks for as many projections, with the same total as the learned ones.
+    """One rank per projection, with the same total as the learned ranks.
 
     Args:
-        allocation: how; see `LoraWithRanks.allocation`.
-        learned: ranks in the model's order.
-        max_rank: k.
-        seed: decides all that is left to chance.
+        allocation: see `LoraWithRanks.allocation`.
+        learned: the learned ranks, in the order of the model's projections.
+        max_rank: k, the maximum of a random rank.
+        seed: seed of all random choices.
     """
     rng = random.Random(f"{allocation}/{seed}")
     if allocation == "learned":

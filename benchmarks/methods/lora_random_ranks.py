@@ -1,4 +1,4 @@
-"""Control for AutoLoRA: ranks drawn at random, with the learned ones' total."""
+"""Control for AutoLoRA: random ranks with the same total as the learned ones."""
 
 from benchmarks.core.spec import Variant
 

@@ -1,4 +1,4 @@
-"""Control for AutoLoRA: the learned ranks, dealt to other projections."""
+"""Control for AutoLoRA: the learned ranks, permuted over the projections."""
 
 from benchmarks.core.spec import Variant
 

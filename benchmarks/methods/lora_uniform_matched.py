@@ -1,4 +1,4 @@
-"""Control for AutoLoRA: the same rank everywhere, with the learned ones' total."""
+"""Control for AutoLoRA: the same rank everywhere, with the same total as the learned ones."""
 
 from benchmarks.core.spec import Variant
 

@@ -1,4 +1,4 @@
-"""Everything that is known of one cell: what it scored, how, where, at what price, and how to have it again."""
+"""Report of one cell: scores, settings, environment, times, and the command that repeats it."""
 
 import json
 from collections.abc import Mapping
@@ -15,19 +15,20 @@ from benchmarks.store.result import Result, Scores
 
 @dataclass(frozen=True, kw_only=True)
 class CellReport:
-    """One result, in the words that a reader needs."""
+    """One result as texts for a reader."""
 
     title: str
     score: str
     facts: Mapping[str, str]
-    """Name -> text, in the order in which they are shown."""
+    """Name -> text, in the order of the report."""
     metrics: Mapping[str, Scores]
     """Evaluation split -> metrics."""
     curve: Mapping[str, Scores]
-    """Epochs done -> metrics on the headline split."""
+    """Number of epochs -> metrics on the headline split."""
     ranks: Mapping[str, int]
     """Projection -> rank."""
     seconds: Mapping[str, float]
+    """Stage -> seconds."""
     settings: Mapping[str, str]
     """Dotted name -> value."""
     repeat: str
@@ -35,7 +36,7 @@ class CellReport:
 
 
 def cell_report(result: Result, folder: Path) -> CellReport:
-    """What a result says; its folder is part of the command that repeats it."""
+    """Report a result; `folder` is the folder of the result, which the command to repeat the cell names."""
     score = "not defined" if result.score is None else f"{result.score:.2f}"
     return CellReport(
         title=f"{result.task_title}, {result.method_title}, seed {result.seed}",
@@ -45,21 +46,21 @@ def cell_report(result: Result, folder: Path) -> CellReport:
         curve={epoch: splits[result.split] for epoch, splits in result.curve.items() if result.split in splits},
         ranks=result.ranks or {},
         seconds=result.seconds,
-        settings={name: _written(value) for name, value in flat(result.config).items()},
+        settings={name: _setting_text(value) for name, value in flat(result.config).items()},
         repeat=repeat_command(result, folder),
     )
 
 
 def repeat_command(result: Result, folder: Path) -> str:
-    """The command that runs a cell again, with all its settings."""
+    """The command that runs a cell again with all its settings, and compares the results."""
     here = Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    at_hand = result.data_source.startswith(("embedded", "hub"))
-    return f"python -m benchmarks results repeat {shown}" + ("" if at_hand else " --data DIR")
+    needs_no_folder = result.data_source.startswith(("embedded", "hub"))
+    return f"python -m benchmarks results repeat {shown}" + ("" if needs_no_folder else " --data DIR")
 
 
 def render_cell(report: CellReport, form: str) -> str:
-    """As text, Markdown or JSON."""
+    """Render a report as text, Markdown or JSON."""
     if form == "json":
         return json.dumps(asdict(report), indent=1, ensure_ascii=False)
     style = "pipe" if form == "markdown" else "plain"
@@ -106,7 +107,7 @@ def _facts(result: Result) -> dict[str, str]:
     }
 
 
-def _written(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,4 +1,4 @@
-"""A check against the reference, as a table of what moved."""
+"""Tables of the check of new results and new cost runs against the reference."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from benchmarks.report.tables.grid import Grid, write
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`; what moved comes first."""
+    """Render the outcome of every cell in one of `grid.FORMATS`, moved cells first."""
     if form == "json":
         return json.dumps([asdict(each) for each in checks], indent=1)
     ordered = sorted(checks, key=lambda each: OUTCOMES.index(each.outcome))
@@ -23,7 +23,7 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
             "Reference": _scores(each.reference),
             "Now": _scores(each.candidate),
             "p, Holm": "-" if each.p is None else f"{each.p:.3f}",
-            "Would find": "-" if each.detectable is None else f"{each.detectable:.1f}",
+            f"Detectable ({POWER:.0%} power)": _points(each.detectable_difference),
             "Outcome": each.outcome,
         }
         for each in ordered
@@ -31,8 +31,16 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
     return write([Grid.of("", rows, _notes(ordered))], form, width)
 
 
-def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[str], form: str, width: int) -> str:
-    """Ratios against the reference's, in one of `grid.FORMATS`."""
+def render_cost_check(checks: Sequence[CostCheck], baseline: str, stack: Sequence[str], form: str, width: int) -> str:
+    """Render cost ratios beside those of the reference, in one of `grid.FORMATS`.
+
+    Args:
+        checks: one per method.
+        baseline: title of the method whose training time is 1.
+        stack: differences in machine and installed packages, as clauses.
+        form: one of `grid.FORMATS`.
+        width: width of a text, in characters.
+    """
     if form == "json":
         return json.dumps([asdict(each) | {"moved": each.moved} for each in checks], indent=1)
     rows = [
@@ -47,10 +55,10 @@ def render_cost_check(checks: Sequence[CostCheck], over: str, stack: Sequence[st
         for each in checks
     ]
     note = (
-        f"Moved: the ratio has certainly changed by more than {MARGIN:.0%} (t test of log ratios, all together at "
-        f"{LEVEL:.1%}); its noise is at least that of a method against itself. {_stack(stack)}"
+        f"Moved: the ratio has changed significantly by more than {MARGIN:.0%} (t test of log ratios, with a level of "
+        f"{LEVEL:.1%} over all methods); the noise is taken as at least that of the calibration copy. {_stack(stack)}"
     )
-    return write([Grid.of(f"Training time in multiples of {over}'s", rows, [note])], form, width)
+    return write([Grid.of(f"Training time in multiples of {baseline}'s", rows, [note])], form, width)
 
 
 def _notes(checks: Sequence[CellCheck]) -> list[str]:
@@ -67,14 +75,18 @@ def _notes(checks: Sequence[CellCheck]) -> list[str]:
         _stack([*stack]),
         f"The code differs: {', '.join(code)}." if code else "The code is the reference's.",
         (
-            f"A two-sided t test per cell, all of them together at a level of {LEVEL:.1%} (Holm); 'would find' is the "
-            f"difference that is found with a power of {POWER:.0%}."
+            f"A two-sided t test per cell, with a level of {LEVEL:.1%} over all cells (Holm's correction). The detectable "
+            f"difference ({POWER:.0%} power) is the smallest that the test detects with this power, in points."
         ),
     ]
 
 
 def _stack(changes: Sequence[str]) -> str:
     return f"The stack differs: {', '.join(changes)}." if changes else "The stack is the reference's."
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _scores(scores: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""Where the paper's claims stand, as a table and sentences."""
+"""Tables of the outcomes of the paper's claims, with a sentence per claim."""
 
 import json
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ STANDINGS: tuple[Standing, ...] = ("supported", "contradicted", "cannot be decid
 
 
 def render_claims(examined: Iterable[ExaminedClaims], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`."""
+    """Render examined claims in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(each) for each in examined], indent=1)
     return write(map(claim_grid, examined), form, width)
 
 
 def claim_grid(examined: ExaminedClaims) -> Grid:
-    """One line per claim, a sentence for each that could be tested, and why the others could not."""
+    """Table with one row per claim; the notes give the outcome of each tested claim and why the others are untested."""
     rows = [
         {
             "Claim": each.claim.name,

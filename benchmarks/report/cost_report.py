@@ -1,4 +1,4 @@
-"""Table 5, made of cost runs: training time in multiples of AdaLoRA's, and what it is made of."""
+"""Table 5 from cost runs: training time in multiples of AdaLoRA's, and the cost of a step in each stage."""
 
 import json
 import statistics
@@ -11,16 +11,16 @@ from benchmarks.store.cost_record import Cost, CostRun
 from benchmarks.store.published import PublishedTable
 
 REFERENCE = "adalora"
-"""Whose cost is 1."""
+"""The method whose cost is 1."""
 AS_PUBLISHED = {"lora_grid": "lora_grid", "lora_grid_sequential": "lora_grid"}
-"""Method -> the published row that it measures, where its own name is not there."""
+"""Method -> the published row to compare it with, for methods whose name differs from the row's."""
 EPOCH_RATIOS = (0.25, 0.5, 2 / 3, 1.0, 1.5, 2.0)
-"""Epochs of the search for one of the retraining; 2/3 is the released code's on most tasks, 20 to 30."""
+"""Epochs of the search per epoch of the retraining; 2/3 is the released code's ratio on most tasks, 20 to 30."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Multiple:
-    """A cost in multiples of another: the median over rounds, and its range."""
+    """A ratio of two costs: the median over rounds, and the range."""
 
     median: float
     low: float
@@ -28,7 +28,7 @@ class Multiple:
 
     @classmethod
     def of(cls, ratios: Sequence[float]) -> "Multiple":
-        """Of one ratio per round."""
+        """From ratios, one per round."""
         return cls(median=statistics.median(ratios), low=min(ratios), high=max(ratios))
 
     def __str__(self) -> str:
@@ -37,19 +37,19 @@ class Multiple:
 
 @dataclass(frozen=True, kw_only=True)
 class CostRow:
-    """One method."""
+    """Training time of one method in multiples of the reference method's."""
 
     method: str
     title: str
     by_task: Mapping[str, Multiple]
     average: Multiple
-    """Of the mean cost over tasks, as the paper averages."""
+    """Ratio of the mean costs over tasks, averaged as in the paper."""
     published: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageRow:
-    """One stage of one method on one task."""
+    """Cost of one stage of one method on one task."""
 
     task: str
     method: str
@@ -57,40 +57,42 @@ class StageRow:
     steps: int
     step_seconds: float
     tokens: float
+    """Tokens per step."""
     padding: float
+    """Fraction of the tokens that are padding."""
     flops: float
+    """Floating-point operations per step."""
     share_of_peak: float
-    """Of what the device reaches in matrix products."""
+    """Fraction of the FLOP/s that the device reaches in matrix products."""
     watt_hours: float | None
-    """Of the whole stage, at the mean power of the method's turns."""
+    """Energy of the whole stage, at the mean power measured over the rounds of the method; None if unmeasured."""
     peak_memory_bytes: int | None
     trainable_parameters: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostReport:
-    """What a cost run says."""
+    """The tables and remarks of one cost run."""
 
     title: str
     tasks: Mapping[str, str]
     """Task -> title."""
     rows: Sequence[CostRow]
     calibration: Multiple | None
-    """A method's second copy in multiples of its first."""
+    """Cost of the calibration copy of a method in multiples of that method's; None without a copy."""
     stages: Sequence[StageRow]
     search_ratios: Mapping[float, float]
-    """Epochs of AutoLoRA's search per epoch of its retraining -> its cost in multiples of AdaLoRA's, retrained for as
-    many epochs."""
+    """Epochs of AutoLoRA's search per epoch of its retraining -> AutoLoRA's cost in multiples of the reference method's,
+    which trains for as many epochs as the retraining."""
     remarks: Sequence[str]
 
 
 def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
-    """Read a run; rounds that were disturbed count for nothing."""
-    tasks, methods, sound = run.tasks, run.methods, len(run.sound)
-    if not sound:
+    """Report a cost run without its disturbed rounds. Raises InputError: every round was disturbed."""
+    tasks, methods, undisturbed = run.tasks, run.methods, len(run.sound)
+    if not undisturbed:
         raise InputError(f"every round of the cost run of {run.finished} was disturbed; measure again")
     reference = REFERENCE if REFERENCE in methods else next(iter(methods))
-
     rows = []
     for method, title in methods.items():
         row = published.row(AS_PUBLISHED.get(method, method))
@@ -112,19 +114,19 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
         calibration=Multiple.of(run.ratios(copied, copied, again=True)) if copied else None,
         stages=[stage for cost in run.costs if not cost.again for stage in _stages(cost, run)],
         search_ratios=_search_ratios(run, reference),
-        remarks=_remarks(run, methods[reference], sound),
+        remarks=_remarks(run, methods[reference], undisturbed),
     )
 
 
 def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`."""
+    """Render reports in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False)
     return write((grid for report in reports for grid in cost_grids(report)), form, width)
 
 
 def cost_grids(report: CostReport) -> tuple[Grid, Grid]:
-    """The multiples, and what a step is made of."""
+    """The table of multiples, and the table of stages."""
     multiples = [
         (
             row.title,
@@ -166,10 +168,13 @@ def _stages(cost: Cost, run: CostRun) -> list[StageRow]:
 
 
 def _search_ratios(run: CostRun, reference: str) -> dict[float, float]:
-    """From the seconds per step: an epoch of the search has as many steps as D_tr has batches."""
-    found = {}
+    """Search ratios from the seconds per step; an epoch of the search has as many steps as D_tr has batches.
+
+    Empty where a task lacks AutoLoRA, the reference method, or the time of a step.
+    """
+    multiples = {}
     for ratio in EPOCH_RATIOS:
-        mine = theirs = 0.0
+        ours = others = 0.0
         for task in run.tasks:
             autolora, other = run.of(task, "autolora"), run.of(task, reference)
             if not autolora or not other:
@@ -178,15 +183,15 @@ def _search_ratios(run: CostRun, reference: str) -> dict[float, float]:
             reference_step = other.step_seconds("train")
             if not searching or not training or not reference_step:
                 return {}
-            share = 1 - autolora.config["method"]["search"]["valid_share"]
+            train_share = 1 - autolora.config["method"]["search"]["valid_share"]
             steps = autolora.work["train"].steps
-            mine += steps * (ratio * share * searching + training)
-            theirs += steps * reference_step
-        found[ratio] = mine / theirs
-    return found
+            ours += steps * (ratio * train_share * searching + training)
+            others += steps * reference_step
+        multiples[ratio] = ours / others
+    return multiples
 
 
-def _remarks(run: CostRun, reference: str, sound: int) -> list[str]:
+def _remarks(run: CostRun, reference: str, undisturbed: int) -> list[str]:
     where = run.environment
     total = max(len(cost.rounds) for cost in run.costs)
     how = (
@@ -197,7 +202,7 @@ def _remarks(run: CostRun, reference: str, sound: int) -> list[str]:
     )
     remarks = [
         (
-            f"Multiples of {reference}'s training time, the median over {sound} rounds and their range. {how}; loading, "
+            f"Multiples of {reference}'s training time, the median over {undisturbed} rounds and their range. {how}; loading, "
             "evaluation and checkpoints left out. The methods took turns on one host."
         ),
         (
@@ -212,8 +217,8 @@ def _remarks(run: CostRun, reference: str, sound: int) -> list[str]:
             "for the grid leaves no room for training the winner again, which is included here."
         ),
     ]
-    if sound < total:
-        remarks.append(f"{total - sound} of {total} rounds do not count: the machine slept or its clock was set.")
+    if undisturbed < total:
+        remarks.append(f"{total - undisturbed} of {total} rounds do not count: the machine slept or its clock was set.")
     return remarks
 
 

@@ -1,4 +1,4 @@
-"""Two methods on the same tasks, seeds and examples: paired tests, made of results and their predictions."""
+"""Paired tests of two methods on the same tasks, seeds and examples, from results and stored predictions."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,38 +12,45 @@ from benchmarks.analysis.stats import Summary
 from benchmarks.report.tables.grid import Grid, write
 
 CLASSES = ("accuracy", "matthews", "f1")
-"""Metrics whose predictions are right or wrong."""
+"""Metrics whose predictions are either correct or wrong, as McNemar's test needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairRow:
-    """One task."""
+    """Comparison of two methods on one task."""
 
     task_title: str
     seeds: Sequence[int]
+    """Common seeds of both methods."""
     first: float
+    """Mean score of the first method over the common seeds."""
     second: float
+    """Mean score of the second method over the common seeds."""
     difference: Difference | None
-    """First less second over seeds, the examples fixed; None for a single seed."""
+    """First less second, paired by seed, for fixed examples; None for a single seed."""
     with_examples: Difference | None
-    """The same, the examples being random too."""
+    """The difference with the variance over examples added; None also for a metric without a vectorised form."""
     mcnemar: Sequence[float]
-    """P value of each seed's two runs; empty for a metric that counts nothing as right."""
+    """P value of McNemar's test for each seed; empty for metrics other than CLASSES."""
 
 
 def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str) -> list[PairRow]:
-    """One per task that has both methods at a common seed."""
-    known = evidence.summaries
-    found = [(known[task, first], known[task, second]) for task in tasks if {(task, first), (task, second)} <= {*known}]
+    """One row per task on which both methods have a common seed."""
+    summaries = evidence.summaries
+    pairs = [
+        (summaries[task, first], summaries[task, second])
+        for task in tasks
+        if {(task, first), (task, second)} <= {*summaries}
+    ]
     rows = []
-    for one, other in found:
+    for one, other in pairs:
         seeds = common_seeds([one, other])
         if not seeds:
             continue
         scores = [[side.of_seed(seed) for seed in seeds] for side in (one, other)]
         difference = paired(*scores, least_sd=one.resolution)
         results = [[side.results[side.seeds.index(seed)] for side in (one, other)] for seed in seeds]
-        answers = [[evidence.predictions(result) for result in pair] for pair in results]
+        predictions = [[evidence.predictions(result) for result in pair] for pair in results]
         rows.append(
             PairRow(
                 task_title=one.results[0].task_title,
@@ -52,7 +59,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
                 second=mean(scores[1]),
                 difference=difference,
                 with_examples=_with_examples(difference, evidence, one, other),
-                mcnemar=[mcnemar_p(*pair) for pair in answers] if one.results[0].metric in CLASSES else [],
+                mcnemar=[mcnemar_p(*pair) for pair in predictions] if one.results[0].metric in CLASSES else [],
             )
         )
     return rows
@@ -60,16 +67,16 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Two methods on one backbone, preset and protocol."""
+    """Comparison of two methods on one backbone, preset and protocol."""
 
     title: str
     methods: tuple[str, str]
-    """Their titles."""
+    """Titles of both methods."""
     rows: Sequence[PairRow]
 
 
 def render_pairs(pairs: Iterable[Pairs], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`."""
+    """Render comparisons in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(each) for each in pairs], indent=1)
     return write(map(_grid, pairs), form, width)
@@ -100,7 +107,7 @@ def _grid(pairs: Pairs) -> Grid:
 def _with_examples(
     difference: Difference | None, evidence: Evidence, one: Summary, other: Summary
 ) -> Difference | None:
-    """None for a metric that has no form for resampled examples, too."""
+    """The difference with the variance over examples added; None for a metric without a vectorised form."""
     if difference is None or one.results[0].metric not in SCORES:
         return None
     return difference.with_examples(evidence.example_variance(one, other))

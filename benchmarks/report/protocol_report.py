@@ -1,4 +1,4 @@
-"""How much of a score is the protocol: the same runs scored as the released code scores them, without training."""
+"""The effect of the protocol on scores: stored predictions scored again by the rules of the released code."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,21 +16,22 @@ from benchmarks.store.result import Result
 Predictions = Callable[[Result], Mapping[str, Mapping[str, Any]]]
 """Result -> evaluation split -> labels, predictions and scores."""
 Rescore = Callable[[Result, Mapping[str, Mapping[str, Any]]], float | None]
-"""A result's score under other rules; None where it cannot be said."""
+"""(result, its predictions by split) -> score under another rule; None where it cannot be computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What came out under another protocol."""
+    """Score of runs that were trained under another protocol."""
 
     score: float
-    """Mean over the seeds."""
+    """Mean over seeds."""
     seeds: int
+    """Number of seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolRow:
-    """One method on one task, at one preset and backbone."""
+    """Scores of one method on one task under several rules and protocols, at one preset and backbone."""
 
     preset: str
     model_title: str
@@ -38,36 +39,36 @@ class ProtocolRow:
     method_title: str
     seeds: int
     score: float
-    """Under protocol `clean`: full evaluation set, last epoch."""
+    """Mean score under protocol `clean`: full evaluation set, last epoch."""
     rescored: Mapping[str, float | None]
-    """Rule -> mean score of the same runs under it alone; None where it cannot be said."""
+    """Rule -> mean score of the same runs with only this rule changed; None where it cannot be computed."""
     measured: Mapping[str, Measured]
-    """Other protocol -> runs that were trained under it."""
+    """Other protocol -> score of the runs that were trained under it."""
 
 
 def protocol_rows(results: Iterable[Result], predictions: Predictions) -> list[ProtocolRow]:
-    """One per task and method that has results under protocol `clean`."""
+    """One row per task and method with results under protocol `clean`."""
     by_protocol: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
         by_protocol.setdefault((result.preset, result.model_title, result.protocol), []).append(result)
     summaries = {key: summarise(group) for key, group in by_protocol.items()}
     return [
-        _row(preset, model, summary, predictions, _others(preset, model, pair, summaries))
-        for (preset, model, protocol), found in summaries.items()
+        _row(preset, model, summary, predictions, _other_protocols(preset, model, pair, summaries))
+        for (preset, model, protocol), by_pair in summaries.items()
         if protocol == DEFAULT
-        for pair, summary in found.items()
+        for pair, summary in by_pair.items()
     ]
 
 
 def render_protocols(rows: Sequence[ProtocolRow], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`."""
+    """Render rows in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(row) for row in rows], indent=1)
     return write([protocol_grid(rows)], form, width)
 
 
 def protocol_grid(rows: Sequence[ProtocolRow]) -> Grid:
-    """Differences from `clean`."""
+    """Table of the differences from protocol `clean`."""
     protocols = dict.fromkeys(chain.from_iterable(row.measured for row in rows))
     table = [
         {
@@ -93,7 +94,7 @@ def _row(
     preset: str, model: str, summary: Summary, predictions: Predictions, measured: Mapping[str, Measured]
 ) -> ProtocolRow:
     first = summary.results[0]
-    answers = [(result, predictions(result)) for result in summary.results]
+    runs = [(result, predictions(result)) for result in summary.results]
     return ProtocolRow(
         preset=preset,
         model_title=model,
@@ -101,42 +102,43 @@ def _row(
         method_title=first.method_title,
         seeds=len(summary.results),
         score=summary.mean,
-        rescored={name: _mean([rule(*answer) for answer in answers]) for name, rule in RULES.items()},
+        rescored={name: _mean([rule(*run) for run in runs]) for name, rule in RULES.items()},
         measured=measured,
     )
 
 
-def _others(
+def _other_protocols(
     preset: str,
     model: str,
     pair: tuple[str, str],
     summaries: Mapping[tuple[str, str, str], Mapping[tuple[str, str], Summary]],
 ) -> dict[str, Measured]:
+    """Protocol other than `clean` -> score of a (task, method) pair at the same preset and backbone."""
     return {
-        protocol: Measured(score=found[pair].mean, seeds=len(found[pair].results))
-        for (other_preset, other_model, protocol), found in summaries.items()
-        if (other_preset, other_model) == (preset, model) and protocol != DEFAULT and pair in found
+        protocol: Measured(score=by_pair[pair].mean, seeds=len(by_pair[pair].results))
+        for (other_preset, other_model, protocol), by_pair in summaries.items()
+        if (other_preset, other_model) == (preset, model) and protocol != DEFAULT and pair in by_pair
     }
 
 
-def _last_batch_dropped(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:
+def _last_batch_dropped(result: Result, predictions: Mapping[str, Mapping[str, Any]]) -> float | None:
     if result.metric not in SCORES:
         return None
-    answer = answers[result.split]
-    whole = whole_batches(len(answer["labels"]))
-    return one_score(result.metric, {side: answer[side][:whole] for side in ("labels", "predictions")})
+    split = predictions[result.split]
+    kept = whole_batches(len(split["labels"]))
+    return one_score(result.metric, {part: split[part][:kept] for part in ("labels", "predictions")})
 
 
-def _splits_pooled(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:
-    if len(answers) == 1 or result.metric not in SCORES:
+def _splits_pooled(result: Result, predictions: Mapping[str, Mapping[str, Any]]) -> float | None:
+    if len(predictions) == 1 or result.metric not in SCORES:
         return None
-    sides = ("labels", "predictions")
+    parts = ("labels", "predictions")
     return one_score(
-        result.metric, {side: list(chain(*(answer[side] for answer in answers.values()))) for side in sides}
+        result.metric, {part: list(chain(*(split[part] for split in predictions.values()))) for part in parts}
     )
 
 
-def _best_epoch(result: Result, answers: Mapping[str, Mapping[str, Any]]) -> float | None:  # noqa: ARG001  a Rescore
+def _best_epoch(result: Result, predictions: Mapping[str, Mapping[str, Any]]) -> float | None:  # noqa: ARG001  Rescore
     scores = [epoch[result.split][result.metric] for epoch in result.curve.values()]
     return max((score for score in scores if score is not None), default=None)
 
@@ -146,9 +148,11 @@ RULES: Mapping[str, Rescore] = {
     "splits pooled": _splits_pooled,
     "best epoch": _best_epoch,
 }
+"""Name -> rule of the released code that differs from protocol `clean`."""
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
+    """The mean; None where a score is missing or there are none."""
     known = [score for score in scores if score is not None]
     return mean(known) if known and len(known) == len(scores) else None
 

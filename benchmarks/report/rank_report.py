@@ -1,9 +1,8 @@
-"""Learned ranks (Figure 3), and whether they are learned: what results say of it, as tables and sentences."""
+"""Analysis of learned ranks (Figure 3): agreement between searches, comparison with noise and with controls."""
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from math import log
 from typing import Any, Literal
@@ -11,23 +10,23 @@ from typing import Any, Literal
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.rank_stats import Agreement, agreement, correlation, layer_effect, noise_ranks
 from benchmarks.analysis.stats import summarise
-from benchmarks.report.tables.grid import Grid, write
 from benchmarks.store.result import Result
 
 LEARNED = "autolora"
+"""The method whose searches are analysed."""
 CONTROLS = {
     "lora_shuffled_ranks": "the learned ranks, shuffled",
     "lora_random_ranks": "random ranks, same total",
     "lora_uniform_matched": "uniform rank, same total",
 }
-"""Method -> what the learned ranks are held against."""
+"""Control method -> the ranks that it is trained with."""
 FIGURE_3 = {"qqp": "qqp second-order", "mnli": "mnli second order"}
-"""Task -> the authors' list, for the tasks of Figure 3 that have one."""
+"""Task -> name of the authors' list of ranks, for the tasks of Figure 3 that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRanks:
-    """The searches of one task, one per seed."""
+    """Ranks and statistics of the searches of one task, one search per seed."""
 
     task: str
     title: str
@@ -35,27 +34,27 @@ class TaskRanks:
     seeds: Sequence[int]
     projections: Sequence[str]
     ranks: Sequence[Sequence[int]]
-    """Searches x projections."""
+    """Ranks, shape (searches, projections)."""
     deviation: float
-    """Mean of |k * selection variable - 1|: how far the search has moved from equal components."""
+    """Mean of |k * selection variable - 1|: relative deviation of the selection variables from their equal start 1/k."""
     share: float
-    """Median of eta's share ||eta * second-order term|| / ||direct term|| over all records."""
+    """Median over all records of eta's share, ||eta * second-order term|| / ||direct term||."""
     agreement: Agreement | None
-    """Between the seeds."""
+    """Agreement between the seeds; None for a single search, or where a search has equal ranks everywhere."""
     noise_mean: float
-    """Mean rank of thresholded noise with logits as spread out as these."""
+    """Mean rank of thresholded noise whose logits have the same spread as those of the searches."""
     layer_p: float
-    """P value of the ranks' differences between projections against that noise."""
+    """P value of the variance of ranks between projections, compared with thresholded noise (`layer_effect`)."""
     stops: Sequence["Stop"]
-    """Where the searches would have stopped; empty where their history does not tell."""
+    """Where each search would have stopped on convergence; empty where the results do not record it."""
 
     @property
     def means(self) -> list[float]:
-        """Projection by projection, over the searches."""
+        """Mean rank of each projection over the searches."""
         return [statistics.mean(column) for column in zip(*self.ranks, strict=True)]
 
     def by_role(self) -> dict[Literal["query", "value"], list[float]]:
-        """Mean ranks in the order of the blocks."""
+        """Role -> mean ranks in the order of the blocks."""
         return {
             role: [mean for name, mean in zip(self.projections, self.means, strict=True) if role_of(name) == role]
             for role in ("query", "value")
@@ -64,44 +63,48 @@ class TaskRanks:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Where a search would have stopped by the default rule of convergence."""
+    """Where a search would have stopped under the default convergence criterion."""
 
     saved: float
-    """Share of its steps that would have been left out."""
+    """Fraction of the search steps that would have been saved."""
     same_ranks: float
-    """Share of projections whose rank was what it was at the end."""
+    """Fraction of the projections whose rank at that step equals their final rank."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """Retraining with the learned ranks against retraining with others, at the same seeds."""
+    """Retraining with the learned ranks, compared with retraining with other ranks at the same seeds."""
 
     task: str
     title: str
     against: str
+    """The ranks of the control."""
     scaling: str
+    """How the retraining scales updates: "by-rank" or "constant"."""
     learned: float
-    """Mean score."""
+    """Mean score with the learned ranks."""
     other: float
+    """Mean score of the control."""
     difference: Difference | None
-    """None for a single seed."""
+    """Learned less other, paired by seed; None for a single seed."""
     seeds: int
+    """Number of common seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankReport:
-    """All of it."""
+    """Analysis of all searches of one group of results."""
 
     tasks: Sequence[TaskRanks]
     controls: Sequence[Control]
     same_seed: float | None
-    """Mean Spearman correlation of the ranks of two tasks at the same seed, which have the same initial factors."""
+    """Mean Spearman correlation of the ranks of two tasks at the same seed, that is with the same initial factors."""
     other_seed: float | None
-    """The same at different seeds."""
+    """Mean Spearman correlation of the ranks of two tasks at different seeds."""
 
 
 def rank_report(results: Iterable[Result]) -> RankReport:
-    """Analyse what is at hand: searches, and the controls that were trained beside them."""
+    """Analyse the finished searches and their controls."""
     results = [result for result in results if result.status == "done"]
     searches = {task: summary.results for (task, method), summary in summarise(results).items() if method == LEARNED}
     tasks = [_task_ranks(found) for found in searches.values()]
@@ -114,25 +117,12 @@ def rank_report(results: Iterable[Result]) -> RankReport:
 
 
 def role_of(projection: str) -> Literal["query", "value"]:
-    """A projection's role, from its name."""
+    """Guess the role of a projection from its name: "query" if the last part starts with "q", else "value".
+
+    Correct only for the query and value projections that LoRA adapts here; a key or output projection would count as
+    "value".
+    """
     return "query" if projection.rpartition(".")[2].startswith("q") else "value"
-
-
-def render_ranks(report: RankReport, form: str, width: int) -> str:
-    """Figure 3's numbers and the tests, in one of `grid.FORMATS`."""
-    if form == "json":
-        return json.dumps(asdict(report), indent=1)
-    return write(rank_grids(report), form, width)
-
-
-def rank_grids(report: RankReport) -> list[Grid]:
-    """The ranks, whether they are learned, when the searches might have stopped, and what the ranks are worth."""
-    grids = [_ranks(report.tasks), _evidence(report)]
-    if any(task.stops for task in report.tasks):
-        grids.append(_stops(report.tasks))
-    if report.controls:
-        grids.append(_worth(report.controls))
-    return grids
 
 
 def _task_ranks(results: Sequence[Result]) -> TaskRanks:
@@ -211,92 +201,3 @@ def _between_tasks(tasks: Sequence[TaskRanks], *, same_seed: bool) -> float | No
     ]
     known = [value for value in found if value is not None]
     return statistics.mean(known) if known else None
-
-
-def _ranks(tasks: Sequence[TaskRanks]) -> Grid:
-    rows = [
-        [task.title, role, *(f"{rank:.1f}" for rank in ranks)]
-        for task in tasks
-        for role, ranks in task.by_role().items()
-    ]
-    blocks = max(len(row) for row in rows) - 2
-    headers = ["task", "projection", *(f"block {index + 1}" for index in range(blocks))]
-    filled = [[*row, *[""] * (len(headers) - len(row))] for row in rows]
-    return Grid(title="Learned ranks, mean over the searches", headers=headers, rows=filled)
-
-
-def _evidence(report: RankReport) -> Grid:
-    rows = [
-        [
-            task.title,
-            str(len(task.seeds)),
-            f"{statistics.mean(task.means):.2f}",
-            f"{task.noise_mean:.2f}",
-            f"{100 * task.deviation:.1f} %",
-            "-" if task.agreement is None else f"{task.agreement.w:.2f} (p {task.agreement.p:.3f})",
-            f"{1 / len(task.seeds):.2f}",
-            f"{task.layer_p:.3f}",
-            f"{task.share:.1e}",
-        ]
-        for task in report.tasks
-    ]
-    headers = [
-        "task",
-        "searches",
-        "mean rank",
-        "of noise",
-        "|k alpha - 1|",
-        "Kendall's W",
-        "by chance",
-        "layers, p",
-        "eta's share",
-    ]
-    return Grid(title="Are they learned?", headers=headers, rows=rows, notes=_sentences(report))
-
-
-def _stops(tasks: Sequence[TaskRanks]) -> Grid:
-    rows = [
-        [
-            task.title,
-            str(len(task.stops)),
-            f"{100 * statistics.mean(stop.saved for stop in task.stops):.0f} %",
-            f"{100 * statistics.mean(stop.same_ranks for stop in task.stops):.0f} %",
-        ]
-        for task in tasks
-        if task.stops
-    ]
-    headers = ["task", "searches", "steps saved", "ranks as at the end"]
-    return Grid(title="Had they stopped on convergence, by the rule's defaults", headers=headers, rows=rows)
-
-
-def _worth(controls: Sequence[Control]) -> Grid:
-    rows = [
-        [
-            control.title,
-            control.scaling,
-            control.against,
-            f"{control.learned:.1f}",
-            f"{control.other:.1f}",
-            "-"
-            if control.difference is None
-            else f"{control.difference.value:+.1f} ± {control.difference.half_width(0.95):.1f}",
-            "-" if control.difference is None else f"{control.difference.p_nonzero():.2f} (n={control.seeds})",
-        ]
-        for control in controls
-    ]
-    headers = ["task", "scaling", "learned ranks against", "learned", "other", "difference, 95 %", "p"]
-    return Grid(title="Are they worth anything?", headers=headers, rows=rows)
-
-
-def _sentences(report: RankReport) -> list[str]:
-    explanation = (
-        "W compares the order of the projections between seeds; p is that of a permutation test. "
-        "'layers, p' holds the variance between projections against thresholded noise of the same spread."
-    )
-    sentences = [explanation]
-    if report.same_seed is not None and report.other_seed is not None:
-        sentences.append(
-            f"Between two tasks, ranks correlate by {report.same_seed:+.2f} at the same seed (the same initial "
-            f"factors) and by {report.other_seed:+.2f} at different ones (Spearman)."
-        )
-    return sentences

@@ -1,4 +1,4 @@
-"""How fast training and search are against other implementations, as a table of ratios."""
+"""Tables of the time of training and search, as ratios to other implementations."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ from benchmarks.store.speed_record import SpeedRun
 
 
 def render_speed(runs: Sequence[SpeedRun], form: str, width: int) -> str:
-    """In one of `grid.FORMATS`."""
+    """Render the newest timings in one of `grid.FORMATS`."""
     if form == "json":
         timings = [(run.environment.device_name, timing) for run in newest(runs) for timing in run.timings]
         return json.dumps([{"device": on, **asdict(each), "ratio": each.ratio} for on, each in timings], indent=1)
@@ -19,24 +19,24 @@ def render_speed(runs: Sequence[SpeedRun], form: str, width: int) -> str:
 
 
 def newest(runs: Sequence[SpeedRun]) -> list[SpeedRun]:
-    """Of each work on each device the newest run that did it, with the timings of that work alone."""
-    found: dict[tuple[str, str], SpeedRun] = {}
+    """The newest run of each work on each device, with the timings of that work only."""
+    by_device_and_work: dict[tuple[str, str], SpeedRun] = {}
     for run in sorted(runs, key=lambda run: run.finished):
         for work, timings in groupby(run.timings, key=lambda timing: timing.work):
-            found[run.environment.device_name, work] = replace(run, timings=tuple(timings))
-    return list(found.values())
+            by_device_and_work[run.environment.device_name, work] = replace(run, timings=tuple(timings))
+    return list(by_device_and_work.values())
 
 
 def speed_grids(runs: Sequence[SpeedRun]) -> list[Grid]:
-    """One table per device, as they were first measured on."""
+    """One table per device, in the order in which the devices were first measured."""
     by_device: dict[str, list[SpeedRun]] = {}
     for run in newest(runs):
         by_device.setdefault(run.environment.device_name, []).append(run)
-    return [_grid(device, found) for device, found in by_device.items()]
+    return [_grid(device, device_runs) for device, device_runs in by_device.items()]
 
 
-def _grid(device: str, found: Sequence[SpeedRun]) -> Grid:
-    """One line per contender."""
+def _grid(device: str, runs: Sequence[SpeedRun]) -> Grid:
+    """One row per timing."""
     rows = [
         {
             "Work": timing.work,
@@ -48,13 +48,13 @@ def _grid(device: str, found: Sequence[SpeedRun]) -> Grid:
             "Reach": timing.reach or "-",
             "Met": {True: "yes", False: "no", None: "-"}[timing.met],
         }
-        for run in found
+        for run in runs
         for timing in run.timings
     ]
-    return Grid.of(f"Speed on {device}", rows, list(dict.fromkeys(map(_where, found))))
+    return Grid.of(f"Speed on {device}", rows, list(dict.fromkeys(map(_conditions, runs))))
 
 
-def _where(run: SpeedRun) -> str:
+def _conditions(run: SpeedRun) -> str:
     where = run.environment
     rounds = len(run.timings[0].seconds)
     return (

@@ -1,4 +1,4 @@
-"""What a command prints: harmless, and coloured where a terminal shows colours."""
+"""Output to a terminal: control characters are escaped, and reports are coloured where the terminal has colours."""
 
 import io
 import os
@@ -17,38 +17,39 @@ COLOURS = (
     (re.compile(r"(?m)^-{2,}(  -{2,})*$"), DIM),
     (re.compile(r"(?m)^(Table|Figure) \d.*$"), BOLD),
 )
-"""What stands out in a report, and how; no two of them overlap. The words say it all where there is no colour."""
+"""(pattern, ANSI colour code) of the coloured parts of a report; the patterns do not overlap. Colour adds no
+information."""
 
 
 def coloured(text: str) -> str:
-    """The text with the codes of a terminal."""
+    """The text with ANSI colour codes."""
     for pattern, code in COLOURS:
-        text = pattern.sub(lambda found, code=code: f"\x1b[{code}m{found.group()}\x1b[0m", text)  # type: ignore[misc]
+        text = pattern.sub(lambda match, code=code: f"\x1b[{code}m{match.group()}\x1b[0m", text)  # type: ignore[misc]
     return text
 
 
 def shows_colours(stream: TextIO) -> bool:
-    """Whether it ends in a terminal that does; NO_COLOR says that nobody wants them."""
+    """Whether the stream is a terminal with colours; the environment variable NO_COLOR turns colours off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-class Shown(io.TextIOBase):
-    """A stream on which no text that a command prints, wherever it comes from, can steer the terminal."""
+class SafeStream(io.TextIOBase):
+    """A text stream that escapes control characters, so that printed text cannot control the terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._colours = shows_colours(stream)
 
     def write(self, text: str) -> int:
-        """Write; what could steer the terminal is written out."""
-        harmless = printable(text)
-        self._stream.write(coloured(harmless) if self._colours else harmless)
+        """Write a text with its control characters escaped."""
+        escaped = printable(text)
+        self._stream.write(coloured(escaped) if self._colours else escaped)
         return len(text)
 
     def flush(self) -> None:
-        """Flush."""
+        """Flush the underlying stream."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """Whether it ends in a terminal."""
+        """Whether the underlying stream is a terminal."""
         return self._stream.isatty()

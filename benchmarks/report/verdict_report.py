@@ -1,4 +1,4 @@
-"""What results say of the published numbers, as a table of verdicts and their counts."""
+"""Tables of the verdicts on the published numbers, and the number of each verdict."""
 
 import json
 from collections import Counter
@@ -12,18 +12,19 @@ from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
 
 BY_RUNS = {"reproduced": "R", "deviates": "D", "cannot be decided": "?"}
+"""Verdict under one assumed number of published runs -> its letter in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Every published number, held against the results of one preset, protocol and backbone."""
+    """Verdicts on all published numbers from the results of one preset, protocol and backbone."""
 
     title: str
     cells: Sequence[CellVerdict]
 
 
 def judge(results: Sequence[Result], tables: Iterable[PublishedTable], margin: Margin) -> Judged:
-    """Judge every number of the tables by results that belong together."""
+    """Judge every number of the tables by results of one preset, protocol, backbone and kind of data."""
     newest = max(results, key=lambda result: result.finished)
     return Judged(
         title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
@@ -33,14 +34,14 @@ def judge(results: Sequence[Result], tables: Iterable[PublishedTable], margin: M
 
 
 def render_verdicts(judged: Iterable[Judged], margin: Margin, form: str, width: int) -> str:
-    """In one of `grid.FORMATS`; a number that was not run is counted and not listed."""
+    """Render verdicts in one of `grid.FORMATS`; numbers that were not run are counted but not listed."""
     if form == "json":
         return json.dumps([asdict(each) for each in judged], indent=1)
     return write([verdict_grid(each, margin) for each in judged], form, width)
 
 
 def verdict_grid(judged: Judged, margin: Margin) -> Grid:
-    """One line per published number that was run."""
+    """Table with one row per published number that was run."""
     shown = [cell for cell in judged.cells if cell.verdict != "not run"]
     rows = [
         {
@@ -68,7 +69,7 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
         (
             "The evaluation set is fixed and the seeds are random. Reproduced: the 90% interval of the difference lies "
             f"within {margin.points:g} points; deviates: the 95% interval lies outside of them. The paper does not say "
-            f"how many runs a number is the mean of: the verdict (R, D, or ? for neither) is taken for {_or(margin)}, and "
+            f"how many runs a number is the mean of: the verdict (R, D, or ? for neither) is taken for {_published_runs(margin)}, and "
             "stands where all agree. 'Resolves' is the smallest difference that would have been called a deviation."
         ),
     ]
@@ -78,11 +79,11 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
 def _difference(cell: CellVerdict) -> str:
     if not cell.differences:
         return "-"
-    widest = cell.differences[min(cell.differences)]
-    low, high = widest.interval(0.95)
-    return f"{widest.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    difference = cell.differences[min(cell.differences)]  # the widest interval: the fewest published runs
+    low, high = difference.interval(0.95)
+    return f"{difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _or(margin: Margin) -> str:
+def _published_runs(margin: Margin) -> str:
     *others, last = map(str, margin.published_seeds)
     return f"{', '.join(others)} or {last}" if others else last

@@ -1,4 +1,4 @@
-"""A per-process cache of data, backbones and tokenised splits: neighbouring cells share the latest of each kind."""
+"""A per-process cache of data, backbones and tokenised splits; it keeps the last of each kind for the next cell."""
 
 import warnings
 from functools import lru_cache
@@ -8,41 +8,41 @@ import transformers
 from benchmarks.core import registry
 from benchmarks.core.spec import InputError, Prepared, TaskData
 from benchmarks.data.models import backbones
-from benchmarks.run.machine.environment import use_machine
-from benchmarks.run.machine.memory import set_imports_apart
+from benchmarks.run.machine.environment import configure_process
+from benchmarks.run.machine.memory import freeze_imported_objects
 
 
 def open_materials(threads: int) -> "Materials":
-    """An empty cache, in a process that is set up to compute on that many threads."""
-    use_machine(threads)
-    set_imports_apart()
-    _quieten()
+    """Configure this process to compute on a number of threads, and return an empty cache."""
+    configure_process(threads)
+    freeze_imported_objects()
+    _silence_libraries()
     return Materials()
 
 
 class Materials:
-    """Data sets, backbones and tokenised splits by name; the latest of each is kept."""
+    """Loads data sets, backbones and tokenised splits by name, and keeps the last of each."""
 
     def __init__(self) -> None:
         self.backbone = lru_cache(maxsize=1)(backbones.open_backbone)
         self.data = lru_cache(maxsize=1)(_load)
         self.prepared = lru_cache(maxsize=1)(self._prepare)
 
-    def _prepare(self, task: str, data: str, partial: bool, model: str, max_length: int) -> Prepared:  # noqa: FBT001  a cache's key
+    def _prepare(self, task: str, data: str, partial: bool, model: str, max_length: int) -> Prepared:  # noqa: FBT001  key of a cache
         rows, backbone = self.data(task, data, partial), self.backbone(model)
         if max_length > backbone.positions:
             raise InputError(
-                f"max_length is {max_length}, but {backbone.title} reads at most {backbone.positions} tokens: set run.max_length"
+                f"max_length is {max_length}, but {backbone.title} has {backbone.positions} positions: set a smaller run.max_length"
             )
         return registry.task(task).prepare(rows, backbone.tokenizer, max_length)
 
 
-def _load(task: str, data: str, partial: bool) -> TaskData:  # noqa: FBT001  a cache's key
+def _load(task: str, data: str, partial: bool) -> TaskData:  # noqa: FBT001  key of a cache
     return registry.task(task).load(data, partial=partial)
 
 
-def _quieten() -> None:
-    """New heads and adapters are meant to be untrained; no library has to say so at every cell."""
+def _silence_libraries() -> None:
+    """Suppress the warnings that every cell would repeat, such as those about newly initialised heads and adapters."""
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")

@@ -1,4 +1,4 @@
-"""Everything that one cell needs: its task, data, backbone and method, and the problem that the method is given."""
+"""Sets up a cell: its task, data, backbone and method, and the problem that the method trains on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from benchmarks.store.store import CellFolder, Store
 OUT_OF_MEMORY = "Memory ran out: batches were computed in twice as many parts, with other rounding and dropout masks."
 
 REPEATED = 16
-"""Examples that are evaluated twice."""
+"""Number of examples that are evaluated twice, to check that evaluation is deterministic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,28 +40,28 @@ class CellSetup:
     prepared: Prepared
     problem: Problem
     choice: EpochChoice | None
-    """Which epoch's model is evaluated; None: the last."""
+    """Chooses the epoch whose predictions are scored; None: the last epoch."""
     notes: Sequence[str]
-    """What a reader of the result must know."""
+    """Remarks for readers of the result."""
 
     def predict(self, model: nn.Module) -> dict[str, Prediction]:
-        """Evaluation split -> what the model says, the chosen epoch's where one is chosen."""
+        """Evaluation split -> predictions of the model, or those of the chosen epoch where the protocol chooses one."""
         if self.choice:
             return self.choice.predictions()
         return predict(self.task, model, self.prepared, self.problem.runtime)
 
-    def repeats(self, model: nn.Module) -> bool:
-        """Whether the model says the same twice, to the bit: nothing random is left on in evaluation."""
+    def evaluation_repeats(self, model: nn.Module) -> bool:
+        """Whether two evaluations of the model are bitwise equal, so that dropout and the like are off."""
         examples = next(iter(self.prepared.evaluation.values()))[:REPEATED]
-        first, again = (self.task.predict(model, examples, self.prepared, self.problem.runtime) for _ in range(2))
-        return first == again
+        first, second = (self.task.predict(model, examples, self.prepared, self.problem.runtime) for _ in range(2))
+        return first == second
 
     def score(self, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
         """Evaluation split -> metrics."""
         return score(self.task, predictions)
 
     def description(self) -> dict[str, Any]:
-        """The fields of a result that were settled before the training."""
+        """The fields of a result that are known before the training."""
         cell = self.cell
         return {
             "task": cell.task,
@@ -96,24 +96,22 @@ def set_up(
     stop: Callable[[], bool],
     halved: bool = False,
 ) -> CellSetup:
-    """Open what the cell needs, and seed all random number generators with its seed.
+    """Load what the cell needs, and seed all random number generators with the cell's seed.
 
     Args:
-        cell: what is run.
-        materials: the cache of data, backbones and tokenised examples.
-        store: where results and checkpoints are.
+        cell: the cell.
+        materials: cache of data, backbones and tokenised examples.
+        store: folder of results and checkpoints.
         clocks: measure loading and evaluation.
         progress: called after every optimisation step.
-        stop: answers True where the cell shall write a checkpoint and end.
-        halved: compute every batch in twice as many parts: the same gradients with half of the memory.
+        stop: returns True once the cell shall write a checkpoint and end.
+        halved: compute every batch in twice as many parts: equal gradients with half of the memory.
 
     Raises:
-        InputError: data or backbone are not at hand, or the method refuses its settings.
+        InputError: data or backbone are missing, or the method's settings are invalid.
     """
-    config, task = cell.config, registry.task(cell.task)
-    rows = (cell.task, config["data"], config["partial"])
-    data, backbone = materials.data(*rows), materials.backbone(config["model"])
-    prepared = apply_procedure(materials.prepared(*rows, config["model"], config["max_length"]), config)
+    task = registry.task(cell.task)
+    data, backbone, prepared = _load(cell, materials)
     transformers.set_seed(cell.seed)
     runtime = _runtime(cell, store, clocks=clocks, progress=progress, stop=stop)
     choice = _choice(cell, store, task, prepared)
@@ -130,9 +128,18 @@ def set_up(
     )
 
 
-def _runtime(cell: Cell, store: Store, **told: Any) -> Runtime:
+def _load(cell: Cell, materials: Materials) -> tuple[TaskData, Backbone, Prepared]:
+    """The cell's rows and backbone, and the examples that it is trained and scored on."""
+    config = cell.config
+    rows = (cell.task, config["data"], config["partial"])
+    data, backbone = materials.data(*rows), materials.backbone(config["model"])
+    return data, backbone, apply_procedure(materials.prepared(*rows, config["model"], config["max_length"]), config)
+
+
+def _runtime(cell: Cell, store: Store, **callbacks: Any) -> Runtime:
     names = ("device", "precision", "graphs", "onednn", "checkpoint_seconds")
-    return Runtime(**{name: cell.config[name] for name in names}, checkpoints=cell.folder(store).checkpoints, **told)
+    conditions = {name: cell.config[name] for name in names}
+    return Runtime(**conditions, checkpoints=cell.folder(store).checkpoints, **callbacks)
 
 
 def _method(cell: Cell, *, halved: bool) -> Method:
@@ -141,7 +148,7 @@ def _method(cell: Cell, *, halved: bool) -> Method:
 
 
 def _choice(cell: Cell, store: Store, task: Task, prepared: Prepared) -> EpochChoice | None:
-    """How the protocol chooses an epoch; None: the last one is evaluated."""
+    """How the protocol chooses an epoch; None: the last epoch is evaluated."""
     if cell.config["epoch"] == "last":
         return None
     split = HELD_OUT if cell.config["epoch"] == "held-out" else next(iter(prepared.evaluation))
@@ -158,7 +165,7 @@ def _problem(
     runtime: Runtime,
     choice: EpochChoice | None,
 ) -> Problem:
-    """What the method is given."""
+    """The problem that the method trains on; it holds no evaluation data."""
     config = cell.config
     observed = config["curve"] or choice
     return Problem(
@@ -178,7 +185,7 @@ def _problem(
 
 
 def needed_ranks(cell: Cell, store: Store) -> Mapping[str, int] | None:
-    """The ranks that the cell starts from; None where it starts from none, or the cell that has them failed."""
+    """The ranks that the cell starts from; None where it needs no ranks, or where the cell that finds them failed."""
     result = cell.needs.folder(store).result() if cell.needs else None
     return result.ranks if result and result.status == "done" else None
 
@@ -189,7 +196,7 @@ def predict(task: Task, model: nn.Module, prepared: Prepared, runtime: Runtime) 
 
 
 def score(task: Task, predictions: Mapping[str, Prediction]) -> dict[str, Scores]:
-    """All metrics; None where one is not defined for these predictions."""
+    """Evaluation split -> all metrics; a metric that is undefined for these predictions is None."""
     return {
         split: {name: value if isfinite(value) else None for name, value in task.score(prediction).items()}
         for split, prediction in predictions.items()
@@ -218,7 +225,7 @@ def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[],
 def _score_of_examples(
     task: Task, prepared: Prepared, runtime: Runtime, model: nn.Module, examples: Sequence[Example]
 ) -> float:
-    """The headline metric; where it is not defined, nothing is worse."""
+    """The headline metric; minus infinity where it is undefined."""
     value = task.score(task.predict(model, examples, prepared, runtime))[task.metric]
     return value if isfinite(value) else -inf
 
@@ -226,7 +233,7 @@ def _score_of_examples(
 def _observer(
     task: Task, prepared: Prepared, folder: CellFolder, runtime: Runtime, choice: EpochChoice | None
 ) -> Callable[[nn.Module, int], None]:
-    """Keeps each epoch's metrics; an epoch that is trained again after an interruption takes its old place."""
+    """Writes the metrics of every epoch; an epoch that is repeated after an interruption replaces its old metrics."""
 
     def observe(model: nn.Module, epoch: int) -> None:
         with runtime.clocks.measure("evaluate"):
@@ -242,6 +249,6 @@ def _observer(
 
 
 def _in_smaller_parts(kind: type, settings: Table) -> Table:
-    """A method's settings with twice as many parts of a batch, wherever it trains."""
-    parts = {int(value) for name, value in flat(settings).items() if name.endswith("training.micro_batches")}
-    return merge(settings, spread(kind, "training", {"micro_batches": 2 * max(parts, default=1)}))
+    """A method's settings with twice as many parts per batch in each of its trainings."""
+    micro_batches = {int(value) for name, value in flat(settings).items() if name.endswith("training.micro_batches")}
+    return merge(settings, spread(kind, "training", {"micro_batches": 2 * max(micro_batches, default=1)}))

@@ -1,7 +1,7 @@
-"""Each cell in several processes, which a launcher such as `accelerate launch` began.
+"""Trains each cell in several processes that a launcher such as `accelerate launch` started.
 
-Member 0 leads: it runs the command as a process by itself would. The others train along: they are told which cell is
-trained next, and write and print nothing.
+Process 0, the leader, runs the command as a single process would, and broadcasts every cell that it trains. The other
+processes train the broadcast cells with it; they write and print nothing.
 """
 
 from argparse import Namespace
@@ -24,56 +24,58 @@ from benchmarks.run.plan import Cell
 from benchmarks.store.store import Store
 
 COMMANDS = ("run", "tune")
-"""Those that train cells and measure no costs."""
-PATIENCE = timedelta(days=1)
-"""The others wait so long for the leader, which evaluates by itself; where it dies, the launcher ends them."""
+"""Commands that train cells without measuring costs."""
+TIMEOUT = timedelta(days=1)
+"""How long a collective operation waits: the leader evaluates alone. If the leader dies, the launcher ends the others."""
 
 
 def run_distributed(command: Callable[[Namespace], int], arguments: Namespace) -> int:
-    """Run a command in all processes of a launcher; returns the leader's exit status, and 0 for the others.
+    """Run a command in all processes of a launcher; returns the command's exit status in the leader, 0 in the others.
 
     Raises:
-        InputError: the command or its options are not for several processes; or as the command.
+        InputError: the command or its options do not support several processes, or the command raises it.
     """
     if arguments.command not in COMMANDS:
-        raise InputError(f"{arguments.command} takes one process; {', '.join(COMMANDS)} can be launched in several")
+        raise InputError(
+            f"{arguments.command} runs in one process; only {', '.join(COMMANDS)} can be launched in several"
+        )
     if arguments.ray or (arguments.workers or 1) > 1:
-        raise InputError("processes that train together have one cell at a time: leave out --ray and --workers")
+        raise InputError("launched processes train one cell at a time: leave out --ray and --workers")
     device = getattr(arguments, "device", None) or ""
     if ":" in device:
-        raise InputError(f"each process has a GPU of its own: say --device cuda; got {device}")
-    group = PartialState(cpu=device == "cpu", timeout=PATIENCE)
+        raise InputError(f"each process uses its own GPU: pass --device cuda; got {device}")
+    group = PartialState(cpu=device == "cpu", timeout=TIMEOUT)
     try:
-        return _take_part(command, arguments)
+        return _run_in_this_process(command, arguments)
     finally:
         group.destroy_process_group()
 
 
-def _take_part(command: Callable[[Namespace], int], arguments: Namespace) -> int:
+def _run_in_this_process(command: Callable[[Namespace], int], arguments: Namespace) -> int:
     team = Team.of_this_process()
     if not team.leads:
-        _train_along(team, arguments.runs)
+        _train_broadcast_cells(team, arguments.runs)
         return 0
     status = command(arguments)
-    team.broadcast(None)  # where an error comes first, the others end with this process
+    team.broadcast(None)  # no more cells; if the command raises, the other processes end when this process ends
     return status
 
 
-def train_together(setup: CellSetup) -> None:
-    """Let the other members, where there are any, train this cell along, from now on."""
+def broadcast_cell(setup: CellSetup) -> None:
+    """Make the other processes, if there are any, start to train this cell."""
     setup.problem.runtime.team.broadcast(setup.cell)
 
 
-def _train_along(team: Team, runs: Path) -> None:
-    """Train what the leader trains until it has nothing more."""
+def _train_broadcast_cells(team: Team, runs: Path) -> None:
+    """Train every cell that the leader broadcasts, until it broadcasts None."""
     materials, store = open_materials(usable_cores()), Store(folder=runs)
     with StopOnSignal() as stop:
-        while cell := _next_cell(team):
+        while cell := _receive_cell(team):
             setup = set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
-            with suppress(Interrupted, NonFiniteLossError, ValueError):  # all members meet them at the same step
+            with suppress(Interrupted, NonFiniteLossError, ValueError):  # raised in all processes at the same step
                 setup.method.train(setup.problem)
 
 
-def _next_cell(team: Team) -> Cell | None:
-    unheard: Cell | None = None
-    return team.broadcast(unheard)
+def _receive_cell(team: Team) -> Cell | None:
+    placeholder: Cell | None = None
+    return team.broadcast(placeholder)

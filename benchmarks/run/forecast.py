@@ -1,4 +1,4 @@
-"""How long a plan takes on more machines than this one: its cells laid out over so many places, on paper."""
+"""Forecasts how long a plan takes on several devices, by simulating the schedule of its cells."""
 
 import heapq
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from benchmarks.run.schedule import in_order, is_ready, left_of
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """One schedule of what is left of a plan."""
+    """The simulated schedule of a plan's remaining cells."""
 
     places: int
-    """Cells that run at the same time, each on a device of its own."""
+    """Number of cells that run concurrently, each on its own device."""
     seconds: float
     """From the start of the first cell to the end of the last one."""
     busy: float
-    """Share of all places' time in which a cell runs; 1 where nothing is left to do."""
+    """Share of all places' time in which a cell runs; 1 where no cell remains."""
     last: PlannedCell | None
     """The cell that ends last."""
 
 
 def forecast(cells: Sequence[PlannedCell], places: int) -> Forecast:
-    """Lay out what is left of a plan as `run` would: the longest first, each after the cell that it needs."""
+    """Simulate the remaining cells as a run would schedule them: the longest first, each after the cell that it needs."""
     to_do = left_of(cells)
     waiting, finished = in_order(to_do.values()), set[str]()
     running: list[tuple[float, int, PlannedCell]] = []
@@ -33,19 +33,19 @@ def forecast(cells: Sequence[PlannedCell], places: int) -> Forecast:
     while waiting or running:
         while len(running) < places and (ready := _first_ready(waiting, to_do, finished)):
             waiting.remove(ready)
-            begun += 1  # of two that end at the same time, the one that began first
+            begun += 1  # of two cells that end at the same time, the one that began first is popped first
             heapq.heappush(running, (now + ready.seconds, begun, ready))
         now, _, last = heapq.heappop(running)
         finished.add(last.cell.identity)
-    used = sum(planned.seconds for planned in to_do.values())
-    return Forecast(places=places, seconds=now, busy=used / (places * now) if now else 1.0, last=last)
+    cell_seconds = sum(planned.seconds for planned in to_do.values())
+    return Forecast(places=places, seconds=now, busy=cell_seconds / (places * now) if now else 1.0, last=last)
 
 
-def render_forecasts(found: Sequence[Forecast]) -> str:
-    """As a table, in hours."""
+def render_forecasts(forecasts: Sequence[Forecast]) -> str:
+    """A table with one row per forecast; times are in hours."""
     rows = [
         (each.places, f"{each.seconds / 3600:,.1f}", f"{each.busy:.0%}", each.last.cell.name if each.last else "-")
-        for each in found
+        for each in forecasts
     ]
     return tabulate(rows, headers=("places", "hours", "busy", "ends last"), disable_numparse=True)
 

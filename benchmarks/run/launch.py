@@ -1,9 +1,10 @@
-"""Plans and runs what the command line asks for: in this process, in several, or on a cluster."""
+"""Plans a request's cells and runs them: in this process, in several worker processes, or on a Ray cluster."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from math import floor
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.run.pool.dispatch import Pool, run_in_pool
 from benchmarks.run.pool.workers import Workers
 from benchmarks.run.progress import RunProgress
 from benchmarks.run.ray.cluster import RemoteCells
-from benchmarks.run.ray.connection import joined
+from benchmarks.run.ray.connection import connect
 from benchmarks.run.runner import run
 from benchmarks.store.damage import set_damaged_aside
 from benchmarks.store.result import Result
@@ -29,13 +30,14 @@ from benchmarks.store.store import Store
 
 LOG = logging.getLogger(__name__)
 WORKER_BYTES = 1.5e9
+"""Memory of a worker for libraries and activations."""
 BYTES_PER_PARAMETER = 20
-"""What a worker needs: libraries and activations; weights, gradients, two moments and a copy."""
+"""Memory of a worker per model parameter: weight, gradient, two Adam moments and a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """All cells of some tasks and methods at the same settings."""
+    """All cells of some tasks and methods with the same settings."""
 
     settings: Settings
     tasks: Sequence[str]
@@ -44,20 +46,20 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for."""
+    """The cells to run, and where and how to run them."""
 
     scopes: Sequence[Scope]
     store: Store
     shard: Shard | None = None
-    """The part of the cells that is run; None is all of them."""
+    """The part of the cells that is run; None runs all cells."""
     quiet: bool = False
-    """Tell nothing but failures while it runs."""
+    """Print only failures during the run."""
     workers: int | None = None
-    """Cells at the same time, which share the cores; None is one per core on a CPU, and one on an accelerator."""
+    """Number of cells that run concurrently and share the cores; None: one per core on a CPU, one on an accelerator."""
     assumed: Assumptions = field(default_factory=Assumptions)
-    """For estimates of another machine's time."""
+    """Assumptions for estimates of another machine's time."""
     ray: str | None = None
-    """The Ray cluster that the cells run on, as `ray.connection.joined` takes it; None is this machine."""
+    """Address of the Ray cluster that the cells run on, as `ray.connection.connect` takes it; None: this machine."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -66,14 +68,14 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The cells of a request, and how many run at the same time."""
+    """The cells of a request, and how many of them run concurrently."""
 
     cells: Sequence[PlannedCell]
     identities: Sequence[str]
-    """Of all cells of the request, the other shards' too."""
+    """Identities of all cells of the request, including those of other shards."""
     workers: int
     threads: int
-    """Of each worker. It follows from the request and the machine alone: it may change a cell's bits."""
+    """Threads of each worker. They depend on the request and the machine alone, as they may change a cell's bits."""
 
     @property
     def seconds(self) -> float:
@@ -84,21 +86,22 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Launched:
-    """How a run ended."""
+    """The results and the exit status of a run."""
 
     results: Sequence[Result]
-    """One per cell, failed ones included; none where the run was interrupted."""
+    """One result per cell, including failed cells; empty where the run was interrupted."""
     interrupted: str | None = None
-    """Where."""
+    """How far the run had come when it was interrupted; None where it was not interrupted."""
     exit_status: int
 
 
 def plan(request: Request) -> tuple[Plan, Materials]:
-    """The cells, which are done, and what the others will cost; and what they are made from."""
+    """The cells with their results and estimated times, and the cache that the planning filled."""
     cores = usable_cores()
-    alone = cores if _on_cpu(request.scopes) and Team.of_this_process().size == 1 else 1
-    wanted = request.workers or alone
-    threads = max(1, cores // (alone if request.ray else wanted))  # a cluster's cells do not share this machine
+    default_workers = cores if _on_cpu(request.scopes) and Team.of_this_process().size == 1 else 1
+    workers = request.workers or default_workers
+    # On a cluster the cells do not share this machine's cores, however many run concurrently.
+    threads = max(1, cores // (default_workers if request.ray else workers))
     materials = open_materials(threads)
     cells = list(
         {
@@ -114,16 +117,17 @@ def plan(request: Request) -> tuple[Plan, Materials]:
         cells = _part(cells, request.shard)
     to_do = [planned for planned in cells if not planned.done]
     if request.ray:
-        wanted = request.workers or len(to_do)
+        workers = request.workers or len(to_do)
     elif not request.workers:
-        wanted = min(wanted, _fitting_in_memory(to_do, materials))
-    return Plan(cells=cells, identities=identities, workers=max(1, min(wanted, len(to_do))), threads=threads), materials
+        workers = min(workers, _fitting_in_memory(to_do, materials))
+    workers = max(1, min(workers, len(to_do)))
+    return Plan(cells=cells, identities=identities, workers=workers, threads=threads), materials
 
 
 def launch(request: Request) -> Launched:
-    """Run all cells that are not done; those whose results are damaged are not."""
-    for said in set_damaged_aside(request.store):
-        LOG.warning(said)
+    """Run all cells that are not done; damaged results are set aside first, and their cells run again."""
+    for message in set_damaged_aside(request.store):
+        LOG.warning(message)
     planned, materials = plan(request)
     if request.shard:
         write_manifest(request.store, request.shard, planned.identities)
@@ -131,7 +135,8 @@ def launch(request: Request) -> Launched:
         progress = RunProgress(planned.cells, quiet=request.quiet)
         with StopOnSignal() as stop:
             try:
-                results = _run_cells(planned, request.store, materials, ray=ray, progress=progress, stop=stop.requested)
+                run_cells = _runner(planned, request.store, materials, ray)
+                results = run_cells(progress, stop.requested)
             except Interrupted as interruption:
                 return Launched(results=(), interrupted=str(interruption), exit_status=stop.exit_status)
             finally:
@@ -140,25 +145,23 @@ def launch(request: Request) -> Launched:
 
 
 def _cluster(request: Request, planned: Plan) -> AbstractContextManager[Any]:
-    """Where the cells run, if not here."""
+    """The connection to the Ray cluster; None where the cells run on this machine, or are all done."""
     if request.ray and not all(cell.done for cell in planned.cells):
-        return joined(request.ray, planned.cells)
+        return connect(request.ray, planned.cells)
     return nullcontext()
 
 
-def _run_cells(
-    planned: Plan, store: Store, materials: Materials, *, ray: Any, progress: RunProgress, stop: Callable[[], bool]
-) -> list[Result]:
-    """Run the cells here, in several processes, or on the cluster."""
+def _runner(planned: Plan, store: Store, materials: Materials, ray: Any) -> Callable[..., list[Result]]:
+    """Runs cells in this process, in worker processes, or on the cluster; takes `progress` and `stop`."""
     if planned.workers == 1 and not ray:
-        return run(planned.cells, store, materials, progress, stop)
+        return partial(run, planned.cells, store, materials)
     size = {"workers": planned.workers, "threads": planned.threads}
     pool: Pool = RemoteCells(ray, store, materials=materials, **size) if ray else Workers(planned.cells, store, **size)
-    return run_in_pool(planned.cells, store, pool, progress, stop)
+    return partial(run_in_pool, planned.cells, store, pool)
 
 
 def _part(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
-    """A shard's cells: in turns, but a cell that needs another stays with it."""
+    """A shard's cells: every n-th cell, together with the cells that need it."""
     roots = {planned.cell.identity: (planned.cell.needs or planned.cell).identity for planned in cells}
     places = {root: place for place, root in enumerate(dict.fromkeys(roots.values()))}
     return [planned for planned in cells if shard.takes(places[roots[planned.cell.identity]])]
@@ -169,7 +172,7 @@ def _on_cpu(scopes: Iterable[Scope]) -> bool:
 
 
 def _fitting_in_memory(cells: Sequence[PlannedCell], materials: Materials) -> int:
-    """How many of these cells the machine's memory holds at the same time."""
+    """How many of these cells fit into the machine's memory concurrently."""
     models = {planned.cell.config["model"] for planned in cells}
     largest = max((materials.backbone(model).parameters for model in models), default=0)
     return floor(min(len(cells), memory_bytes() / (WORKER_BYTES + BYTES_PER_PARAMETER * largest)))

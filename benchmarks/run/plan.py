@@ -1,4 +1,4 @@
-"""Which cells a run has, which of them are done, and how long the others will take."""
+"""The cells of a run: which of them are done, and how long the others are estimated to take."""
 
 import statistics
 import time
@@ -26,13 +26,13 @@ from benchmarks.store.store import CellFolder, Store
 TOKENS_PER_WORD = 1.4
 BEAMS = 10
 EFFICIENCY = {"fp32": 0.9, "bf16": 0.5}
-"""Share of the matrix-product rate that training reaches, by precision: MiniLM on one core of an AMD EPYC; with bf16
-the steps around the products weigh more."""
+"""Precision -> share of the matrix-product rate that training reaches, for MiniLM on one core of an AMD EPYC. It is lower
+in bf16, where the other operations of a step take a larger share of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A task, a method and a seed, with all that decides the numbers."""
+    """A task, a method and a seed, with everything that determines the result."""
 
     task: str
     method: str
@@ -48,54 +48,53 @@ class Cell:
 
     @cached_property
     def configuration(self) -> str:
-        """sha256 of all that decides the numbers but the seed and the environment."""
+        """sha256 of everything that determines the result except the seed and the environment."""
         settings = settings_that_count(self.config)
         return digest([self.task, self.method, settings, dict(self.versions), dict(self.fingerprints)])
 
     @cached_property
     def identity(self) -> str:
-        """sha256 of all that decides the numbers but the environment."""
+        """sha256 of everything that determines the result except the environment."""
         return digest([self.configuration, self.seed])
 
     @property
     def name(self) -> str:
-        """As progress and messages say it."""
+        """The cell's name in progress output and messages."""
         return f"{self.task} {self.method} seed {self.seed}"
 
     def folder(self, store: Store) -> CellFolder:
-        """Where the store keeps it."""
+        """The cell's folder in a store."""
         return store.cell(self.task, self.method, self.identity, self.environment.key)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCell:
-    """A cell, and what is known of it before the run."""
+    """A cell, its stored result and its estimated time, as known before the run."""
 
     cell: Cell
     result: Result | None
-    """What the store has: done, failed, or nothing."""
+    """The result in the store, done or failed; None where there is no result."""
     seconds: float
-    """Estimated, or measured where it is done."""
+    """Estimated time of the cell; measured time where the cell is done."""
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether the store has a result that did not fail."""
         return self.result is not None and self.result.status == "done"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What a plan for another machine takes as given; none of it reaches a cell."""
+    """Assumptions for estimates of another machine's time; they change no cell."""
 
     rate: float | None = None
-    """Floating-point operations per second that the device reaches in training steps; None: estimated from how fast
-    this one is."""
+    """Floating-point operations per second that the device reaches in training steps; None: measured on this machine."""
     published_rows: bool = False
-    """Count the rows that the paper's data sets have (Table 6), not those at hand."""
+    """Use the numbers of rows in the paper's data sets (Table 6), not those of the local data."""
 
     def __post_init__(self) -> None:
         if self.rate is not None and not self.rate > 0:
-            raise InputError(f"a rate is a number of operations per second, above 0; got {self.rate}")
+            raise InputError(f"rate is a number of operations per second, above 0; got {self.rate}")
 
 
 def make_plan(
@@ -107,10 +106,10 @@ def make_plan(
     *,
     assumed: Assumptions | None = None,
 ) -> list[PlannedCell]:
-    """All cells of tasks x methods x the settings' seeds, in the order they are run in.
+    """All cells of tasks x methods x the settings' seeds, in the order in which they are run.
 
     Raises:
-        InputError: a name or a setting is unknown, data or a backbone are not at hand.
+        InputError: a name or a setting is unknown, or data or a backbone are missing.
     """
     known = [result for result in store.results() if result.status == "done"]
     estimate = Estimate(known, materials, assumed or Assumptions())
@@ -119,11 +118,13 @@ def make_plan(
 
 
 def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str], materials: Materials) -> list[Cell]:
-    """The cells, task by task, each after the one that it needs; all settings are checked before any data is read."""
+    """The cells, task by task, each after the cell that it needs; all settings are checked before any data is read."""
     tasks, methods = [canonical(task) for task in tasks], [canonical(method) for method in methods]
     needed = [name for method in methods if (name := registry.needed(method)) and name not in methods]
-    every = list(dict.fromkeys([*needed, *methods]))
-    configs = {(task, method): _on_this_machine(resolve(settings, task, method)) for task in tasks for method in every}
+    all_methods = list(dict.fromkeys([*needed, *methods]))
+    configs = {
+        (task, method): _on_this_machine(resolve(settings, task, method)) for task in tasks for method in all_methods
+    }
     versions = {
         pair: {"task": registry.task(pair[0]).version, "method": registry.method(pair[1]).version} for pair in configs
     }
@@ -148,12 +149,12 @@ def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str],
             needs=needs,
         )
 
-    cells = [make(task, method, seed) for task in tasks for method in every for seed in settings.seeds]
+    cells = [make(task, method, seed) for task in tasks for method in all_methods for seed in settings.seeds]
     return sorted(cells, key=lambda cell: (tasks.index(cell.task), cell.needs is not None))
 
 
 class Estimate:
-    """Seconds that a cell takes: measured where the same configuration ran here before, else by arithmetic."""
+    """Estimates the seconds of cells: measured where the same configuration ran here before, else from operation counts."""
 
     def __init__(self, results: Sequence[Result], materials: Materials, assumed: Assumptions) -> None:
         self._materials = materials
@@ -161,12 +162,14 @@ class Estimate:
         self._rates: dict[tuple[str, str], float] = {}
         self._measured: dict[tuple[str, str], list[float]] = {}
         for result in results:
-            if not result.resumed and not assumed.rate:  # what was measured, was measured here
+            if (
+                not result.resumed and not assumed.rate
+            ):  # an assumed rate is that of another machine, but results were measured on this one
                 key = (result.configuration, result.environment.key)
                 self._measured.setdefault(key, []).append(result.seconds["total"])
 
     def seconds(self, cell: Cell) -> float:
-        """Of the whole cell."""
+        """Estimated seconds of the whole cell."""
         measured = self._measured.get((cell.configuration, cell.environment.key))
         return statistics.mean(measured) if measured else self._operations(cell) / self._rate(cell.config)
 
@@ -176,12 +179,14 @@ class Estimate:
         weights = self._materials.backbone(cell.config["model"]).multiplied
         tokens: float = min(mean_tokens(data), cell.config["max_length"])
         method: Method = build(registry.method(cell.method), cell.config["method"], f"methods.{cell.method}")
-        train = sum(map(_texts, data.splits["train"]))
-        trained, scored = method.work(train), evaluated_examples(task, data)
+        examples = sum(map(_examples_of_row, data.splits["train"]))
+        trained, scored = method.work(examples), evaluated_examples(task, data)
         if self._assumed.published_rows and data.published_rows:
             trained = method.work(data.published_rows["train"])
             scored = sum(data.published_rows[split] for split in task.evaluation_splits)
-        return weights * tokens * (4 * trained + 2 * scored)  # of the weights only LoRA's have gradients
+        return (
+            weights * tokens * (4 * trained + 2 * scored)
+        )  # no gradients of the frozen weights: 4 operations per weight and token, not 6
 
     def _rate(self, config: Mapping[str, Any]) -> float:
         key = (config["device"], config["precision"])
@@ -191,20 +196,20 @@ class Estimate:
 
 
 def mean_tokens(data: TaskData) -> float:
-    """Roughly, from the words of the first training examples."""
+    """Approximate tokens per example, from the numbers of words in the first training rows."""
     rows = list(islice(data.splits["train"], 200))
     words = [sum(len(value.split()) for value in row.values() if isinstance(value, str)) for row in rows]
-    told = [len(row["texts"][0].split()) for row in rows if row.get("texts")]
-    return TOKENS_PER_WORD * (statistics.mean(words) + (statistics.mean(told) if told else 0)) + 3
+    text_words = [len(row["texts"][0].split()) for row in rows if row.get("texts")]
+    return TOKENS_PER_WORD * (statistics.mean(words) + (statistics.mean(text_words) if text_words else 0)) + 3
 
 
-def _texts(row: Row) -> int:
-    """Examples that a row makes: one per text where it has several."""
+def _examples_of_row(row: Row) -> int:
+    """Number of training examples that a row yields: one per text where it has several texts."""
     return len(row["texts"]) if "texts" in row else 1
 
 
 def evaluated_examples(task: Task, data: TaskData) -> int:
-    """Examples of all evaluation splits; a text that is written counts for every hypothesis that is followed."""
+    """Number of examples in all evaluation splits; a generated text counts once per beam."""
     rows = sum(len(data.splits[split]) for split in task.evaluation_splits)
     return BEAMS * rows if task.head == "language" else rows
 
@@ -212,7 +217,7 @@ def evaluated_examples(task: Task, data: TaskData) -> int:
 def matmul_rate(device: str, precision: str, *, onednn: bool = False) -> float:
     """Floating-point operations per second of this device in matrix products of a transformer's size."""
     size = 8192 if torch.device(device).type == "cuda" else 768
-    generator = torch.Generator(device).manual_seed(0)  # a device may be faster on numbers that are all alike
+    generator = torch.Generator(device).manual_seed(0)  # some devices are faster on constant matrices
     matrix = torch.rand(size, size, generator=generator, device=device)
     matrix = matrix.to(torch.bfloat16 if precision == "bf16" else torch.float32)
     product = linear if onednn and precision == "fp32" and has_onednn(device) else torch.matmul
@@ -222,13 +227,13 @@ def matmul_rate(device: str, precision: str, *, onednn: bool = False) -> float:
 
 def _product_seconds(product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], matrix: torch.Tensor) -> float:
     started = time.perf_counter()
-    float(product(matrix, matrix)[0, 0])  # fetched, so that an accelerator has finished
+    float(product(matrix, matrix)[0, 0])  # waits until an accelerator has finished
     return time.perf_counter() - started
 
 
 def _look_up(cell: Cell, store: Store, estimate: Estimate) -> PlannedCell:
     result = cell.folder(store).result()
-    if result:  # another preset may have run it: here it stands in this one's tables
+    if result:  # the result may come from another preset's run; tables list it under this preset
         result = replace(result, preset=cell.preset, protocol=cell.protocol)
     done = result is not None and result.status == "done"
     seconds = result.seconds["total"] if result and done else estimate.seconds(cell)

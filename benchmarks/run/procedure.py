@@ -1,4 +1,4 @@
-"""What a cell is scored on, by its conditions: which examples, and which epoch's model."""
+"""The evaluation procedure of a cell: which examples it is scored on, and at which epoch."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,20 +11,20 @@ from benchmarks.store.result import Scores
 from benchmarks.store.store import CellFolder
 
 HELD_OUT = "held_out"
-"""Name of the evaluation split that is part of the training set."""
+"""Name of the evaluation split that is held out from the training set."""
 POOLED = "pooled"
-"""Name of all evaluation splits as one."""
+"""Name of the evaluation split that pools all evaluation splits."""
 CHOOSING_SHARE = 0.1
-"""Of the training set, held out where it chooses the epoch."""
+"""Share of the training set that is held out where it is used to choose the epoch."""
 
 
 def apply_procedure(prepared: Prepared, config: Mapping[str, Any]) -> Prepared:
-    """The examples that a cell of these conditions trains on and is scored on."""
+    """The training and evaluation examples of a cell with these conditions."""
     if config["held_out"]:
         return hold_out(prepared, config["held_out"])
     if config["pooled"] and len(prepared.evaluation) > 1:
-        everything = [example for examples in prepared.evaluation.values() for example in examples]
-        prepared = replace(prepared, evaluation={POOLED: everything})
+        pooled = [example for examples in prepared.evaluation.values() for example in examples]
+        prepared = replace(prepared, evaluation={POOLED: pooled})
     if config["drop_last"]:
         whole = {split: examples[: whole_batches(len(examples))] for split, examples in prepared.evaluation.items()}
         prepared = replace(prepared, evaluation=whole)
@@ -35,7 +35,7 @@ def apply_procedure(prepared: Prepared, config: Mapping[str, Any]) -> Prepared:
 
 
 def hold_out(prepared: Prepared, share: float) -> Prepared:
-    """Take a share of the training set for evaluation, the same for all methods and seeds, in place of the splits."""
+    """Replace the evaluation splits by a held-out share of the training set, the same for all methods and seeds."""
     train, held_out = stratified_split(prepared.strata, share, seed=0, groups=prepared.groups)
     return replace(
         prepared,
@@ -47,10 +47,10 @@ def hold_out(prepared: Prepared, share: float) -> Prepared:
 
 
 class EpochChoice:
-    """Keeps the predictions of the epoch that scored best so far, in the cell's folder: a resumed cell has them too."""
+    """Keeps the predictions of the best epoch so far, in the cell's folder, so that a resumed cell has them."""
 
     def __init__(self, folder: CellFolder, split: str, metric: str) -> None:
-        """Args: split, metric: what an epoch is judged by."""
+        """Args: split, metric: the split and the metric by which epochs are compared."""
         self._folder = folder
         self._split = split
         self._metric = metric
@@ -58,13 +58,13 @@ class EpochChoice:
     def consider(
         self, epoch: int, predictions: Mapping[str, Prediction], curve: Mapping[int, Mapping[str, Scores]]
     ) -> None:
-        """Keep this epoch's predictions where no other epoch of the curve is better; of equals the first stays."""
-        others = [self._score(scores) for other, scores in curve.items() if other < epoch]
-        if all(self._score(curve[epoch]) > score for score in others):
+        """Keep this epoch's predictions if it scores better than all earlier epochs; of equal epochs the first is kept."""
+        earlier = [self._score(scores) for other, scores in curve.items() if other < epoch]
+        if all(self._score(curve[epoch]) > score for score in earlier):
             self._folder.write_chosen(predictions)
 
     def predictions(self) -> dict[str, Prediction]:
-        """Those of the best epoch."""
+        """The predictions of the best epoch."""
         return self._folder.chosen()
 
     def _score(self, scores: Mapping[str, Scores]) -> float:

@@ -1,4 +1,4 @@
-"""How far a run is: a live view in a terminal, now and then a line elsewhere, failures alone where quiet is asked."""
+"""Progress of a run: a live view in a terminal, at most a line per minute elsewhere; only failures if quiet."""
 
 import sys
 import time
@@ -20,12 +20,12 @@ from benchmarks.run.plan import PlannedCell
 from benchmarks.store.result import Result
 
 LINE_SECONDS = 60.0
-"""At most this often a cell tells its step where there is no terminal."""
+"""Least time between two lines about steps, where there is no terminal."""
 BAR_WIDTH = 40
 
 
 class RunProgress:
-    """Shown on stderr, in units of the plan's estimated seconds."""
+    """Prints progress to stderr, as a share of the plan's estimated seconds."""
 
     def __init__(self, plan: Sequence[PlannedCell], stream: TextIO | None = None, *, quiet: bool = False) -> None:
         console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
@@ -35,7 +35,7 @@ class RunProgress:
         self._counts = {"done": sum(planned.done for planned in plan), "failed": 0}
         self._cells = len(plan)
         self._last = ""
-        self._started = self._told = time.monotonic()
+        self._started = self._last_line = time.monotonic()
         self._finished = 0.0
         self._running: dict[str, _RunningCell] = {}
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4)
@@ -43,18 +43,18 @@ class RunProgress:
             self._live.start()
 
     def begin(self, planned: PlannedCell) -> None:
-        """A cell begins."""
+        """Called when a cell starts."""
         self._running[planned.cell.identity] = _RunningCell(name=planned.cell.name, seconds=planned.seconds)
 
     def step(self, planned: PlannedCell, progress: Progress) -> None:
-        """A step is done in a cell that runs."""
+        """Called after every step of a running cell."""
         running = self._running[planned.cell.identity]
         running.step(progress)
-        if not self._live.is_started and time.monotonic() - self._told >= LINE_SECONDS:
+        if not self._live.is_started and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._line(f"{running.name}, {running.where}")
 
     def end(self, planned: PlannedCell, result: Result) -> None:
-        """A cell that ran is finished or failed."""
+        """Called when a running cell has finished or failed."""
         del self._running[planned.cell.identity]
         self._finished += planned.seconds
         failed = result.status == "failed"
@@ -65,30 +65,30 @@ class RunProgress:
             text = f"{result.metric} {'undefined' if result.score is None else f'{result.score:.1f}'}"
         self._last = f"{planned.cell.name}: {text}, {result.seconds['total']:.0f} s"
         if failed or not self._live.is_started:
-            self._line(self._last, weighty=failed)
+            self._line(self._last, always=failed)
 
     def drop(self, planned: PlannedCell) -> None:
-        """A cell that ran has ended without a result."""
+        """Called when a running cell has ended without a result."""
         del self._running[planned.cell.identity]
 
     def close(self) -> None:
-        """Leave the terminal with the last view."""
+        """Stop the live view; its last state stays in the terminal."""
         self._live.stop()
 
     @property
     def _done(self) -> float:
-        """Of the estimated seconds."""
+        """Estimated seconds of everything that is done."""
         return self._finished + sum(cell.done for cell in self._running.values())
 
     @property
     def _left(self) -> timedelta:
-        """The mean rate over the whole run mends the estimates as they come true."""
+        """Time left: the plan's remaining estimated seconds, scaled by the run's measured rate so far."""
         seconds = (time.monotonic() - self._started) * (self._total - self._done) / max(self._done, 1e-9)
         return timedelta(seconds=round(seconds))
 
-    def _line(self, text: str, *, weighty: bool = False) -> None:
-        self._told = time.monotonic()
-        if weighty or not self._quiet:
+    def _line(self, text: str, *, always: bool = False) -> None:
+        self._last_line = time.monotonic()
+        if always or not self._quiet:
             self._console.print(f"[{100 * self._done / self._total:3.0f}%, {self._left} left] {text}")
 
     def _view(self) -> RenderableType:
@@ -114,11 +114,11 @@ class RunProgress:
 
 @dataclass(kw_only=True)
 class _RunningCell:
-    """How much of a cell is done: training comes last, any stage before it takes half of what is left."""
+    """Progress of one cell: "train" is its last stage; every earlier stage counts for half of what is then left."""
 
     name: str
     seconds: float
-    """Estimated."""
+    """Estimated seconds of the cell."""
     where: str = "starting"
     _stage: str = ""
     _start: float = 0.0
@@ -126,11 +126,11 @@ class _RunningCell:
 
     @property
     def done(self) -> float:
-        """Of its estimated seconds."""
+        """Estimated seconds of what is done."""
         return self._reached * self.seconds
 
     def step(self, progress: Progress) -> None:
-        """A step is done."""
+        """Update the progress after a step."""
         if progress.stage != self._stage:
             self._stage, self._start = progress.stage, self._reached
         width = (1 - self._start) * (1.0 if progress.stage == "train" else 0.5)
@@ -140,7 +140,7 @@ class _RunningCell:
 
 
 def _gpu_memory() -> list[str]:
-    """Of the device that this process computes on, where it is a GPU."""
+    """Used and total memory of this process's GPU; empty without a GPU."""
     if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return []
     free, total = torch.cuda.mem_get_info()

@@ -1,4 +1,4 @@
-"""A finished cell once more, from nothing but its result: the same settings, and the two compared."""
+"""Repeats a finished cell with the settings that its result holds, to compare the two results."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,16 +15,16 @@ from benchmarks.store.store import Store
 
 
 def repetition(result: Result, others: Iterable[Result], changes: Table, store: Store) -> Request:
-    """What to ask for to have a cell again.
+    """The request that runs a cell again.
 
     Args:
         result: of the cell.
-        others: results beside it; the cell whose ranks it starts from is looked for there.
-        changes: of the conditions, where this machine has its data or its device elsewhere.
-        store: where the new result goes.
+        others: results of the same store; the cell whose ranks the repeated cell starts from is looked up here.
+        changes: changed conditions, where this machine has its data in another folder or another device.
+        store: where the new result is written.
 
     Raises:
-        InputError: the cell starts from the ranks of another one that is not at hand.
+        InputError: the cell starts from the ranks of a cell whose result is missing.
     """
     layers = [_as_layer(result, changes)]
     if needed := registry.needed(result.method):
@@ -38,7 +38,7 @@ def repetition(result: Result, others: Iterable[Result], changes: Table, store: 
 
 
 def as_before(results: Iterable[Result], result: Result) -> list[Result]:
-    """Of the new results, the cell's; named as it was, where it stands for a preset that has changed since."""
+    """The new results of the repeated cell, under the preset's old name, even if the preset has changed since."""
     return [
         replace(each, preset=result.preset)
         for each in results
@@ -57,4 +57,6 @@ def _source_of_ranks(result: Result, method: str, others: Iterable[Result]) -> R
     for other in others:
         if (other.configuration, other.seed) == wanted:
             return other
-    raise InputError(f"{result.method_title} starts from the ranks of a cell of {method} that is not beside it")
+    raise InputError(
+        f"{result.method_title} starts from the ranks of a cell of {method}, whose result is not in the same store"
+    )

@@ -1,4 +1,4 @@
-"""Keeps what a cell has trained: the adapter as plain PEFT loads it, and a model card that says what it is."""
+"""Saves a cell's trained adapter in PEFT's format, with a model card."""
 
 import logging
 from pathlib import Path
@@ -14,22 +14,22 @@ from benchmarks.store.result import Result
 
 LOG = logging.getLogger(__name__)
 HUB_TASKS = {"sequence": "text-classification", "token": "token-classification", "language": "text-generation"}
-"""Kind of head -> the Hub's word for what it does."""
+"""Kind of head -> the Hub's name of the task."""
 TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
 def save_adapter(model: nn.Module, result: Result, folder: Path) -> bool:
-    """Write an adapter and its card into a folder; False where there is none that plain PEFT could load.
+    """Write an adapter and its model card into a folder; returns False where PEFT could not load the adapter.
 
     Args:
-        model: as a method returned it. One that is no PEFT model has no adapter; nor has one of AdaLoRA's on split
-            projections, which `autolora.export` cannot join.
+        model: as a method returned it. It has no adapter to save if it is no PEFT model, or has AdaLoRA adapters on
+            split projections, which `autolora.export` cannot join.
         result: of the cell.
-        folder: is made.
+        folder: is created.
     """
     split = any(isinstance(module, SplitProjection) for module in model.modules())
     if not isinstance(model, PeftModel) or (split and model.peft_type != PeftType.LORA):
-        LOG.warning("%s leaves no adapter that PEFT could load: nothing is saved", result.method_title)
+        LOG.warning("%s has no adapter that PEFT can load: nothing is saved", result.method_title)
         return False
     export(model).save_pretrained(folder)
     model_card(result, folder).save(folder / "README.md")
@@ -37,26 +37,14 @@ def save_adapter(model: nn.Module, result: Result, folder: Path) -> bool:
 
 
 def model_card(result: Result, folder: Path) -> ModelCard:
-    """The template, filled in."""
+    """The model card of a cell's adapter: the template, filled in from the result."""
     report = cell_report(result, folder)
-    scored = [
-        EvalResult(
-            task_type=HUB_TASKS[registry.task(result.task).head],
-            dataset_type=result.data_source.split()[-1],
-            dataset_name=result.task_title,
-            dataset_split=result.split,
-            metric_type=name,
-            metric_value=round(value, 4),
-        )
-        for name, value in result.metrics.get(result.split, {}).items()
-        if value is not None
-    ]
     data = ModelCardData(
         base_model=result.config["model"],
         library_name="peft",
         tags=["lora", "autolora"],
         model_name=report.title,
-        eval_results=scored or None,
+        eval_results=_eval_results(result) or None,
     )
     where = result.environment
     card: ModelCard = ModelCard.from_template(
@@ -77,3 +65,19 @@ def model_card(result: Result, folder: Path) -> ModelCard:
         identity=result.identity,
     )
     return card
+
+
+def _eval_results(result: Result) -> list[EvalResult]:
+    """The defined metrics on the headline split, in the Hub's form."""
+    return [
+        EvalResult(
+            task_type=HUB_TASKS[registry.task(result.task).head],
+            dataset_type=result.data_source.split()[-1],
+            dataset_name=result.task_title,
+            dataset_split=result.split,
+            metric_type=name,
+            metric_value=round(value, 4),
+        )
+        for name, value in result.metrics.get(result.split, {}).items()
+        if value is not None
+    ]

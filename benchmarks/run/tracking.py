@@ -1,4 +1,4 @@
-"""What a cell does while it runs, told to an experiment tracker; by accelerate's trackers, and off by default."""
+"""Logs a cell's losses and scores to an experiment tracker, by accelerate's trackers; off by default."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from benchmarks.store.result import Result
 
 PROJECT = "autolora-bench"
 FOLDER = "tracking"
-"""Beside the results, for trackers that write files."""
+"""Folder below the store's folder, for trackers that write files."""
 OPTIONS: Mapping[str, Callable[[Cell, Path], dict[str, Any]]] = MappingProxyType(
     {
         "tensorboard": lambda cell, folder: {"run_name": cell.name.replace(" ", "-"), "logging_dir": folder},
@@ -28,27 +28,27 @@ OPTIONS: Mapping[str, Callable[[Cell, Path], dict[str, Any]]] = MappingProxyType
             "mode": os.environ.get("WANDB_MODE", "offline"),
         },
         "mlflow": lambda cell, folder: {"experiment_name": PROJECT, "run_name": cell.name, "logging_dir": str(folder)},
-        "trackio": lambda cell, folder: {"run_name": PROJECT, "name": cell.name},  # noqa: ARG005  has a place of its own
+        "trackio": lambda cell, folder: {"run_name": PROJECT, "name": cell.name},  # noqa: ARG005  writes to its own folder
     }
 )
-"""Tracker -> what accelerate's class of it takes. None of them uses the network unless its own settings say so."""
+"""Tracker -> arguments of its class in accelerate. No tracker uses the network unless its own settings say so."""
 
 
 class Tracking:
-    """Tells losses step by step, and the scores at the end."""
+    """Logs the loss of every step, and the scores at the end."""
 
     def __init__(self, tracker: GeneralTracker | None) -> None:
         self._tracker = tracker
         self._step = 0
 
     def step(self, progress: Progress) -> None:
-        """A step is done."""
+        """Log the loss of a step."""
         self._step += 1
         if self._tracker and progress.loss is not None:
             self._tracker.log({f"{progress.stage}/loss": progress.loss}, step=self._step)
 
     def end(self, result: Result) -> None:
-        """The cell is finished or failed."""
+        """Log the scores and the seconds of a finished or failed cell."""
         if not self._tracker:
             return
         scores = flat(result.metrics) | {f"seconds.{name}": value for name, value in result.seconds.items()}
@@ -57,12 +57,12 @@ class Tracking:
 
 
 def open_tracking(cell: Cell, folder: Path) -> Tracking:
-    """A cell's tracker, as its settings name it. Raises InputError: its package is missing."""
+    """The tracker that a cell's settings name. Raises InputError: its package is missing."""
     name = cell.config["track"]
     if not name:
         return Tracking(None)
     if find_spec(name) is None:
-        raise InputError(f"run.track = {name} needs its package: pip install {name}")
+        raise InputError(f"run.track = {name} needs the package {name}: pip install {name}")
     folder = folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     tracker = LOGGER_TYPE_TO_CLASS[name](**OPTIONS[name](cell, folder))

@@ -1,7 +1,7 @@
-"""Learning rates, method by method and task by task: the same number of trials each, scored on a part of train.
+"""Tunes the learning rate of each method on each task; trials are scored on a held-out part of the training set.
 
-The preset's `[tuning]` says which rates a method tries. A rate is used wherever the method trains weights (for
-AutoLoRA in the search and in the retraining). The evaluation splits stay unseen.
+The section `[tuning]` of the preset lists the rates of each method. A trial uses its rate wherever the method trains
+weights (for AutoLoRA in the search and in the retraining). No trial uses the evaluation splits.
 """
 
 import math
@@ -22,14 +22,14 @@ from benchmarks.store.result import Result
 from benchmarks.store.store import write_atomically
 
 SUFFIX = "-tuning"
-"""Added to the preset's name, so that a trial is never taken for a result."""
+"""Added to the preset's name, so that no report counts a trial as a result of the preset."""
 
 
 def trials(settings: Settings, methods: Sequence[str]) -> list[tuple[str, Settings]]:
     """Method and settings of each trial.
 
     Raises:
-        InputError: the preset has no learning rates for one of them.
+        InputError: the preset has no learning rates for one of the methods.
     """
     tuning = settings.section("tuning")
     rates = {canonical(name): values for name, values in tuning.get("lr", {}).items()}
@@ -57,13 +57,13 @@ class Trials:
     task: str
     method: str
     keys: tuple[tuple[str, ...], ...]
-    """Where the rate stands in the method's settings; once for each of its trainings."""
+    """Keys of the learning rate in the method's settings; one key per training of the method."""
     scores: Mapping[float, float | None]
     """Learning rate -> score on the held-out part, in ascending order of rates; None where the trial failed."""
 
     @property
     def best(self) -> float:
-        """The rate with the best score; the smallest of equals."""
+        """The rate with the best score; the smallest rate among equal scores."""
         return max(self.scores, key=lambda rate: (_score_or_lowest(self.scores[rate]), -rate))
 
 
@@ -75,7 +75,7 @@ def tried(results: Iterable[Result]) -> list[Trials]:
         rates = dict(_rates(result.config["method"]))
         if len({*rates.values()}) != 1:
             raise InputError(
-                f"{result.task}/{result.method} was trained at several rates {sorted({*rates.values()})}: it is no trial"
+                f"{result.task}/{result.method} was trained at several rates {sorted({*rates.values()})}: so it is no tuning trial"
             )
         pair = (result.task, result.method)
         keys[pair] = tuple(rates)
@@ -87,7 +87,7 @@ def tried(results: Iterable[Result]) -> list[Trials]:
 
 
 def render(results: Iterable[Result]) -> str:
-    """What was tried and what it scored, the best marked, and the best rates as a preset has them."""
+    """A table of all trials with the best rates marked, followed by the best rates as sections of a preset."""
     found = tried(results)
     rows = [[each.task, each.method, _scores(each)] for each in found]
     table = tabulate(rows, headers=("task", "method", "score on the held-out part of train, by learning rate"))
@@ -101,10 +101,10 @@ def render(results: Iterable[Result]) -> str:
 
 
 def open_preset(path: Path, extends: str) -> TOMLDocument:
-    """A preset of the user's own, to be changed; one that extends another where there is no file yet.
+    """A user's preset, to be changed; a new preset that extends the named one where the file does not exist.
 
     Raises:
-        InputError: the file is no TOML.
+        InputError: the file is not valid TOML.
     """
     if not path.exists():
         preset = tomlkit.document()
@@ -117,27 +117,27 @@ def open_preset(path: Path, extends: str) -> TOMLDocument:
 
 
 def write_rates(path: Path, preset: TOMLDocument, results: Iterable[Result]) -> None:
-    """Write a preset with the best rates, task by task and method by method; what else it holds stays."""
+    """Write the best rates of every task and method into a preset; its other settings are kept."""
     for each in tried(results):
         if each.scores[each.best] is None:
-            continue  # all of its trials failed
+            continue  # all trials failed
         for key in each.keys:
-            place: Any = preset
+            table: Any = preset
             for name in ("tasks", each.task, "methods"):
-                place = place.setdefault(name, tomlkit.table(is_super_table=True))
-            _assign(place.setdefault(each.method, tomlkit.table()), key, each.best)
+                table = table.setdefault(name, tomlkit.table(is_super_table=True))
+            _assign(table.setdefault(each.method, tomlkit.table()), key, each.best)
     write_atomically(path, tomlkit.dumps(preset).encode())
 
 
-def _assign(place: Any, key: Sequence[str], value: float) -> None:
-    """Set a dotted key, in the tables that are there as far as they are."""
+def _assign(table: Any, key: Sequence[str], value: float) -> None:
+    """Set a dotted key, inside the existing tables as far as they go."""
     name, *rest = key
     if not rest:
-        place[name] = value
-    elif name in place:
-        _assign(place[name], rest, value)
+        table[name] = value
+    elif name in table:
+        _assign(table[name], rest, value)
     else:
-        place.append(tomlkit.key(list(key)), value)
+        table.append(tomlkit.key(list(key)), value)
 
 
 def _score_or_lowest(score: float | None) -> float:
@@ -151,9 +151,9 @@ def _scores(trials: Trials) -> str:
     )
 
 
-def _rates(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Key and value of the learning rate of every training in a method's settings."""
+def _rates(table: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Key and value of each learning rate in a method's settings."""
     for name, value in table.items():
         if isinstance(value, Mapping):
-            place = (*above, name)
-            yield from [((*place, "lr"), float(value["lr"]))] if name == "training" else _rates(value, place)
+            key = (*prefix, name)
+            yield from [((*key, "lr"), float(value["lr"]))] if name == "training" else _rates(value, key)

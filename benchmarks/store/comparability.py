@@ -1,4 +1,4 @@
-"""Whether results can be compared with the published numbers, from their own records."""
+"""Whether results can be compared with the published numbers, judged by the result files alone."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from benchmarks.store.result import Result
 
 
 def incomparable(results: Sequence[Result], published: PublishedTable) -> list[str]:
-    """Why these results' scores say nothing of the published ones, as clauses; none where they do."""
+    """Reasons why scores cannot be compared with the published ones, as clauses; empty if they can."""
     reasons = []
     for model, title in sorted({(result.config["model"], result.model_title) for result in results}):
         if model.rpartition("/")[2] != published.model:

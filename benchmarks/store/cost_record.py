@@ -1,4 +1,4 @@
-"""What a run of `measure cost` found out: the content of its file (results/README.md)."""
+"""The measurements of a run of `measure cost`: the content of its file (results/README.md)."""
 
 import json
 import statistics
@@ -9,91 +9,91 @@ from typing import Any
 
 from benchmarks.core.nested import plain
 from benchmarks.core.untrusted import check_folder_names
-from benchmarks.store.result import Environment, Result, as_it_is
+from benchmarks.store.result import Environment, Result, unchanged
 from benchmarks.store.store import Format, read_record, write_atomically
 
 SCHEMA = 2
 FOLDER = "costs"
-"""Beside the results of a store."""
+"""Folder of cost files, next to a store's results."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One method's turn in one round."""
+    """Measurements of one method in one round."""
 
     seconds: Mapping[str, float]
-    """Stage -> what all of its steps take, measured or projected."""
+    """Stage -> time of all of its steps, measured or extrapolated."""
     peak_memory_bytes: int | None
-    """As in a result."""
+    """Peak memory, defined as in `Result`."""
     watts: float | None
-    """Mean power meanwhile, where the device reports energy."""
+    """Mean power during the measurement; None where the device does not report energy."""
     disturbed: bool
-    """The wall clock and the monotonic one disagree: the machine slept, or its clock was set."""
+    """Whether wall clock and monotonic clock disagree: the machine was suspended, or its clock was set."""
 
     @property
     def total(self) -> float:
-        """All stages together."""
+        """Time of all stages, in seconds."""
         return sum(self.seconds.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageWork:
-    """What a step of a stage is made of, on average over typical ones."""
+    """Work per step of a stage, averaged over representative steps."""
 
     steps: int
-    """Of the whole stage, all configurations of a grid together."""
+    """Number of steps of the stage, summed over the configurations of a grid."""
     tokens: float
-    """Per step, padding left out."""
+    """Tokens per step, without padding."""
     padding: float
-    """Share of what is computed that is padding."""
+    """Fraction of the processed tokens that are padding."""
     flops: float
-    """Floating-point operations per step, in matrix products."""
+    """Floating-point operations of matrix products, per step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one method costs on one task."""
+    """Cost of one method on one task."""
 
     task: str
     task_title: str
     method: str
     method_title: str
     again: bool
-    """Whether this is the second copy of a method, for calibration."""
+    """Whether this is the calibration copy: the same method, measured a second time."""
     rounds: tuple[Round, ...]
     work: Mapping[str, StageWork]
-    """Stage -> what its steps are made of."""
+    """Stage -> work per step."""
     trainable_parameters: int
     config: Mapping[str, Any]
 
     @property
     def sound(self) -> list[int]:
-        """Rounds that nothing disturbed."""
+        """Indices of the undisturbed rounds."""
         return [number for number, each in enumerate(self.rounds) if not each.disturbed]
 
     def step_seconds(self, stage: str) -> float | None:
-        """Median over the sound rounds."""
+        """Median time per step over the undisturbed rounds; None if there are none."""
         seconds = [self.rounds[number].seconds[stage] for number in self.sound]
         return statistics.median(seconds) / self.work[stage].steps if seconds else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostRun:
-    """Costs that can be compared: measured in turn, on one host, by one run."""
+    """Costs that can be compared with each other: measured in alternation, on one host, by one run."""
 
     schema: int = SCHEMA
     preset: str
     protocol: str
     timed_steps: int | None
-    """Steps timed per stage and configuration, from which all are projected; None: all steps were run."""
+    """Steps timed per stage and configuration and extrapolated to the whole stage; None if all steps were run."""
     warmup_steps: int
-    """Steps before them, which were not timed."""
+    """Untimed steps that precede the timed ones."""
     matmul_flops_per_second: float
-    """What the device reaches in matrix products of a transformer's size, at the run's precision."""
+    """Throughput of the device in matrix products of a transformer's size, at the run's precision."""
     model_title: str
     model_parameters: int
     data_sources: Mapping[str, str]
-    """Task -> where its rows come from."""
+    """Task -> source of its rows."""
     costs: tuple[Cost, ...]
     environment: Environment
     finished: str
@@ -114,39 +114,39 @@ class CostRun:
 
     @property
     def sound(self) -> list[int]:
-        """Rounds that nothing disturbed."""
+        """Indices of the rounds in which no cost was disturbed."""
         numbers = range(min(len(cost.rounds) for cost in self.costs))
         return [number for number in numbers if not any(cost.rounds[number].disturbed for cost in self.costs)]
 
     def of(self, task: str, method: str, *, again: bool = False) -> Cost | None:
-        """What a method costs on a task; None where it was not measured."""
+        """Cost of a method on a task, or of its calibration copy (`again`); None if it was not measured."""
         return next(
             (cost for cost in self.costs if (cost.task, cost.method, cost.again) == (task, method, again)), None
         )
 
     def ratios(self, method: str, other: str, tasks: Sequence[str] = (), *, again: bool = False) -> list[float]:
-        """One method's time over another's, round by round; the times are summed over tasks first.
+        """Ratio of two methods' total times, one per undisturbed round; times are summed over tasks first.
 
         Args:
-            method: whose time is divided,
-            other: by whose.
-            tasks: some of the run's; all that have both methods, if empty.
-            again: take the method's second copy.
+            method: the numerator.
+            other: the denominator.
+            tasks: tasks to sum over; empty means all tasks with both methods.
+            again: use the calibration copy of `method` as the numerator.
         """
-        found = [(self.of(task, method, again=again), self.of(task, other)) for task in tasks or self.tasks]
-        pairs = [(mine, theirs) for mine, theirs in found if mine and theirs]
+        costs = [(self.of(task, method, again=again), self.of(task, other)) for task in tasks or self.tasks]
+        pairs = [(numerator, denominator) for numerator, denominator in costs if numerator and denominator]
         return [
-            sum(mine.rounds[number].total for mine, _ in pairs)
-            / sum(theirs.rounds[number].total for _, theirs in pairs)
+            sum(numerator.rounds[number].total for numerator, _ in pairs)
+            / sum(denominator.rounds[number].total for _, denominator in pairs)
             for number in self.sound
         ]
 
 
-COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: as_it_is})
+COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged})
 
 
 def write_cost_run(folder: Path, run: CostRun) -> Path:
-    """Write a run under a store's folder; returns the file."""
+    """Write a cost run below a store's folder; returns the path of the file."""
     stamp = run.finished.replace(":", "").replace("-", "").split("+")[0]
     path = folder / FOLDER / f"{stamp}-{run.preset}-{run.environment.key[:8]}.json"
     write_atomically(path, (json.dumps(plain(run), indent=1, allow_nan=False) + "\n").encode())
@@ -154,12 +154,12 @@ def write_cost_run(folder: Path, run: CostRun) -> Path:
 
 
 def cost_runs_like(folder: Path, result: Result) -> list[CostRun]:
-    """Those of a result's preset and backbone, the oldest first. Raises InputError: one cannot be read."""
+    """Cost runs with the preset and backbone of a result, oldest first. Raises InputError: a file cannot be read."""
     like = (result.preset, result.model_title, result.model_parameters)
     return [run for run in cost_runs(folder) if (run.preset, run.model_title, run.model_parameters) == like]
 
 
 def cost_runs(folder: Path) -> Sequence[CostRun]:
-    """All runs under a store's folder, the oldest first. Raises InputError: one cannot be read."""
+    """All cost runs below a store's folder, oldest first. Raises InputError: a file cannot be read."""
     paths = sorted((folder / FOLDER).glob("*.json"))
     return [read_record(path, COST_RUN) for path in paths]

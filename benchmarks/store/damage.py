@@ -1,4 +1,4 @@
-"""Results that were damaged on the disk: set aside, so that their cells are run again."""
+"""Renaming of damaged result files, so that their cells are run again."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from benchmarks.store.store import DamagedError, Store, read_result
 
 
 def set_damaged_aside(store: Store) -> list[str]:
-    """Rename the results that are not what was written; returns what is to be said of each.
+    """Rename the result files whose content is not what was written; returns one message per renamed file.
 
-    A cell that another run has just now is left to it: its result is about to be written anew.
+    Cells that another run holds a lock on are skipped, since that run is about to write their results.
     """
-    return [said for path in store.paths() if not is_held(path.parent) and (said := _set_aside(path))]
+    return [message for path in store.paths() if not is_held(path.parent) and (message := _set_aside(path))]
 
 
 def _set_aside(path: Path) -> str | None:
@@ -21,5 +21,5 @@ def _set_aside(path: Path) -> str | None:
             read_result(path)
         except DamagedError as error:
             aside = path.replace(path.with_suffix(".damaged"))
-            return f"{error}: done, it is {aside.name} now"
+            return f"{error}: it was renamed to {aside.name}"
     return None

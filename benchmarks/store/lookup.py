@@ -1,4 +1,4 @@
-"""Finds one result by what a person says of it."""
+"""Lookup of one result by folder, by identity, or by task, method and seed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,43 +9,43 @@ from benchmarks.store.result import Result
 from benchmarks.store.store import IDENTITY_DIGITS, RESULT_FILE, Store, read_result, stores_in
 
 SHORTEST = 4
-"""Digits of an identity that are enough to look for."""
+"""Minimum number of digits of an identity to search by."""
 
 
 def find_result(wanted: str, folder: Path) -> tuple[Path, Result]:
-    """One result, and its folder.
+    """Find one result, and its folder.
 
     Args:
         wanted: the folder of a cell, the first digits of its identity, or "TASK/METHOD/SEED".
-        folder: of results, or of one store per preset, to look in.
+        folder: a store to search, or a folder with one store per preset.
 
     Raises:
-        InputError: there is none, or there are several.
+        InputError: no result matches, or several do.
     """
     own = Path(wanted)
     if (own / RESULT_FILE).is_file():
         return own, read_result(own / RESULT_FILE)
-    found = [
+    matches = [
         (path.parent, result)
         for store in stores_in(folder)
         for path in _candidates(store, wanted)
-        if _is(result := read_result(path), wanted)
+        if _matches(result := read_result(path), wanted)
     ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         raise InputError(
-            f"no result in {folder} is {wanted!r}: give the folder of a cell, at least {SHORTEST} digits of its "
+            f"no result in {folder} matches {wanted!r}: give the folder of a cell, at least {SHORTEST} digits of its "
             "identity, or TASK/METHOD/SEED; --runs names another folder"
         )
     raise InputError(
-        f"{wanted!r} is not one result but {len(found)}: {', '.join(str(path) for path, _ in found)}; "
+        f"{wanted!r} matches {len(matches)} results: {', '.join(str(path) for path, _ in matches)}; "
         "--runs names another folder"
     )
 
 
 def _candidates(store: Store, wanted: str) -> Iterator[Path]:
-    """Files that may be it, by the names of their folders alone."""
+    """Result files that may match, judged by the names of their folders alone."""
     task, _, rest = wanted.partition("/")
     method = canonical(rest.partition("/")[0])
     for path in store.paths():
@@ -55,5 +55,5 @@ def _candidates(store: Store, wanted: str) -> Iterator[Path]:
             yield path
 
 
-def _is(result: Result, wanted: str) -> bool:
+def _matches(result: Result, wanted: str) -> bool:
     return result.identity.startswith(wanted) or (wanted.count("/") == 2 and wanted.endswith(f"/{result.seed}"))

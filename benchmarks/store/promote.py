@@ -1,4 +1,4 @@
-"""Copies results that can be relied on from a store to `results/reference/`."""
+"""Copying of reliable results from a store to `results/reference/`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,14 +11,14 @@ from benchmarks.store.speed_record import speed_runs, write_speed_run
 from benchmarks.store.store import CellFolder, Store, read_predictions, read_result, write_predictions, write_result
 
 SCORE_DIGITS = 6
-"""Decimals kept of a logit."""
+"""Decimals that logits are rounded to."""
 
 
 def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> tuple[list[Path], list[str]]:
     """Copy the wanted results, as PRESET/TASK/METHOD/IDENTITY-ENVIRONMENT/ with their predictions.
 
     Returns:
-        The folders written, and why each of the other results was left out.
+        The written folders, and for each rejected result the reason.
     """
     written, left_out = [], []
     for path in store.paths():
@@ -35,7 +35,7 @@ def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> 
 
 
 def promote_costs(store: Store, reference: Path, preset: str | None) -> tuple[list[Path], list[str]]:
-    """Copy the cost runs of one preset, or of all, likewise."""
+    """Copy the cost runs of one preset, or of all presets; returns as `promote`, with files instead of folders."""
     written, left_out = [], []
     for run in cost_runs(store.folder):
         if preset and run.preset != preset:
@@ -49,7 +49,7 @@ def promote_costs(store: Store, reference: Path, preset: str | None) -> tuple[li
 
 
 def promote_speed(store: Store, reference: Path) -> tuple[list[Path], list[str]]:
-    """Copy the speed runs, which belong to no preset, likewise."""
+    """Copy the speed runs, which have no preset; returns as `promote_costs`."""
     written, left_out = [], []
     for run in speed_runs(store.folder):
         if reason := objection_to_code(run.environment):
@@ -60,12 +60,12 @@ def promote_speed(store: Store, reference: Path) -> tuple[list[Path], list[str]]
 
 
 def objection(result: Result) -> str | None:
-    """Why a result cannot become a reference, from its own record; None if it can."""
+    """Reason why a result cannot become a reference, judged by the result file alone; None if it can."""
     return f"it failed: {result.reason}" if result.status != "done" else objection_to_code(result.environment)
 
 
 def objection_to_code(environment: Environment) -> str | None:
-    """Why what this code measured cannot become a reference; None if it can."""
+    """Reason why measurements made with an environment's code cannot become references; None if they can."""
     if not environment.commit:
         return "the commit that made it is not known"
     if not environment.clean:
@@ -82,7 +82,7 @@ def _copy(source: CellFolder, target: CellFolder, result: Result) -> None:
 
 
 def _without_folders(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Where data and models lie on one machine means nothing elsewhere; their fingerprints say what they were."""
+    """Reduce local paths of data and models to folder names: paths differ by machine, and fingerprints identify both."""
     return {
         key: Path(value).name if key in ("data", "model") and Path(value).is_dir() else value
         for key, value in config.items()

@@ -1,4 +1,4 @@
-"""The paper's numbers, as data in `results/paper/`."""
+"""The paper's numbers, read from `results/paper/`."""
 
 import json
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ PAPER = RESULTS / "paper"
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRow:
-    """One method's row."""
+    """One method's row of a table."""
 
     method: str
     title: str
     parameters: float | None
-    """Trainable parameters, to the digits printed; None where the table has none."""
+    """Trainable parameters, with the digits printed; None where the table gives none."""
     scores: Mapping[str, float]
     """Task -> score."""
     average: float | None
-    """As printed, which is not always what the row's scores give; None where the table has none."""
+    """Average as printed, which may differ from the mean of the row's scores; None where the table gives none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
-    """A table of scores, or a figure that shows what could be one: methods x tasks."""
+    """A table of scores, methods x tasks, or a figure with the same content."""
 
     table: int
-    """Its number."""
+    """Number of the table or figure."""
     kind: Literal["Table", "Figure"] = "Table"
     title: str
     source: str
@@ -41,39 +41,39 @@ class PublishedTable:
     model_title: str
     data_title: str
     columns: Mapping[str, str]
-    """Task -> title, in the paper's order."""
+    """Column (a task) -> title, in the paper's order."""
     metrics: Mapping[str, str]
-    """Task -> metric, in words."""
+    """Task -> name of the metric, as text."""
     rows: tuple[PublishedRow, ...]
     decimals: Mapping[str, int] = field(default_factory=dict)
-    """Column -> decimals printed, where it is not one."""
+    """Column -> number of decimals printed, where it differs from 1."""
     lower_is_better: tuple[str, ...] = ()
     """Columns in which the smallest value is the best."""
     also: tuple[str, ...] = ()
-    """Methods that the paper's table lacks and that belong beside it."""
+    """Methods that the paper's table lacks and the benchmark adds."""
     on_demand: tuple[str, ...] = ()
-    """Others that belong beside it, and are run for it only where they are named."""
+    """Further methods that are added only if they are requested by name."""
     measures: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Column -> task and metric, where a column is not a task's headline metric."""
 
     @property
     def name(self) -> str:
-        """As the paper calls it."""
+        """Name in the paper, such as "Table 1"."""
         return f"{self.kind} {self.table}"
 
     @property
     def tasks(self) -> list[str]:
-        """All that its columns show."""
+        """All tasks that the columns show."""
         return list(dict.fromkeys(self.measures.get(column, (column, ""))[0] for column in self.columns))
 
     @property
     def methods(self) -> list[str]:
-        """All that are run for this table."""
+        """All methods that are run for this table."""
         return [*(row.method for row in self.rows), *self.also]
 
     @property
     def shown(self) -> list[str]:
-        """All that have a row in it once they have been run, in its order."""
+        """All methods that can have a row, in the order of the rows."""
         return [*self.methods, *self.on_demand]
 
     def row(self, method: str) -> PublishedRow | None:
@@ -82,12 +82,12 @@ class PublishedTable:
 
 
 def published_table(number: int) -> PublishedTable:
-    """Read one of the paper's tables. Raises InputError: it is not among the data."""
+    """Read one of the paper's tables. Raises InputError: the data do not include it."""
     return _published("table", number)
 
 
 def published_figure(number: int) -> PublishedTable:
-    """Read one of the paper's figures of scores. Raises InputError: it is not among the data."""
+    """Read one of the paper's figures of scores. Raises InputError: the data do not include it."""
     return _published("figure", number)
 
 
@@ -101,7 +101,7 @@ def _published(kind: str, number: int) -> PublishedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCounts:
-    """Rows of a data set, as Table 6 prints them."""
+    """Row counts of a data set, as printed in Table 6."""
 
     title: str
     train: int
@@ -119,18 +119,18 @@ class PublishedNumber:
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """Table 6, and numbers that stand in the text."""
+    """Table 6, and numbers given in the paper's text."""
 
     source: str
     rows: Mapping[str, PublishedCounts]
-    """Task -> counts."""
+    """Task -> row counts."""
     text: Mapping[str, PublishedNumber]
     no_numbers: tuple[str, ...]
-    """What the paper shows without numbers."""
+    """Results that the paper shows without numbers."""
 
 
 def published_statistics() -> Statistics:
-    """Read Table 6 and the text's numbers."""
+    """Read Table 6 and the numbers given in the paper's text."""
     plain = json.loads((PAPER / "statistics.json").read_text(encoding="utf-8"))
     rows = {task: build(PublishedCounts, counts, task) for task, counts in plain.pop("rows").items()}
     text = {name: build(PublishedNumber, number, name) for name, number in plain.pop("text").items()}
@@ -138,15 +138,15 @@ def published_statistics() -> Statistics:
 
 
 def score_tables() -> list[int]:
-    """Numbers of the tables of scores: all but that of costs."""
+    """Numbers of the tables of scores, which are all tables except that of costs."""
     return [number for number in published_tables() if "cost" not in published_table(number).columns]
 
 
 def published_tables() -> list[int]:
-    """Numbers of the paper's tables that are at hand."""
+    """Numbers of the paper's tables that the data include."""
     return sorted(int(path.stem.removeprefix("table")) for path in PAPER.glob("table*.json"))
 
 
 def authors_ranks() -> dict[str, list[int]]:
-    """Label -> the authors' own learned ranks, in the order q0, v0, q1, v1, ..."""
+    """Label -> the ranks that the authors learned, in the order q0, v0, q1, v1, ..."""
     return dict(json.loads((PAPER / "authors_ranks.json").read_text(encoding="utf-8"))["lists"])

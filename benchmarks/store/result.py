@@ -1,4 +1,4 @@
-"""What is known of one finished or failed cell: the content of its `result.json` (results/README.md)."""
+"""The record of one finished or failed cell: the content of its `result.json` (results/README.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,58 +9,58 @@ from benchmarks.core.nested import digest
 from benchmarks.core.untrusted import check_folder_names
 
 SCHEMA = 3
-"""Raised when a field changes its meaning, comes, or goes; MIGRATIONS says how older files are read."""
+"""Version of the file format, raised when a field is added, removed or changes its meaning; see MIGRATIONS."""
 
 Scores = Mapping[str, float | None]
-"""Metric name -> value on the paper's scale; None where it is not defined."""
+"""Metric name -> value on the paper's scale; None where the metric is undefined."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where a cell was computed, and by which code."""
+    """Hardware, software and code that computed a cell."""
 
     python: str
     packages: Mapping[str, str]
-    """Distribution name -> version, for those that move numbers."""
+    """Distribution name -> version, for packages that affect results."""
     device: str
     """"cpu" or "cuda"."""
     device_name: str
     """Model of the CPU or the GPU."""
     threads: int
     processes: int = 1
-    """That trained the cell together."""
+    """Number of processes of the (distributed) training."""
     precision: str
     commit: str | None
-    """Git commit of this project; None where it is not known."""
+    """Git commit of this project; None if unknown."""
     clean: bool | None
-    """Whether the code was as committed; what lies in results/ does not count."""
+    """Whether the working tree, results/ aside, was unchanged from the commit; None if unknown."""
 
     def __post_init__(self) -> None:
         if "torch" not in self.packages:
-            raise ValueError(f"packages name torch and its version; got {sorted(self.packages)}")
+            raise ValueError(f"packages must contain torch and its version; got {sorted(self.packages)}")
 
     @property
     def key(self) -> str:
-        """sha256 over what decides whether two runs of a cell can be expected to agree to the bit."""
+        """sha256 over the properties under which two runs of a cell are expected to agree bit for bit."""
         several = [self.processes] if self.processes > 1 else []
         return digest([self.packages["torch"], self.device_name, self.threads, self.precision, *several])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One cell's measurement. Reports are made of these alone."""
+    """Result of one cell. Reports are computed from results alone."""
 
     schema: int = SCHEMA
     status: Literal["done", "failed"]
     reason: str | None = None
-    """Why the cell failed."""
+    """Reason of the failure; None for a finished cell."""
     task: str
     method: str
     seed: int
     preset: str
-    """The preset that the settings started from; they may differ from it."""
+    """Preset that the settings are based on; the command line may have changed some of them."""
     protocol: str
-    """The protocol's name, and which switches are not as it has them."""
+    """The protocol's name, and the switches that differ from it."""
     task_title: str
     method_title: str
     metric: str
@@ -68,38 +68,38 @@ class Result:
     split: str
     """Name of the headline evaluation split."""
     config: Mapping[str, Any]
-    """All settings of the cell, resolved."""
+    """All resolved settings of the cell."""
     identity: str
-    """sha256 of all that decides the numbers but the environment."""
+    """sha256 over everything that determines the results, except the environment."""
     configuration: str
-    """The same without the seed: results that differ in it are never averaged."""
+    """The same hash without the seed: only results with equal values are averaged."""
     versions: Mapping[str, int]
-    """"task" and "method"."""
+    """Versions of "task" and "method"."""
     fingerprints: Mapping[str, str]
     """"data" and "model", and the sha256 of the "predictions"."""
     model_title: str
     model_parameters: int
-    """Of the backbone, head left out."""
+    """Parameters of the backbone, without the head."""
     data_source: str
     partial: tuple[str, ...] = ()
-    """Splits of which only a sample was at hand."""
+    """Splits of which only a sample was available."""
     notes: tuple[str, ...] = ()
     rows: Mapping[str, int]
-    """Split -> examples."""
+    """Split -> number of examples."""
     metrics: Mapping[str, Scores] = field(default_factory=dict)
     """Evaluation split -> metrics."""
     curve: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
-    """Epochs done -> the same."""
+    """Number of finished epochs -> evaluation split -> metrics."""
     ranks: Mapping[str, int] | None = None
     trainable_parameters: int | None = None
-    """Head left out."""
+    """Trainable parameters, without the head."""
     head_parameters: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What the method adds."""
+    """Further values that the method reports."""
     seconds: Mapping[str, float]
-    """Clock -> wall seconds: "load", the method's stages, "evaluate", and "total" of the process that finished."""
+    """Stage -> wall-clock seconds: "load", the method's stages, "evaluate", and "total" of the process that finished."""
     resumed: bool
-    """Whether the cell went on from a checkpoint, so that "total" misses what came before."""
+    """Whether the cell was resumed from a checkpoint, so that "total" excludes the time before it."""
     peak_memory_bytes: int | None = None
     environment: Environment
     finished: str
@@ -108,31 +108,33 @@ class Result:
     def __post_init__(self) -> None:
         check_folder_names(task=self.task, method=self.method, preset=self.preset, identity=self.identity)
         if not {*self.rows} - {"train"} or min(self.rows.values()) < 1:
-            raise ValueError(f"rows count the examples of train and of what is evaluated; got {dict(self.rows)}")
+            raise ValueError(
+                f"rows must give positive numbers of examples, also of an evaluation split; got {dict(self.rows)}"
+            )
 
     @property
     def score(self) -> float | None:
-        """The headline metric on the headline split; None where it is missing or not defined."""
+        """The headline metric on the headline split; None if it is missing or undefined."""
         return self.metrics.get(self.split, {}).get(self.metric)
 
     @property
     def resolution(self) -> float:
-        """Points that one example of the headline split weighs: no score is known better from a few seeds."""
+        """Contribution of one example of the headline split to the score, in points: the finest difference to resolve."""
         evaluated = sum(rows for split, rows in self.rows.items() if split != "train")
         return 100 / self.rows.get(self.split, evaluated)
 
 
-def _name_the_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Before there were protocols, every result was of the clean procedure."""
+def _add_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the protocol: all results of schema 1 follow the clean procedure."""
     return {"protocol": "clean", **values}
 
 
-def as_it_is(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What came has a default that says what was before."""
+def unchanged(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Migration for added fields whose defaults describe the earlier behaviour."""
     return values
 
 
 MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType(
-    {1: _name_the_protocol, 2: as_it_is}
+    {1: _add_protocol, 2: unchanged}
 )
-"""Schema version -> its values as the next version has them."""
+"""Schema version -> function from the content of a file to the content in the next version."""

@@ -1,4 +1,4 @@
-"""JSON Schemas of our files, derived from the dataclasses that read them."""
+"""JSON Schemas of the benchmark's files, derived from the dataclasses that represent their content."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -12,7 +12,7 @@ NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", NoneTy
 
 
 def json_schema(form: Format[Any]) -> dict[str, Any]:
-    """What the current version's files look like (draft 2020-12)."""
+    """JSON Schema (draft 2020-12) of the current version of a format."""
     schema = _of_dataclass(form.kind)
     schema["properties"]["schema"] = {"const": form.schema}
     return {"$schema": DIALECT, "title": form.name, **schema}

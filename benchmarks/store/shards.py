@@ -1,4 +1,4 @@
-"""A plan in parts, each run by itself with a store of its own, and the parts joined again."""
+"""A plan split into shards, each run separately with its own store, and the merging of these stores."""
 
 import json
 import shutil
@@ -17,50 +17,51 @@ MANIFEST = "shard.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One of so many parts of a plan."""
+    """One shard of a plan."""
 
     number: int
-    """From 1 on."""
+    """Number of the shard, counted from 1."""
     of: int
+    """Number of shards of the plan."""
 
-    def takes(self, place: int) -> bool:
-        """Whether the plan's group of that place is its own: in turns, so that equal ones spread."""
-        return place % self.of == self.number - 1
+    def takes(self, index: int) -> bool:
+        """Whether the shard runs the plan's group with this index; groups are dealt round-robin to spread similar ones."""
+        return index % self.of == self.number - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a shard's store says of itself: the content of its `shard.json`."""
+    """Description of a shard, kept in its store: the content of `shard.json`."""
 
     schema: int = SCHEMA
     number: int
     of: int
     cells: tuple[str, ...]
-    """Identities of all cells of the plan, the other shards' too."""
+    """Identities of all cells of the plan, including those of other shards."""
 
     @property
     def plan(self) -> str:
-        """Digest of what was planned, which all shards of a run have in common."""
+        """Digest of the plan, equal for all shards of a run."""
         return digest([self.of, list(self.cells)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """What joining came to."""
+    """Outcome of merging the stores of shards."""
 
     copied: int
     known: int
-    """Results that were there already, the same to the bit."""
+    """Number of results that the target already had, with the same predictions."""
     missing: Sequence[str]
-    """Cells of the plan that no shard has finished, as the beginnings of their identities."""
+    """Cells of the plan without a result, as the first digits of their identities."""
     failed: Sequence[str]
-    """Cells that failed, with their reasons."""
+    """Failed cells, with the reasons of their failures."""
     absent: Sequence[int]
-    """Numbers of the shards that were not given."""
+    """Numbers of the shards whose stores were not given."""
 
     @property
     def complete(self) -> bool:
-        """Whether every cell of the plan is there and done."""
+        """Whether every cell of the plan has a result and none failed."""
         return not (self.missing or self.failed or self.absent)
 
 
@@ -68,7 +69,7 @@ MANIFEST_FILE = Format(kind=Manifest, name="shard", schema=SCHEMA, remedy="run t
 
 
 def write_manifest(store: Store, shard: Shard, cells: Sequence[str]) -> None:
-    """Say in a store which shard it is of. Raises InputError: it is another one's already."""
+    """Record in a store which shard it belongs to. Raises InputError: the store belongs to a different shard."""
     path = store.folder / MANIFEST
     manifest = Manifest(number=shard.number, of=shard.of, cells=tuple(sorted(cells)))
     if path.exists() and (known := read_record(path, MANIFEST_FILE)) != manifest:
@@ -80,53 +81,46 @@ def write_manifest(store: Store, shard: Shard, cells: Sequence[str]) -> None:
 
 
 def merge(folders: Sequence[Path], target: Store) -> Merged:
-    """Copy the shards' results into one store, which is left as it is where anything speaks against it.
+    """Copy the results of shards into one store. If an error is raised, the target store is unchanged.
 
     Raises:
-        InputError: a folder is no shard's store, or holds links; two are of different plans, or a cell's results differ.
+        InputError: a folder is not a shard's store, or contains links; the shards belong to different plans; or two
+            results of the same cell differ.
     """
-    manifests = [_manifest(folder) for folder in folders]
-    if links := [path for folder in folders for path in folder.rglob("*") if path.is_symlink()]:
-        raise InputError(f"{links[0]} is a link, and what it leads to may be no result; put the file itself there")
-    if len({manifest.plan for manifest in manifests}) > 1:
-        raise InputError("these are shards of different plans; merge those of one run at a time")
+    manifests = _manifests(folders)
     sources = [(path, result) for folder in folders for path, result in _results(Store(folder=folder))]
-    copied, known = [], 0
-    seen: dict[Path, Result] = {}
-    for path, result in sources:
-        place = target.folder_of(result).path
-        before = seen.get(place) or target.folder_of(result).result()
-        if before is None or before.status != "done":
-            copied.append((path, place))
-        elif before.fingerprints != result.fingerprints:
-            raise InputError(
-                f"{path} and {place} are the same cell in the same environment with different predictions; "
-                "`measure determinism` says why, and one of them has to be removed"
-            )
-        else:
-            known += 1
-        seen[place] = result
-    for path, place in copied:
-        _copy(path, place)
-    first = manifests[0]
+    copies, known = _planned_copies(sources, target)
+    for source, destination in copies:
+        _copy(source, destination)
     done = {result.identity for _, result in sources if result.status == "done"}
     failed = {result.identity: result for _, result in sources if result.status == "failed"}
+    plan = manifests[0]
     return Merged(
-        copied=len(copied),
+        copied=len(copies),
         known=known,
-        missing=[cell[:IDENTITY_DIGITS] for cell in first.cells if cell not in done | failed.keys()],
+        missing=[cell[:IDENTITY_DIGITS] for cell in plan.cells if cell not in done | failed.keys()],
         failed=[
             f"{result.task} {result.method} seed {result.seed}: {result.reason}"
             for identity, result in failed.items()
             if identity not in done
         ],
-        absent=sorted({*range(1, first.of + 1)} - {manifest.number for manifest in manifests}),
+        absent=sorted({*range(1, plan.of + 1)} - {manifest.number for manifest in manifests}),
     )
+
+
+def _manifests(folders: Sequence[Path]) -> list[Manifest]:
+    """The manifests of shards of one plan. Raises InputError: as `merge`."""
+    manifests = [_manifest(folder) for folder in folders]
+    if links := [path for folder in folders for path in folder.rglob("*") if path.is_symlink()]:
+        raise InputError(f"{links[0]} is a link, which may lead to a file that is not a result; replace it by the file")
+    if len({manifest.plan for manifest in manifests}) > 1:
+        raise InputError("the shards belong to different plans; merge the shards of one run at a time")
+    return manifests
 
 
 def _manifest(folder: Path) -> Manifest:
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder} holds no {MANIFEST}: it is not the store of `run --shard I/N --runs {folder}`")
+        raise InputError(f"{folder} has no {MANIFEST}, so it is not the store of `run --shard I/N --runs {folder}`")
     return read_record(folder / MANIFEST, MANIFEST_FILE)
 
 
@@ -134,11 +128,36 @@ def _results(store: Store) -> list[tuple[Path, Result]]:
     return [(path.parent, result) for path, result in zip(store.paths(), store.results(), strict=True)]
 
 
-def _copy(source: Path, place: Path) -> None:
-    """The result last: a cell without it is one that is still to do."""
-    place.mkdir(parents=True, exist_ok=True)
+def _planned_copies(sources: Sequence[tuple[Path, Result]], target: Store) -> tuple[list[tuple[Path, Path]], int]:
+    """Pairs of source and destination folders, and the number of results that need no copy.
+
+    Raises:
+        InputError: two results of the same cell differ.
+    """
+    copies: list[tuple[Path, Path]] = []
+    known = 0
+    latest: dict[Path, Result] = {}
+    for source, result in sources:
+        destination = target.folder_of(result).path
+        before = latest.get(destination) or target.folder_of(result).result()
+        if before is None or before.status != "done":
+            copies.append((source, destination))
+        elif before.fingerprints != result.fingerprints:
+            raise InputError(
+                f"{source} and {destination} are the same cell in the same environment with different predictions; "
+                "`measure determinism` shows why, and one of the two has to be removed"
+            )
+        else:
+            known += 1
+        latest[destination] = result
+    return copies, known
+
+
+def _copy(source: Path, destination: Path) -> None:
+    """Copy a cell's folder, `result.json` last: a folder without that file counts as unfinished."""
+    destination.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir(), key=lambda path: path.name == "result.json"):
         if path.is_file() and not path.name.startswith("."):
-            write_atomically(place / path.name, path.read_bytes())
+            write_atomically(destination / path.name, path.read_bytes())
         elif path.is_dir() and path.name != "checkpoints":
-            shutil.copytree(path, place / path.name, dirs_exist_ok=True)
+            shutil.copytree(path, destination / path.name, dirs_exist_ok=True)

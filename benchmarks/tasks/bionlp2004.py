@@ -1,4 +1,4 @@
-"""BioNLP2004 (JNLPBA): names of genes, proteins and cells in abstracts of biomedical articles."""
+"""BioNLP2004 (JNLPBA): recognition of gene, protein and cell names in abstracts of biomedical articles."""
 
 from benchmarks.data.sources.tagged import TaggedDataSet
 from benchmarks.tasks.families.tagging import EntityTagging

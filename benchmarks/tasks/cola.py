@@ -1,4 +1,4 @@
-"""Corpus of Linguistic Acceptability: whether a sentence is good English; the official files have no header line."""
+"""Corpus of Linguistic Acceptability: whether a sentence is grammatical; the official files have no header line."""
 
 from benchmarks.data.sources.dataset import DataSet
 from benchmarks.data.sources.rows import Columns

@@ -1,4 +1,4 @@
-"""E2E: restaurants, told from records of up to eight attributes."""
+"""E2E: descriptions of restaurants, generated from records of up to eight attributes."""
 
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
 from benchmarks.data.sources.e2e import read_e2e, rows_of_hub

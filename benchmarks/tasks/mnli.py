@@ -1,6 +1,7 @@
 """Multi-Genre Natural Language Inference: whether a premise entails a hypothesis, contradicts it or neither.
 
-The headline is the matched development set, from the genres of the training set; the mismatched one is scored too.
+The headline split is the matched development set, with the genres of the training set; the mismatched one is also
+scored.
 """
 
 from benchmarks.data.sources.dataset import DataSet

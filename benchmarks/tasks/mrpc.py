@@ -1,4 +1,4 @@
-"""Microsoft Research Paraphrase Corpus: whether two sentences from the news say the same."""
+"""Microsoft Research Paraphrase Corpus: whether two sentences from the news have the same meaning."""
 
 from benchmarks.data.sources.dataset import DataSet
 from benchmarks.data.sources.rows import Columns

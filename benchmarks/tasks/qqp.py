@@ -1,7 +1,7 @@
 """Quora Question Pairs: whether two questions ask the same.
 
-Line breaks inside some questions tear their rows in the official files. The Hub's copy leaves these out, and so do
-we; the paper counts a few rows more than are left.
+In the official files, line breaks inside questions split some rows. The Hub's copy omits these rows, and so does this
+task; the paper counts a few rows more than remain.
 """
 
 from benchmarks.data.sources.dataset import DataSet

@@ -1,4 +1,4 @@
-"""WebNLG (challenge of 2017): sets of DBpedia's triples, told; a part of the test set is of categories unseen in training."""
+"""WebNLG (challenge of 2017): texts from sets of DBpedia triples; part of the test set has categories not in training."""
 
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
 from benchmarks.data.sources.webnlg import read_webnlg, rows_of_hub

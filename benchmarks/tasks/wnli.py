@@ -1,4 +1,4 @@
-"""Winograd Natural Language Inference: whether the second sentence resolves a pronoun of the first rightly."""
+"""Winograd Natural Language Inference: whether the second sentence resolves a pronoun of the first correctly."""
 
 from benchmarks.data.sources.dataset import DataSet
 from benchmarks.data.sources.rows import Columns

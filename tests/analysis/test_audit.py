@@ -14,7 +14,7 @@ from benchmarks.store.published import published_statistics, published_table
 from tests.support.paths import ROOT
 
 
-def found(where: str) -> Finding:
+def finding_about(where: str) -> Finding:
     (finding,) = [finding for finding in audit() if finding.where == where]
     return finding
 
@@ -42,7 +42,7 @@ def found(where: str) -> Finding:
     ],
 )
 def test_the_audit_finds(where: str, follows: str, weight: str) -> None:
-    finding = found(where)
+    finding = finding_about(where)
     assert follows in finding.follows
     assert finding.weight == weight
 
@@ -56,10 +56,10 @@ def test_a_consistent_average_is_no_finding() -> None:
     assert len(list(averages(replace(table, rows=(row,))))) == 1
 
 
-def test_scores_that_no_single_run_can_give_are_told_from_those_that_one_can() -> None:
+def test_scores_that_no_single_run_can_have_are_found_and_others_are_not() -> None:
     findings = {finding.where: finding for finding in unattainable((published_table(1),), published_statistics())}
     printed = {where.split(", ")[1]: finding.printed for where, finding in findings.items()}
-    # 213 of 277 are 76.9 and 210 are 75.8, which are not among them; 821 of 872 are 94.2 and 820 are 94.0
+    # possible scores such as 76.9 (213 of 277), 75.8 (210 of 277), 94.2 (821 of 872) and 94.0 (820 of 872) are not listed
     assert printed == {"RTE": "71.2, 75.9, 77.0", "MRPC": "88.4, 89.1, 89.3, 89.4", "SST-2": "94.9"}
 
 

@@ -1,4 +1,4 @@
-"""The regression check: what it lets pass, what it finds, and what it refuses to compare."""
+"""The regression check: outcomes as before, moved and not comparable."""
 
 import gc
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NEW_STACK = make_environment(packages={"torch": "2.14.0"})
 
 
 def runs(scores: Sequence[float], *, bits: str = "", first: int = 0, **changes: Any) -> list[Result]:
-    """One result per score; its predictions' fingerprint is made of bits and seed, or is the score's own."""
+    """One result per score; the fingerprint of its predictions consists of `bits`, or else the score, and the seed."""
     return [
         make_result(
             **{
@@ -48,20 +48,20 @@ def one(candidates: Sequence[Result], references: Sequence[Result] = REFERENCE) 
 
 
 def test_the_same_bits_need_no_statistics() -> None:
-    found = one(REFERENCE[:2])
-    assert (found.outcome, found.p) == ("same bits", None)
-    assert exit_status([found]) == 0
+    cell = one(REFERENCE[:2])
+    assert (cell.outcome, cell.p) == ("same bits", None)
+    assert exit_status([cell]) == 0
 
 
-def test_other_bits_of_the_same_code_on_the_same_stack_have_moved() -> None:
-    found = one(runs([60.0, 61.0], bits="other"))
-    assert found.outcome == "moved"
-    assert found.reasons == ("same environment and code, other bits at seed 0, 1",)
-    assert exit_status([found]) == 1
+def test_other_bits_from_the_same_code_and_stack_have_moved() -> None:
+    cell = one(runs([60.0, 61.0], bits="other"))
+    assert cell.outcome == "moved"
+    assert cell.reasons == ("same environment and code, other bits at seed 0, 1",)
+    assert exit_status([cell]) == 1
 
 
 @pytest.mark.parametrize("environment", [NEW_CODE, NEW_STACK])
-def test_other_bits_of_other_code_or_on_another_stack_are_judged_by_their_scores(environment: Any) -> None:
+def test_other_bits_from_other_code_or_another_stack_are_compared_by_their_scores(environment: Any) -> None:
     close = one(runs([60.1, 60.9, 60.3], environment=environment))
     assert close.outcome == "as before"
     assert close.p is not None
@@ -75,7 +75,7 @@ def test_other_bits_of_other_code_or_on_another_stack_are_judged_by_their_scores
     )
 
 
-def test_a_single_new_seed_is_held_against_the_reference_s_noise() -> None:
+def test_a_single_new_seed_is_compared_with_the_noise_of_the_reference() -> None:
     assert one(runs([60.6], environment=NEW_CODE)).outcome == "as before"
     assert one(runs([40.0], environment=NEW_CODE)).outcome == "moved"
     alone = one(runs([60.6], environment=NEW_CODE), REFERENCE[:1])
@@ -84,7 +84,7 @@ def test_a_single_new_seed_is_held_against_the_reference_s_noise() -> None:
     assert exit_status([alone]) == 2
 
 
-def test_seeds_that_all_score_alike_are_not_taken_for_free_of_noise() -> None:
+def test_equal_scores_of_all_seeds_do_not_count_as_free_of_noise() -> None:
     collapsed = runs([0.0] * 5)
     assert (
         one(runs([0.6], environment=NEW_CODE), collapsed).outcome == "as before"
@@ -104,14 +104,14 @@ def test_seeds_that_all_score_alike_are_not_taken_for_free_of_noise() -> None:
         ({"config": {"model": "x", "method": {"training": {"lr": 1}}}}, "method.training.lr was None, is 1"),
     ],
 )
-def test_what_is_not_the_same_measurement_is_refused(changes: dict[str, Any], reason: str) -> None:
-    found = one(runs([60.0, 61.0], **changes))
-    assert found.outcome == "not comparable"
-    assert reason in found.reasons
-    assert exit_status([found]) == 2
+def test_results_of_another_measurement_are_not_compared(changes: dict[str, Any], reason: str) -> None:
+    cell = one(runs([60.0, 61.0], **changes))
+    assert cell.outcome == "not comparable"
+    assert reason in cell.reasons
+    assert exit_status([cell]) == 2
 
 
-def test_settings_that_decide_nothing_or_came_later_are_no_reason_to_refuse() -> None:
+def test_settings_without_effect_and_later_added_settings_do_not_prevent_a_comparison() -> None:
     later = replace(REFERENCE[0], config={"model": "the/same/weights", "curve": True, "drop_last": False})
     assert not refusals(later, REFERENCE[0])
 
@@ -124,29 +124,29 @@ def test_a_cell_that_was_not_run_or_has_no_reference_cannot_be_compared() -> Non
 
 def test_a_cell_that_fails_has_moved() -> None:
     failed = runs([60.0], status="failed", reason="NonFiniteLossError: the loss is nan", metrics={})
-    found = one(failed)
-    assert (found.outcome, found.reasons) == ("moved", ("seed 0 failed: NonFiniteLossError: the loss is nan",))
+    cell = one(failed)
+    assert (cell.outcome, cell.reasons) == ("moved", ("seed 0 failed: NonFiniteLossError: the loss is nan",))
 
 
-def test_references_of_the_candidate_s_own_stack_go_first() -> None:
+def test_references_with_the_stack_of_the_candidate_are_preferred() -> None:
     elsewhere = runs([70.0, 71.0, 70.5], environment=NEW_STACK, finished="2026-06-01")
-    found = one(runs([60.1, 60.9], environment=NEW_CODE), [*REFERENCE, *elsewhere])
-    assert found.reference == [60.0, 61.0, 60.5, 59.5, 60.2]
-    assert not found.stack
+    cell = one(runs([60.1, 60.9], environment=NEW_CODE), [*REFERENCE, *elsewhere])
+    assert cell.reference == [60.0, 61.0, 60.5, 59.5, 60.2]
+    assert not cell.stack
 
 
-def test_the_stated_power_is_that_of_the_t_test() -> None:
-    found = one(runs([60.1, 60.9, 60.3], environment=NEW_CODE))
-    assert found.detectable is not None
-    assert found.difference is not None
-    noncentrality = found.detectable / found.difference.error
+def test_the_detectable_difference_has_the_stated_power() -> None:
+    cell = one(runs([60.1, 60.9, 60.3], environment=NEW_CODE))
+    assert cell.detectable_difference is not None
+    assert cell.difference is not None
+    noncentrality = cell.detectable_difference / cell.difference.error
     critical = stats.t.ppf(1 - LEVEL / 2, 6)
     power = stats.nct.sf(critical, 6, noncentrality) + stats.nct.cdf(-critical, 6, noncentrality)
     assert power == pytest.approx(0.8, abs=1e-3)
 
 
-def test_re_runs_that_differ_in_nothing_but_noise_raise_hardly_any_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 re-runs of 10 cells by three new seeds against five, other code."""
+def test_re_runs_that_differ_only_by_noise_raise_few_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 re-runs of 10 cells with other code: three new seeds are compared with five reference seeds."""
     monkeypatch.setattr(gc, "collect", int)  # Holm's correction by statsmodels collects garbage at every call
     rng = np.random.default_rng(0)
     cells = [(f"task{number}", "lora") for number in range(10)]
@@ -164,10 +164,10 @@ def test_re_runs_that_differ_in_nothing_but_noise_raise_hardly_any_alarm(monkeyp
 @pytest.mark.parametrize(
     ("changes", "clause"),
     [
-        ({"details": {"evaluation_repeats": False}}, "other answers when they were evaluated again"),
+        ({"details": {"evaluation_repeats": False}}, "evaluating the same examples again gave different predictions"),
         ({"details": {"probe": {"cosine": -0.99, "size": 1.0}}}, "cosine of -0.99 with finite differences"),
         ({"details": {"probe": {"cosine": 1.0, "size": 0.0}}}, "0 times that of finite differences"),
-        ({"details": {"selection": {"q": [0.5, 0.5], "v": [0.5, 0.5]}}}, "no selection variable has moved"),
+        ({"details": {"selection": {"q": [0.5, 0.5], "v": [0.5, 0.5]}}}, "no selection variable has changed"),
         ({"config": {"method": {"target_rank": 2}}, "ranks": {"q": 3, "v": 3}}, "6 components are active"),
         ({"config": {"method": {"target_rank": 2}}, "ranks": {}}, "no component was ever pruned"),
     ],
@@ -186,7 +186,9 @@ def test_a_sound_result_breaks_no_invariant() -> None:
     assert not violations(make_result(config={"method": {"target_rank": 2}}, ranks={"q": 3, "v": 1}))
 
 
-def test_the_command_says_what_moved_and_exits_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_moved_and_its_exit_status_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def keep(folder: Path, results: Sequence[Result]) -> list[str]:
         for result in results:
             identity = f"{result.seed}".ljust(64, "0")

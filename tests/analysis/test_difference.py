@@ -1,4 +1,4 @@
-"""What seeds can say of a difference, held to scipy's tests and to simulations with a known truth."""
+"""Differences over seeds, checked against scipy's tests and simulations with a known true difference."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_unpaired_scores_are_compared_as_by_the_t_test_of_equal_variances() -> N
     assert found.interval(0.9) == pytest.approx(tuple(truth.confidence_interval(0.9)))
 
 
-def test_a_single_score_beside_several_is_held_against_their_prediction_interval() -> None:
+def test_a_single_score_is_compared_with_the_prediction_interval_of_several() -> None:
     reference = [60.0, 62.0, 61.0]
     found = unpaired([65.0], reference)
     assert found is not None
@@ -47,7 +47,7 @@ def test_equal_scores_do_not_show_that_there_is_no_noise() -> None:
     assert exact.p_nonzero() == 1
 
 
-def test_the_fewer_runs_a_published_number_may_stand_for_the_less_is_known_of_the_difference() -> None:
+def test_fewer_assumed_published_runs_mean_a_larger_standard_error() -> None:
     scores = [61.0, 61.4, 61.2]
     errors = [found.error for n in (1, 3, 5) if (found := against_published(scores, 61.3, n))]
     assert errors == sorted(errors, reverse=True)
@@ -57,19 +57,19 @@ def test_the_fewer_runs_a_published_number_may_stand_for_the_less_is_known_of_th
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("published_seeds", [1, 3])
-def test_intervals_over_seeds_hold_the_true_difference_as_often_as_they_say(seeds: int, published_seeds: int) -> None:
+def test_intervals_over_seeds_contain_the_true_difference_at_their_level(seeds: int, published_seeds: int) -> None:
     rng = np.random.default_rng([seeds, published_seeds])
-    held = 0
+    contained = 0
     for _ in range(DRAWS):
         published = rng.normal(60, 1.5, published_seeds).mean()
         found = against_published(rng.normal(61, 1.5, seeds).tolist(), published, published_seeds)
         assert found is not None
         low, high = found.interval(0.95)
-        held += low <= 1 <= high
-    assert held / DRAWS == pytest.approx(0.95, abs=0.02)
+        contained += low <= 1 <= high
+    assert contained / DRAWS == pytest.approx(0.95, abs=0.02)
 
 
-def test_a_difference_seen_from_the_other_side_has_the_sides_p_value() -> None:
+def test_a_negated_difference_has_the_p_value_of_the_other_side() -> None:
     found = Difference(value=1.2, error=0.5, degrees_of_freedom=4)
     assert found.p_above(0.5) == pytest.approx(found.negated().p_below(-0.5))
     assert found.p_above(0.5) + found.p_below(0.5) == pytest.approx(1)
@@ -85,7 +85,7 @@ def test_random_examples_widen_an_interval_and_add_to_its_degrees_of_freedom() -
     )
 
 
-def test_equal_differences_of_few_seeds_are_not_taken_for_certain() -> None:
+def test_equal_differences_of_few_seeds_keep_a_standard_error() -> None:
     found = paired([56.0, 57.0, 58.0], [55.6, 56.6, 57.6], least_sd=0.36)
     assert found is not None
     assert found.error == pytest.approx(0.36 / np.sqrt(3))

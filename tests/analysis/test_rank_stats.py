@@ -39,7 +39,7 @@ def test_noise_agrees_by_chance_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.35 < mean(ps) < 0.65
 
 
-def test_one_search_agrees_with_nobody() -> None:
+def test_one_search_or_constant_ranks_have_no_agreement() -> None:
     assert agreement([[1, 2, 3]]) is None
     assert agreement([[4, 4, 4], [1, 2, 3]]) is None
 
@@ -61,7 +61,7 @@ def test_a_constant_correlates_with_nothing() -> None:
     assert correlation([1, 2, 4], [1, 2, 3]) == pytest.approx(1)
 
 
-def test_tasks_with_ranks_of_their_own_stand_out_from_tasks_with_the_same() -> None:
+def test_tasks_with_different_ranks_differ_from_tasks_with_the_same_ranks() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.integers(1, 9, 12), rng.integers(1, 9, 12)
     own = [[pattern + rng.normal(0, 0.5, 12) for _ in range(5)] for pattern in (one, other)]
@@ -71,7 +71,7 @@ def test_tasks_with_ranks_of_their_own_stand_out_from_tasks_with_the_same() -> N
     assert task_effect(own).difference > 0.5
 
 
-def test_what_searches_of_one_seed_share_whatever_the_task_is_no_effect_of_the_task() -> None:
+def test_what_searches_of_one_seed_share_across_tasks_is_no_task_effect() -> None:
     rng = np.random.default_rng(0)
     by_seed = rng.integers(1, 9, (6, 12))
     assert task_effect([by_seed + rng.normal(0, 0.5, (6, 12)) for _ in range(2)]).p > 0.1  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Scores of resampled examples, held to the metrics' own modules and to simulations with a known truth."""
+"""Scores of resampled examples, checked against scikit-learn, scipy and simulations with a known true difference."""
 
 from typing import Any
 
@@ -18,24 +18,24 @@ EXPECTED = {
     "accuracy": accuracy_score,
     "matthews": matthews_corrcoef,
     "f1": f1_score,
-    "pearson": lambda labels, said: stats.pearsonr(labels, said).statistic,
-    "spearman": lambda labels, said: stats.spearmanr(labels, said).statistic,
+    "pearson": lambda labels, predictions: stats.pearsonr(labels, predictions).statistic,
+    "spearman": lambda labels, predictions: stats.spearmanr(labels, predictions).statistic,
 }
 
 
 @pytest.mark.parametrize("metric", SCORES)
-def test_a_vectorised_score_is_the_metrics_on_every_draw(metric: str) -> None:
+def test_a_vectorised_score_equals_the_metric_on_every_draw(metric: str) -> None:
     data = GRADES if metric in ("pearson", "spearman") else CLASSES
     found = resampled(metric, data, 250)
     drawn = np.random.default_rng(0).integers(200, size=(250, 200))
-    labels, said = np.array(data["labels"]), np.array(data["predictions"])
-    expected = [100 * EXPECTED[metric](labels[draw], said[draw]) for draw in drawn]
+    labels, predictions = np.array(data["labels"]), np.array(data["predictions"])
+    expected = [100 * EXPECTED[metric](labels[draw], predictions[draw]) for draw in drawn]
     assert found == pytest.approx(expected)
-    assert one_score(metric, data) == pytest.approx(100 * EXPECTED[metric](labels, said))
+    assert one_score(metric, data) == pytest.approx(100 * EXPECTED[metric](labels, predictions))
 
 
 @pytest.mark.parametrize("metric", SCORES)
-def test_constant_predictions_count_as_the_metrics_have_it(metric: str) -> None:
+def test_constant_predictions_score_as_in_the_metrics(metric: str) -> None:
     constant = {"labels": CLASSES["labels"], "predictions": [0] * 200}
     assert one_score(metric, constant) == (
         100 * np.mean(np.array(CLASSES["labels"]) == 0) if metric == "accuracy" else 0
@@ -63,13 +63,13 @@ def test_the_variance_over_examples_is_the_binomial_one_for_accuracy() -> None:
     assert found == pytest.approx(100**2 * right * (1 - right) / 200, rel=0.1)
 
 
-def test_what_two_methods_get_right_alike_does_not_add_to_their_differences_variance() -> None:
+def test_examples_that_two_methods_predict_alike_add_no_variance_to_their_difference() -> None:
     mine, perfect = (resampled("accuracy", run, 100) for run in (CLASSES, CLASSES | {"predictions": CLASSES["labels"]}))
     assert example_variance([mine], [mine]) == 0
     assert example_variance([mine], [perfect]) > 0
 
 
-def test_mcnemars_test_is_the_binomial_one_of_the_examples_that_one_run_alone_has_right() -> None:
+def test_mcnemars_test_is_the_binomial_test_of_the_examples_that_only_one_run_has_right() -> None:
     labels = [1] * 20
     first = {"labels": labels, "predictions": [1] * 12 + [0] * 2 + [1] * 6}
     second = {"labels": labels, "predictions": [0] * 12 + [1] * 2 + [1] * 6}
@@ -77,10 +77,10 @@ def test_mcnemars_test_is_the_binomial_one_of_the_examples_that_one_run_alone_ha
 
 
 @pytest.mark.parametrize("seeds", [3, *(pytest.param(seeds, marks=pytest.mark.slow) for seeds in (5, 10))])
-def test_intervals_over_seeds_and_examples_hold_the_true_difference_as_often_as_they_say(seeds: int) -> None:
-    """Accuracies of two methods over 300 examples that are drawn anew each time, as are the seeds."""
+def test_intervals_over_seeds_and_examples_contain_the_true_difference_at_their_level(seeds: int) -> None:
+    """Accuracies of two methods over 300 examples; examples and seeds are drawn anew each time."""
     rng = np.random.default_rng(seeds)
-    draws, examples, held = 2000, 300, 0
+    draws, examples, contained = 2000, 300, 0
     for draw in range(draws):
         easy = rng.normal(0.8, 0.7, examples)
         first, second = (_runs(rng, easy + shift, seeds) for shift in (0.3, 0.0))
@@ -91,12 +91,12 @@ def test_intervals_over_seeds_and_examples_hold_the_true_difference_as_often_as_
             *([resampled("accuracy", run, 60, seed=draw) for run in runs] for runs in (first, second))
         )
         low, high = found.with_examples(variance).interval(0.95)
-        held += low <= _TRUTH <= high
-    assert held / draws == pytest.approx(0.95, abs=0.02)
+        contained += low <= _TRUTH <= high
+    assert contained / draws == pytest.approx(0.95, abs=0.02)
 
 
 def _runs(rng: np.random.Generator, logits: np.ndarray, seeds: int) -> list[dict[str, Any]]:
-    """Runs whose skill varies with the seed; an example is right with the probability of its logit."""
+    """One run per seed; each example is predicted correctly with the probability given by its logit plus the seed's skill."""
     skills = rng.normal(0, _SKILL, (seeds, 1))
     right = rng.random((seeds, len(logits))) < 1 / (1 + np.exp(-(logits + skills)))
     return [{"labels": np.ones(len(logits)), "predictions": run.astype(float)} for run in right]
@@ -106,7 +106,7 @@ _SKILL = 0.1
 
 
 def _mean_accuracy(shift: float) -> float:
-    """By numerical integration over examples and seeds, in percent."""
+    """Expected accuracy by numerical integration over examples and seeds, in percent."""
     logits = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000) * np.hypot(0.7, _SKILL) + 0.8 + shift
     return float(100 * np.mean(1 / (1 + np.exp(-logits))))
 

@@ -1,4 +1,4 @@
-"""Verdicts on published numbers, held to hand-made cases and to simulations with a known truth."""
+"""Verdicts on published numbers, on cases computed by hand and on simulations with a known true difference."""
 
 from pathlib import Path
 
@@ -36,56 +36,59 @@ def runs(task: str, scores: list[float], **changes: object) -> list[Result]:
     ]
 
 
-def of(cells: list[CellVerdict], column: str) -> CellVerdict:
+def lora_verdict(cells: list[CellVerdict], column: str) -> CellVerdict:
     (cell,) = [cell for cell in cells if (cell.method, cell.column) == ("lora", column)]
     return cell
 
 
 def test_an_interval_within_the_margin_reproduces_and_one_outside_deviates() -> None:
     close = [94.4, 94.5, 94.6, 94.5, 94.5]  # Table 1 prints 94.5
-    assert of(verdicts(runs("sst2", close), TABLE, Margin()), "sst2").verdict == "reproduced"
+    assert lora_verdict(verdicts(runs("sst2", close), TABLE, Margin()), "sst2").verdict == "reproduced"
     low = [score - 3 for score in close]
-    assert of(verdicts(runs("sst2", low), TABLE, Margin()), "sst2").verdict == "deviates"
+    assert lora_verdict(verdicts(runs("sst2", low), TABLE, Margin()), "sst2").verdict == "deviates"
     wide = [92.0, 97.0, 94.0, 95.0, 94.5]
-    assert of(verdicts(runs("sst2", wide), TABLE, Margin()), "sst2").verdict == "cannot be decided"
+    assert lora_verdict(verdicts(runs("sst2", wide), TABLE, Margin()), "sst2").verdict == "cannot be decided"
 
 
-def test_a_verdict_stands_only_where_it_holds_for_every_number_of_runs() -> None:
-    cell = of(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, Margin()), "sst2")
+def test_a_verdict_must_hold_for_every_assumed_number_of_published_runs() -> None:
+    cell = lora_verdict(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, Margin()), "sst2")
     assert cell.by_runs == {1: "cannot be decided", 3: "reproduced", 5: "reproduced"}
     assert cell.verdict == "cannot be decided"
     known = Margin(published_seeds=(3,))
-    assert of(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, known), "sst2").verdict == "reproduced"
+    assert (
+        lora_verdict(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, known), "sst2").verdict
+        == "reproduced"
+    )
 
 
-def test_what_could_have_been_resolved_is_said() -> None:
-    cell = of(verdicts(runs("sst2", [94.0, 95.0, 94.5]), TABLE, Margin()), "sst2")
+def test_a_verdict_states_the_smallest_difference_that_would_deviate() -> None:
+    cell = lora_verdict(verdicts(runs("sst2", [94.0, 95.0, 94.5]), TABLE, Margin()), "sst2")
     assert cell.resolvable == pytest.approx(0.5 + 0.05 + 4.3027 * 0.5 * np.sqrt(1 / 3 + 1), abs=1e-3)
-    assert of(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").resolvable is None
-    assert of(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").verdict == "cannot be decided"
+    assert lora_verdict(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").resolvable is None
+    assert lora_verdict(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").verdict == "cannot be decided"
 
 
 def test_another_backbone_or_other_data_decide_nothing() -> None:
     small = runs("sst2", [94.5, 94.5, 94.4], config={"model": "minilm"}, model_title="MiniLM-L6")
-    cell = of(verdicts(small, TABLE, Margin()), "sst2")
+    cell = lora_verdict(verdicts(small, TABLE, Margin()), "sst2")
     assert cell.verdict == "not comparable"
     assert "MiniLM-L6" in cell.reasons[0]
     assert not cell.differences
     generated = runs("sst2", [94.5, 94.5, 94.4], data_source="embedded")
-    assert of(verdicts(generated, TABLE, Margin()), "sst2").verdict == "not comparable"
+    assert lora_verdict(verdicts(generated, TABLE, Margin()), "sst2").verdict == "not comparable"
 
 
-def test_the_average_is_judged_once_all_tasks_are_there() -> None:
+def test_the_average_gets_a_verdict_only_when_all_tasks_were_run() -> None:
     published = TABLE.row("lora")
     assert published is not None
     results = [
         result for task, score in published.scores.items() for result in runs(task, [score - 0.1, score, score + 0.1])
     ]
-    cell = of(verdicts(results, TABLE, Margin()), AVERAGE)
+    cell = lora_verdict(verdicts(results, TABLE, Margin()), AVERAGE)
     assert cell.scores == pytest.approx([84.7625, 84.8625, 84.9625])
     assert cell.verdict == "reproduced"
     some = [result for result in results if result.task != "rte"]
-    assert of(verdicts(some, TABLE, Margin()), AVERAGE).verdict == "not run"
+    assert lora_verdict(verdicts(some, TABLE, Margin()), AVERAGE).verdict == "not run"
 
 
 def test_every_published_number_gets_a_verdict() -> None:
@@ -94,7 +97,7 @@ def test_every_published_number_gets_a_verdict() -> None:
     assert sum(cell.verdict == "not run" for cell in cells) == len(cells) - 1
 
 
-def test_a_rounded_number_may_lie_half_a_digit_off() -> None:
+def test_rounding_of_the_published_number_widens_the_interval() -> None:
     exact = Difference(value=0.47, error=0.0, degrees_of_freedom=4)
     assert decide(exact, 0.5) == "reproduced"
     assert decide(exact, 0.5, rounding=0.05) == "cannot be decided"
@@ -102,8 +105,8 @@ def test_a_rounded_number_may_lie_half_a_digit_off() -> None:
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
-def test_wrong_verdicts_stay_below_their_rates(seeds: int) -> None:
-    """At the margin itself, where they are most frequent: 5% for reproduced, 2.5% for deviates; published by 3 runs."""
+def test_rates_of_wrong_verdicts_stay_below_their_levels(seeds: int) -> None:
+    """The true difference is the margin, where wrong verdicts are most frequent: 5% for reproduced, 2.5% for deviates."""
     rng = np.random.default_rng(seeds)
     found = [_drawn_verdict(rng, seeds, sd=sd) for sd in (0.05, 0.2, 1.0) for _ in range(DRAWS)]
     for start in range(0, len(found), DRAWS):
@@ -113,7 +116,7 @@ def test_wrong_verdicts_stay_below_their_rates(seeds: int) -> None:
 
 
 def _drawn_verdict(rng: np.random.Generator, seeds: int, sd: float) -> str:
-    """With the true difference at the margin of 0.5."""
+    """The verdict of one simulation in which the true difference is the margin of 0.5."""
     published = float(rng.normal(60, sd, 3).mean())
     difference = against_published(rng.normal(60.5, sd, seeds).tolist(), published, 3)
     assert difference is not None

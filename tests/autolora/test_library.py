@@ -1,4 +1,4 @@
-"""What a user of the library does, from the search to a model that needs nothing of it any more."""
+"""The library as its users use it, from the search to a model that loads without the library."""
 
 import os
 import subprocess
@@ -69,7 +69,7 @@ def test_ranks_become_an_adapter_that_plain_peft_loads_elsewhere(tmp_path: Path)
 
 
 def saved_adapter(task: Problem, folder: Path) -> str:
-    """Write base model, adapter and what they answer; returns the name of the base model's class."""
+    """Write base model, adapter and their outputs; returns the name of the base model's class."""
     search(task, CONFIG).save(folder / "search.json")
     found = SearchResult.load(folder / "search.json")
 

@@ -5,7 +5,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaMode
 
 from autolora.adapters.fused import split_fused
 from autolora.adapters.projections import find_projections
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter, Bottleneck, insert_bottlenecks
 from baselines.full import Full
@@ -128,7 +128,7 @@ def test_adaloras_orthogonality_penalty_is_the_mean_distance_of_the_gram_matrice
 
 
 def test_the_importance_averages_are_kept_in_checkpoints() -> None:
-    # PEFT leaves them out of state_dict; a resumed run would otherwise prune by other components.
+    # PEFT leaves them out of state_dict; without them, a resumed run would prune other components.
     model = adalora().train(problem()).model
     assert not any("ipt" in name for name in model.state_dict())
 

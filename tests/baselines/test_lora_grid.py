@@ -7,7 +7,7 @@ import torch
 
 from autolora.compute.runtime import NonFiniteLossError, Progress, Runtime
 from autolora.problem import Problem
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from baselines.lora import Lora
 from baselines.lora_grid import LoraGrid
 from baselines.stacking.lora_stack import StackConfig
@@ -106,7 +106,7 @@ def test_progress_counts_the_steps_of_all_candidates() -> None:
 
 @pytest.mark.parametrize(
     ("ranks", "message"),
-    [((), "the grid is empty"), ((1, 1), "different"), ((0, 1), "at least 1"), ((1, 17), "must lie in 1..16")],
+    [((), "the grid is empty"), ((1, 1), "distinct"), ((0, 1), "at least 1"), ((1, 17), "must lie in 1..16")],
 )
 def test_bad_grids_are_refused(ranks: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):

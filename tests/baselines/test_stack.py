@@ -1,4 +1,4 @@
-"""A stack against the trainings of its members, one by one."""
+"""A stack, checked against separate trainings of its members."""
 
 from dataclasses import replace
 from functools import cache
@@ -14,8 +14,10 @@ from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import Interrupted, NonFiniteLossError, Runtime
 from autolora.problem import Batch, Problem
-from autolora.training.train import TrainingConfig, train
-from baselines.stacking.lora_stack import LoRAStack, StackConfig, train_stack
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
+from baselines.stacking.lora_stack import LoRAStack, StackConfig
+from baselines.stacking.train_stack import train_stack
 from tests.support.tiny import MODELS, build, problem, same, stop_after
 
 RANKS = (1, 2, 4, 8)
@@ -52,7 +54,7 @@ def largest_difference(one: torch.nn.Module, other: torch.nn.Module) -> float:
 
 @cache
 def alone_in_doubles(kind: str, rank: int) -> Any:
-    """Trained once for all tests that compare with it."""
+    """Trained once, for all tests that compare with it."""
     return alone(doubles(kind), rank)
 
 

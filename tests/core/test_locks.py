@@ -15,7 +15,7 @@ from tests.support.processes import comes_true, ended, forked
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A run of cells that write down who was trained."""
+    """Options of a run whose cells append their seed to a file when they are trained."""
     train = fakes.Steady.train
 
     def counted(method: Any, problem: Any) -> Any:
@@ -35,7 +35,7 @@ def trained(folder: Path) -> Counter[str]:
     return Counter(path.read_text("utf-8").split() if path.exists() else [])
 
 
-def test_two_runs_on_one_store_share_the_cells_and_each_is_run_once(options: list[str], tmp_path: Path) -> None:
+def test_two_runs_on_one_store_share_the_cells_and_run_each_once(options: list[str], tmp_path: Path) -> None:
     slow = ["--set=methods.steady.step_seconds=0.03", "--set=training.steps=10"]
     runs = [forked(lambda: main([*options, *slow, "--seeds=6"])) for _ in range(2)]
     assert [ended(run) for run in runs] == [0, 0]
@@ -55,15 +55,15 @@ def test_a_lock_does_not_outlive_a_killed_owner(options: list[str], tmp_path: Pa
     assert main([*options, "--seeds=1"]) == 0
 
 
-def test_who_waits_for_a_cell_can_be_stopped(tmp_path: Path) -> None:
+def test_waiting_for_a_lock_can_be_stopped(tmp_path: Path) -> None:
     with held(tmp_path, lambda: False):
         assert is_held(tmp_path)
-        with pytest.raises(Interrupted, match="another run had"), held(tmp_path, lambda: True):
+        with pytest.raises(Interrupted, match="another run"), held(tmp_path, lambda: True):
             pass
     assert not is_held(tmp_path)
 
 
-def test_a_lock_that_goes_with_its_release_still_lets_in_one_at_a_time(tmp_path: Path) -> None:
+def test_a_lock_file_removed_on_release_still_excludes_other_owners(tmp_path: Path) -> None:
     (tmp_path / "count").write_text("0")
 
     def count() -> None:

@@ -2,16 +2,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.core.nested import merge
 from benchmarks.core.protocols import NO_SWITCH, PROTOCOLS, SWITCHES, protocol_settings
-from benchmarks.core.settings import load_settings, parse_assignment, resolve
+from benchmarks.core.settings import lay_over, load_settings, parse_assignment, resolve
 from benchmarks.core.spec import InputError
 
 
 def config(*assignments: str, preset: str = "quick", task: str = "mnli", method: str = "autolora") -> dict[str, Any]:
     layer: dict[str, Any] = {}
     for assignment in assignments:
-        layer = merge(layer, parse_assignment(assignment))
+        layer = lay_over(layer, parse_assignment(assignment))
     return resolve(load_settings(preset, layer), task, method)
 
 
@@ -22,7 +21,7 @@ def flat(table: Any, path: str = "") -> dict[str, Any]:
 
 
 def changed(*assignments: str, **where: str) -> dict[str, Any]:
-    """The settings that are not what they are without the assignments."""
+    """The settings that the assignments change."""
     before, after = flat(config(**where)), flat(config(*assignments, **where))
     return {key.lstrip("."): value for key, value in after.items() if before.get(key) != value}
 
@@ -55,7 +54,7 @@ def test_every_switch_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_a_switch_flipped_alone_changes_settings_of_a_cell(name: str) -> None:
+def test_each_switch_alone_changes_settings_of_a_cell(name: str) -> None:
     method = "autolora_first_order" if name == "mixed_gradients" else "autolora"
     value = OTHER_VALUES[name]
     text = str(value).lower() if isinstance(value, bool) else value
@@ -66,7 +65,7 @@ def test_the_clean_protocol_is_the_default_and_changes_nothing() -> None:
     assert changed("protocol.base=clean") == {}
 
 
-def test_the_released_protocol_is_what_the_authors_code_does() -> None:
+def test_the_released_protocol_has_the_settings_of_the_authors_code() -> None:
     assert changed("protocol.base=released") == {
         "split_by": "row",
         "drop_last": True,
@@ -104,7 +103,7 @@ def test_the_command_line_wins_over_the_protocol_and_the_protocol_over_the_prese
     assert config("protocol.base=clean", preset="paper")["method"]["search"]["order"] == "simultaneous"
 
 
-def test_a_flipped_switch_is_part_of_the_protocols_name() -> None:
+def test_an_overridden_switch_is_part_of_the_protocols_name() -> None:
     assert protocol_settings({"base": "paper", "drop_last": True})[0] == "paper, drop_last=True"
     assert protocol_settings({"base": "paper", "drop_last": False})[0] == "paper"
 
@@ -120,7 +119,7 @@ def test_a_flipped_switch_is_part_of_the_protocols_name() -> None:
         ({"search_batch_size": True}, "a number"),
     ],
 )
-def test_what_a_protocol_does_not_have_is_refused(chosen: dict[str, Any], message: str) -> None:
+def test_unknown_switches_and_values_are_refused(chosen: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         protocol_settings(chosen)
 

@@ -19,7 +19,7 @@ def test_hyphens_stand_for_underscores() -> None:
     assert registry.canonical(" lora-grid ") == "lora_grid"
 
 
-def test_other_packages_bring_tasks_and_methods_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_packages_add_tasks_and_methods_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.install(monkeypatch.setattr)
     assert registry.task("coin") is fakes.COIN
     assert registry.method("steady") is fakes.Steady

@@ -1,3 +1,4 @@
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from benchmarks.core import registry
 from benchmarks.core.nested import merge
-from benchmarks.core.settings import load_settings, parse_assignment, preset_names, resolve
+from benchmarks.core.settings import lay_over, load_settings, parse_assignment, preset_names, resolve
 from benchmarks.core.spec import InputError
 from tests.support import fakes
 
@@ -23,11 +24,11 @@ def preset(tmp_path: Path) -> Path:
 def config(preset: Path, *assignments: str) -> dict[str, Any]:
     layer: dict[str, Any] = {}
     for assignment in assignments:
-        layer = merge(layer, parse_assignment(assignment))
+        layer = lay_over(layer, parse_assignment(assignment))
     return resolve(load_settings(str(preset), layer), "coin", "steady")
 
 
-def test_what_nobody_sets_is_the_methods_default(preset: Path) -> None:
+def test_a_setting_that_no_layer_sets_has_the_methods_default(preset: Path) -> None:
     method = config(preset)["method"]
     assert (method["rank"], method["training"]["lr"], method["search"]["training"]["lr"]) == (4, 0.5, 0.25)
 
@@ -37,14 +38,14 @@ def test_training_reaches_every_training_of_a_method_however_deep(preset: Path) 
     assert method["training"]["batch_size"] == method["search"]["training"]["batch_size"] == 7
 
 
-def test_the_particular_wins_over_the_general(preset: Path) -> None:
+def test_the_more_specific_section_wins(preset: Path) -> None:
     layers = ["training.lr=1", "methods.steady.training.lr=2", "tasks.coin.training.lr=3"]
     assert config(preset, *layers[:2])["method"]["training"]["lr"] == 2.0
     assert config(preset, *layers)["method"]["training"]["lr"] == 3.0
     assert config(preset, *layers, "tasks.coin.methods.steady.training.lr=4")["method"]["training"]["lr"] == 4.0
 
 
-def test_the_command_line_wins_over_what_is_more_particular_in_the_preset(preset: Path) -> None:
+def test_the_command_line_wins_over_more_specific_sections_of_the_preset(preset: Path) -> None:
     with preset.open("a", encoding="utf-8") as file:
         file.write("[methods.steady.training]\nlr = 2.0\n")
     assert config(preset)["method"]["training"]["lr"] == 2.0
@@ -76,15 +77,15 @@ def test_assignments_are_toml_or_else_strings() -> None:
         ("run.modle=x", "unknown setting in run 'modle'; did you mean model"),
         ("rnu.model=x", "unknown section 'rnu'; did you mean run"),
         ("run.precision=fp23", "did you mean fp32"),
-        ("run.max_length=4", "run: max_length is at least 8 tokens; got 4"),
+        ("run.max_length=4", "run: max_length must be at least 8 tokens; got 4"),
         ("methods.steady.rank=four", "methods.steady.rank takes int; got 'four'"),
         ("methods.steady.rank=true", "methods.steady.rank takes int; got True"),
         ("training.lr=-1", "lr must be positive; got -1.0"),
-        ("run=3", "run is a table of settings; got 3"),
+        ("run=3", "run must be a table of settings; got 3"),
         ("noequals", "--set takes dotted.key=value"),
     ],
 )
-def test_what_is_unknown_or_refused_is_named(preset: Path, assignment: str, message: str) -> None:
+def test_unknown_keys_and_invalid_values_are_named(preset: Path, assignment: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         config(preset, assignment)
 
@@ -130,11 +131,11 @@ def test_the_paper_preset_has_the_published_values() -> None:
     assert autolora["retrain"]["training"]["epochs"] == 10
 
 
-def test_a_variant_has_the_others_settings_then_its_changes_then_its_own(preset: Path) -> None:
+def test_a_variant_has_the_original_methods_settings_then_its_changes_then_its_own(preset: Path) -> None:
     def factor_and_lr(*assignments: str) -> tuple[int, float]:
         layer: dict[str, Any] = {}
         for assignment in assignments:
-            layer = merge(layer, parse_assignment(assignment))
+            layer = lay_over(layer, parse_assignment(assignment))
         method = resolve(load_settings(str(preset), layer), "coin", "twice")["method"]
         return method["factor"], method["training"]["lr"]
 
@@ -157,5 +158,25 @@ def test_presets_that_extend_each_other_are_refused(ring: list[str], tmp_path: P
     paths = [tmp_path / f"{name}.toml" for name in ring]
     for path, extended in zip(paths, [*paths[1:], paths[0]], strict=True):
         path.write_text(f'extends = "{extended}"\n', "utf-8")
-    with pytest.raises(InputError, match="let one of them extend none"):
+    with pytest.raises(InputError, match="extend each other in a cycle"):
         load_settings(str(paths[0]))
+
+
+def test_merging_tables_keeps_both_lengths_and_laying_layers_over_each_other_the_stronger_one() -> None:
+    weaker = {"search": {"training": {"steps": 3, "lr": 0.5}}}
+    stronger = {"search": {"training": {"epochs": 2}}}
+    assert merge(weaker, stronger) == {"search": {"training": {"steps": 3, "lr": 0.5, "epochs": 2}}}
+    assert lay_over(weaker, stronger) == {"search": {"training": {"lr": 0.5, "epochs": 2}}}
+    assert lay_over(stronger, weaker) == {"search": {"training": {"epochs": 2, "steps": 3, "lr": 0.5}}}
+
+
+def test_a_length_in_epochs_replaces_a_methods_default_in_steps(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Stepwise(fakes.Steady):
+        training: fakes.FakeTraining = field(default_factory=lambda: fakes.FakeTraining(steps=7))
+
+    monkeypatch.setattr(registry, "method", lambda _: Stepwise)
+    run = {"model": "minilm", "data": "embedded", "max_length": 8}
+    settings = replace(load_settings(str(preset)), layers=({"run": run, "training": {"epochs": 2.0}},))
+    training = resolve(settings, "coin", "steady")["method"]["training"]
+    assert (training["epochs"], training["steps"]) == (2.0, None)

@@ -1,4 +1,4 @@
-"""What comes from files that others wrote: refused, or made harmless."""
+"""Content of files from untrusted sources is rejected or made harmless."""
 
 import gzip
 import json
@@ -18,27 +18,27 @@ def test_json_that_can_be_written_is_read(value: object) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"NaN", "NaN is no finite number"),
-        (b"[-Infinity]", "-Infinity is no finite number"),
-        (b"1e999", "1e999 is no finite number"),
+        (b"NaN", "NaN is not a finite number"),
+        (b"[-Infinity]", "-Infinity is not a finite number"),
+        (b"1e999", "1e999 is not a finite number"),
         (rb'"\ud800"', "surrogates not allowed"),
-        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 100_000, "nested too deeply"),
         (b"\xff\xfe[\x00", "can't decode"),
         (b'{"a": 1', "delimiter"),
         (b"", "Expecting value"),
         (b"1" * 5000, "digits"),
     ],
 )
-def test_json_that_could_not_be_written_again_is_refused(content: bytes, message: str) -> None:
+def test_json_that_cannot_be_re_encoded_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_json(content)
 
 
-def test_what_is_packed_comes_back_unless_it_is_damaged_or_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gzip_is_decompressed_unless_it_is_damaged_or_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = gzip.compress(b"content")
     assert unpack(packed) == b"content"
     for damaged in (packed[:-1], packed[:-12] + b"\xff" * 12, b"content", b""[:0] + packed[:12]):
-        with pytest.raises(ValueError, match="no gzip, or damaged"):
+        with pytest.raises(ValueError, match="not valid gzip data"):
             unpack(damaged)
     monkeypatch.setattr(untrusted, "LARGEST_BYTES", 6)
     with pytest.raises(ValueError, match="more than 6 bytes"):
@@ -46,17 +46,17 @@ def test_what_is_packed_comes_back_unless_it_is_damaged_or_too_much(monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["cola", "lora_grid", "a" * 64, "my preset, v2.1", "é"])
-def test_a_name_of_one_folder_is_taken(name: str) -> None:
+def test_a_valid_folder_name_is_accepted(name: str) -> None:
     check_folder_names(task=name)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", " .. ", "a/b", "../a", "/a", "a\\b", "C:a", "a\x00", "a\n"])
-def test_a_name_that_leads_out_of_a_folder_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="task names a folder"):
+def test_a_name_that_leads_out_of_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="task is used as a folder name"):
         check_folder_names(method="lora", task=name)
 
 
-def test_what_steers_a_terminal_is_written_out() -> None:
+def test_characters_that_control_a_terminal_are_escaped() -> None:
     assert printable("\x1b[2J\x07\r\x9b1m\u202e\x7f") == r"\u001b[2J\u0007\u000d\u009b1m\u202e\u007f"
     assert printable("a\tb\nç ✓ \U0001f600") == "a\tb\nç ✓ \U0001f600"
     assert json.loads(printable(json.dumps("\x9b", ensure_ascii=False))) == "\x9b"

@@ -24,7 +24,7 @@ def fresh_caches() -> None:
 
 @pytest.fixture(params=MODELS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A local folder with a tiny pretrained encoder that has no head yet."""
+    """A local folder with a tiny pretrained encoder without a head."""
     model = build(request.param)
     model.base_model.save_pretrained(tmp_path)
     words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
@@ -41,7 +41,7 @@ def test_a_local_folder_is_opened_and_gets_a_new_head(folder: Path) -> None:
     assert len(find_projections(first)) == 4
 
 
-def test_dropout_is_the_models_own_or_as_asked(folder: Path) -> None:
+def test_dropout_is_the_configs_or_the_given_one(folder: Path) -> None:
     backbone = backbones.open_backbone(str(folder))
 
     def shares(model: nn.Module) -> set[float]:
@@ -85,7 +85,7 @@ def test_a_fingerprint_follows_the_weights(folder: Path) -> None:
 
 
 def test_a_tokenizer_in_sentencepiece_form_is_read(tmp_path: Path) -> None:
-    build("deberta-v3").base_model.save_pretrained(tmp_path)  # as DeBERTa-v3 comes from the Hub
+    build("deberta-v3").base_model.save_pretrained(tmp_path)  # DeBERTa-v3 has this form on the Hub
     sentences = iter(["the old king sings", "a young queen listens", "the queen sings to the old king"] * 20)
     with (tmp_path / "spm.model").open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
@@ -117,24 +117,24 @@ def test_a_model_that_is_no_classifier_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "not a name", "robrta-base"])
-def test_a_model_out_of_reach_is_answered_with_the_known_names(name: str) -> None:
+def test_the_error_for_an_unreachable_model_lists_the_known_names(name: str) -> None:
     with pytest.raises(InputError, match="minilm, roberta-base, roberta-large"):
         backbones.open_backbone(name)
 
 
-def test_an_unknown_architecture_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_architecture_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="roberta-base, roberta-large, bert-base, minilm, deberta-v3-base"):
         backbones.open_backbone("random:alexnet")
 
 
-def test_minilm_is_what_it_should_be() -> None:
+def test_minilm_has_its_published_properties() -> None:
     backbone = backbones.open_backbone("minilm")
     assert backbone.head == ("classifier",)
     assert backbone.parameters == 22_713_216
     assert len(find_projections(backbone.builder(2, 0)())) == 12
 
 
-def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
+def test_files_with_another_checksum_than_minilms_are_refused(tmp_path: Path) -> None:
     for file in weights._MINILM_SHA256:
         (tmp_path / file).write_bytes(b"something else")
     with pytest.raises(InputError, match="sha256"):
@@ -142,12 +142,12 @@ def test_other_bytes_than_minilms_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "typed"), [("roberta-base", False), ("deberta-v3-base", False), ("minilm", True)])
-def test_an_architecture_without_types_of_tokens_is_given_none(name: str, typed: bool) -> None:  # noqa: FBT001
-    """MiniLM's tokenizer has two, one for each text of a pair."""
+def test_an_architecture_without_token_types_gets_no_token_type_ids(name: str, typed: bool) -> None:  # noqa: FBT001
+    """MiniLM's tokenizer produces two token types, one for each text of a pair."""
     assert ("token_type_ids" in backbones.open_backbone(f"random:{name}").tokenizer("one", "two")) == typed
 
 
-def test_random_weights_take_a_tokenizer_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_weights_need_no_weights_beside_the_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = importlib.util.find_spec(weights._MINILM_PACKAGE)
     assert package
     assert package.origin

@@ -1,4 +1,4 @@
-"""The small decoder that comes with the project: what it is, and that its script makes it."""
+"""The project's small decoder: its properties, and that the pretraining script reproduces it."""
 
 import json
 from dataclasses import fields, replace
@@ -16,7 +16,7 @@ from benchmarks.data.synthetic import e2e as restaurants
 from benchmarks.data.synthetic import webnlg as triples
 
 FINGERPRINT = "4581d682c1f6fad8a47f7b53ddfe0f6a1a5220267420bbd4418d2290e0325b8d"
-"""Of weights and config, as every result of it names them."""
+"""sha256 over weights and config, recorded in every result with this backbone."""
 MADE = json.loads((WEIGHTS / "training.json").read_text("utf-8"))
 
 
@@ -41,7 +41,7 @@ def test_it_is_small() -> None:
     assert sum(weight.numel() for weight in weights.values()) == MADE["parameters"]
 
 
-def test_it_is_the_one_that_was_measured() -> None:
+def test_it_has_the_fingerprint_of_the_stored_results() -> None:
     assert open_backbone("decoder").fingerprint == FINGERPRINT
 
 
@@ -52,14 +52,14 @@ def test_the_documents_are_the_same_everywhere_and_end() -> None:
     assert all(text.endswith(END) for text in first)
 
 
-def test_the_records_are_about_other_things_than_the_tasks() -> None:
+def test_the_records_have_other_domains_than_the_tasks() -> None:
     kinds = {kind for domain in DOMAINS for kind in domain.kinds}
     theirs = {*restaurants.KINDS, *(name.lower() for name in (*triples.SEEN, *triples.UNSEEN))}
     assert not kinds & theirs
     assert not {attribute.name for domain in DOMAINS for attribute in domain.attributes} & {"food", "eatType"}
 
 
-def test_a_description_leaves_nothing_out() -> None:
+def test_a_description_mentions_every_attribute() -> None:
     for text in islice(documents("a test"), 400):
         record, parted, description = text.removesuffix(END).partition(END)
         if parted and " = " in record and " ; " in record and "_" not in record:
@@ -75,14 +75,14 @@ def test_the_script_makes_the_tokenizer(config: Pretraining) -> None:
     assert made.backend_tokenizer.to_str() == ours.backend_tokenizer.to_str()
 
 
-def test_any_text_can_be_written_in_its_tokens() -> None:
+def test_any_text_is_encoded_without_loss() -> None:
     tokenizer = open_backbone("decoder").tokenizer
     for text in ("name : Café Rouge | price : £20", "Ünïcödé “quotes” — 漢字 🙂", "A_B : cityServed : 1958-05-11"):
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-def test_the_script_finds_the_first_losses_again(config: Pretraining) -> None:
-    """In float32, which every processor has; bfloat16 moved these losses by less than 3e-5 of their value."""
+def test_the_script_reproduces_the_first_losses(config: Pretraining) -> None:
+    """Computed in float32, which every processor supports; bfloat16 changed these losses by less than 3e-5 of their value."""
     config = replace(config, precision="fp32")
     with torch.random.fork_rng():
         losses = list(islice(pretrain(config, train_tokenizer(config), build(config)), 2))
@@ -91,5 +91,5 @@ def test_the_script_finds_the_first_losses_again(config: Pretraining) -> None:
     assert losses[1] < losses[0] * 0.995
 
 
-def test_pretraining_went_a_long_way() -> None:
+def test_pretraining_reduced_the_loss_by_70_percent() -> None:
     assert MADE["last_loss"] < 0.3 * MADE["first_losses"][0]

@@ -1,4 +1,4 @@
-"""A model from a Hub that is slow, cut off, lying or gone; the Hub is a server of this test, on this machine."""
+"""Models from a Hub that is slow, breaks off, serves wrong files or is offline; a local test server acts as the Hub."""
 
 import http.server
 import json
@@ -23,13 +23,13 @@ COMMIT = "a" * 40
 
 @dataclass
 class Hub:
-    """What is served, and how badly."""
+    """State of the test server: files, and faults to simulate."""
 
     files: dict[str, bytes]
     delay: float = 0.0
-    """Seconds before each answer."""
+    """Delay of each response, in seconds."""
     cut: bool = False
-    """End in the middle of the weights."""
+    """Whether to close the connection in the middle of the weights."""
     asked: list[str] = field(default_factory=list)
     """Paths of all requests."""
 
@@ -76,7 +76,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A Hub with one repository, which is asked instead of the real one; nothing of it is in the cache."""
+    """A test server that replaces the Hub, with one repository that is not in the cache."""
     folder = save_encoder(tmp_path / "model")
     served = Hub({path.name: path.read_bytes() for path in folder.iterdir()})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": served}))
@@ -99,7 +99,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, *, now: bool) -> None:
 
 
 def opened() -> str:
-    """The fingerprint of what is opened, by a process that has not opened it before."""
+    """Fingerprint of the backbone, computed without cached results of earlier calls."""
     weights.pretrained_folder.cache_clear()
     backbones.fingerprint.cache_clear()
     return open_backbone(f"{REPOSITORY}@{COMMIT}").fingerprint
@@ -131,7 +131,7 @@ def test_a_cold_cache_without_network_says_what_is_missing_and_how_to_bring_it(
 
 
 @pytest.mark.slow
-def test_a_download_that_is_cut_off_is_no_model_and_the_next_run_completes_it(hub: Hub) -> None:
+def test_an_interrupted_download_is_an_error_and_the_next_run_completes_it(hub: Hub) -> None:
     hub.cut = True
     with pytest.raises(InputError, match=f"hf download {REPOSITORY}"):
         opened()
@@ -139,7 +139,7 @@ def test_a_download_that_is_cut_off_is_no_model_and_the_next_run_completes_it(hu
     assert len(opened()) == 64
 
 
-def test_other_bytes_than_those_of_minilm_are_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_with_another_checksum_than_minilms_is_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "_MINILM_PACKAGE", "a_package_that_nobody_has")
     monkeypatch.setattr(weights, "_PINNED", {"minilm": (REPOSITORY, COMMIT)})
     assert hub.files

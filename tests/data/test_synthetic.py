@@ -59,7 +59,7 @@ def test_the_rows_do_not_depend_on_pythons_hash_seed() -> None:
 
 
 @pytest.mark.parametrize("task", GLUE)
-def test_splits_share_no_sentence_and_hold_no_row_twice(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+def test_splits_share_no_sentence_and_have_distinct_rows(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
     texts = {split: [sentences(row) for row in rows] for split, rows in splits[task].items()}
     assert all(len(set(rows)) == len(rows) for rows in texts.values())
     for one, other in combinations(texts.values(), 2):
@@ -94,7 +94,7 @@ def test_scores_lie_between_0_and_5(splits: dict[str, dict[str, list[Row]]]) -> 
 
 
 @pytest.mark.parametrize("task", [task for task in GLUE if task != "stsb"])
-def test_length_gives_no_class_away(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
+def test_length_does_not_predict_the_class(task: str, splits: dict[str, dict[str, list[Row]]]) -> None:
     rows = splits[task]["train"]
     lengths = [
         [len(" ".join(sentences(row)).split()) for row in rows if row["label"] == label]
@@ -116,21 +116,21 @@ def test_no_record_of_the_test_set_is_in_the_training_set(task: str, splits: dic
     assert {len(row["texts"]) for rows in splits[task].values() for row in rows} == {3}
 
 
-def test_a_text_names_its_restaurant_and_tells_its_kind(splits: dict[str, dict[str, list[Row]]]) -> None:
+def test_a_text_mentions_the_restaurants_name_and_kind(splits: dict[str, dict[str, list[Row]]]) -> None:
     for row in splits["e2e"]["train"]:
         slots = dict(slot.split(" : ") for slot in row["record"].split(" | "))
         assert all(slots["name"] in text and slots["Type"] in text for text in row["texts"])
         assert 4 <= len(slots) <= 6
 
 
-def test_a_text_tells_every_triple(splits: dict[str, dict[str, list[Row]]]) -> None:
+def test_a_text_mentions_every_triple(splits: dict[str, dict[str, list[Row]]]) -> None:
     for row in splits["webnlg"]["test"]:
         triples = [triple.split(" : ") for triple in row["record"].split(" | ")]
         for text in row["texts"]:
             assert all(word.replace("_", " ") in text for thing, _, value in triples for word in (thing, value))
 
 
-def test_half_of_the_test_set_is_of_unseen_categories(splits: dict[str, dict[str, list[Row]]]) -> None:
+def test_half_of_the_test_set_has_unseen_categories(splits: dict[str, dict[str, list[Row]]]) -> None:
     seen = {row["category"] for row in splits["webnlg"]["train"]}
     unseen = [row for row in splits["webnlg"]["test"] if row["category"] not in seen]
     assert len(unseen) == len(splits["webnlg"]["test"]) / 2

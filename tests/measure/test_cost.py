@@ -1,9 +1,8 @@
-"""What methods cost: projected in turns, each in a process of its own."""
+"""Costs of methods: measured in turns, with one process per method; and the report that compares them."""
 
 import json
 from dataclasses import replace
 from functools import partial
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,7 +13,7 @@ from autolora.compute.runtime import TimingRun
 from benchmarks.cli.main import main
 from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import InputError
-from benchmarks.measure.cost import CostRequest, Player, measure_costs, prepare, turns
+from benchmarks.measure.cost import CostRequest, measure_costs, profile, turns
 from benchmarks.report.cost_report import cost_report, render_costs
 from benchmarks.store.cost_record import Cost, CostRun, Round, StageWork, cost_runs, write_cost_run
 from benchmarks.store.published import published_table
@@ -87,7 +86,7 @@ def test_both_ways_of_the_grid_stand_beside_the_papers() -> None:
     assert [row.published for row in cost_report(run(*costs), TABLE).rows] == [1, 14.29, 14.29]
 
 
-def test_a_second_copy_says_how_far_anything_can_be_trusted() -> None:
+def test_the_ratio_of_the_two_copies_of_a_method_is_the_calibration() -> None:
     costs = [cost("adalora", turn(10)), cost("lora", turn(8)), cost("lora", turn(10), again=True)]
     found = cost_report(run(*costs), TABLE)
     assert found.calibration
@@ -96,7 +95,7 @@ def test_a_second_copy_says_how_far_anything_can_be_trusted() -> None:
     assert "1.25 [1.25, 1.25]" in render_costs([found], "text", 120)
 
 
-def test_a_round_in_which_the_machine_slept_does_not_count() -> None:
+def test_a_round_in_which_the_machine_slept_is_left_out() -> None:
     costs = [cost("adalora", turn(10), turn(10)), cost("lora", turn(9), turn(900, disturbed=True))]
     found = cost_report(run(*costs), TABLE)
     assert found.rows[1].average.high == 0.9
@@ -132,7 +131,7 @@ def test_a_run_without_a_sound_round_is_refused() -> None:
         cost_report(run(cost("adalora", turn(10, disturbed=True))), TABLE)
 
 
-def test_ctrl_c_says_that_nothing_is_kept(
+def test_after_ctrl_c_a_message_says_that_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.cli.commands.measuring.measure_costs", Mock(side_effect=KeyboardInterrupt))
@@ -163,7 +162,7 @@ def test_every_form_has_all_numbers(form: str) -> None:
     assert "projected" in text
 
 
-def test_measured_is_never_called_projected() -> None:
+def test_measured_times_are_not_called_projected() -> None:
     text = render_costs([cost_report(run(cost("adalora", turn(10)), timed_steps=None), TABLE)], "text", 120)
     assert "measured" in text
     assert "rojected" not in text
@@ -192,7 +191,7 @@ def test_only_runs_of_clean_code_are_promoted_and_without_this_machines_folders(
     assert "Table 5" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "no cost run"), ('{"schema": 9}', "has schema 9")])
+@pytest.mark.parametrize(("content", "message"), [("{", "not a valid cost run"), ('{"schema": 9}', "has schema 9")])
 def test_a_file_that_is_no_run_is_named(content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "costs").mkdir()
     (tmp_path / "costs" / "x.json").write_text(content)
@@ -216,16 +215,18 @@ def request(tmp_path: Path, timing_run: TimingRun | None, **methods: Any) -> Cos
     )
 
 
-def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.measure.cost.START_METHOD", "fork")  # processes that have everything imported
-    monkeypatch.setattr("benchmarks.measure.cost.PROFILED_STEPS", TimingRun(steps=2, warmup=0))
-    told: list[str] = []
+def test_methods_take_turns_and_their_steps_are_profiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "benchmarks.measure.cost_process.START_METHOD", "fork"
+    )  # forked processes have everything imported
+    monkeypatch.setattr("benchmarks.measure.cost_turn.PROFILED_STEPS", TimingRun(steps=2, warmup=0))
+    announced: list[str] = []
     wanted = request(tmp_path, TimingRun(steps=2, warmup=1), lora={}, lora_grid_sequential={"ranks": [1, 2]})
-    found = measure_costs(wanted, told.append)
-    assert len(told) == turns(wanted) == 9
-    assert told[3:6] != told[6:9]
-    lora, grid, again = found.costs
-    assert (lora.method, lora.again, again.method, again.again) == ("lora", False, "lora", True)
+    found = measure_costs(wanted, announced.append)
+    assert len(announced) == turns(wanted) == 9
+    assert announced[3:6] != announced[6:9]
+    lora, grid, calibration = found.costs
+    assert (lora.method, lora.again, calibration.method, calibration.again) == ("lora", False, "lora", True)
     assert [len(each.rounds) for each in found.costs] == [2, 2, 2]
     assert lora.work["train"].steps == 6
     assert grid.work["search"].steps == 12
@@ -236,29 +237,16 @@ def test_methods_take_turns_and_their_steps_are_looked_into(tmp_path: Path, monk
     assert not list(tmp_path.glob("**/checkpoints/*"))
 
 
-@pytest.mark.parametrize(("together", "order"), [(False, ["+a", "-a", "+b", "-b"]), (True, ["+a", "+b", "-a", "-b"])])
-def test_methods_prepare_one_after_another_or_all_together(together: bool, order: list[str]) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("concurrent", "order"), [(False, ["+a", "-a", "+b", "-b"]), (True, ["+a", "+b", "-a", "-b"])])
+def test_methods_are_profiled_one_after_another_or_concurrently(concurrent: bool, order: list[str]) -> None:  # noqa: FBT001
     events: list[str] = []
 
-    def player(name: str) -> Any:
-        begin, answer = (partial(events.append, sign + name) for sign in "+-")
-        return Mock(begin=lambda _: begin(), answer=answer)
+    def process(name: str) -> Any:
+        start, result = (partial(events.append, sign + name) for sign in "+-")
+        return Mock(start_profiling=start, result=result)
 
-    prepare([player("a"), player("b")], ["a", "b"], lambda _: None, together=together)
+    profile([process("a"), process("b")], ["a", "b"], lambda _: None, concurrent=concurrent)
     assert events == order
-
-
-@pytest.mark.parametrize(
-    ("exitcode", "message"),
-    [(-9, "was killed; take fewer --methods"), (1, "ended by an error that it does not know, shown above")],
-)
-def test_a_process_that_is_gone_is_an_answer_too(exitcode: int, message: str) -> None:
-    ours, theirs = Pipe()
-    theirs.close()
-    player = Player(Mock(exitcode=exitcode), ours)
-    player.begin(0)
-    with pytest.raises(InputError, match=message):
-        player.answer()
 
 
 @pytest.mark.slow
@@ -269,7 +257,7 @@ def test_all_steps_can_be_run(tmp_path: Path) -> None:
 
 
 def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.measure.cost.START_METHOD", "fork")
+    monkeypatch.setattr("benchmarks.measure.cost_process.START_METHOD", "fork")
     with pytest.raises(InputError, match=r"rte lora_grid: the grid's ranks must lie in 1\.\.384"):
         measure_costs(request(tmp_path, TimingRun(), lora_grid={"ranks": [1000]}), lambda _: None)
 
@@ -278,12 +266,12 @@ def test_a_method_that_cannot_be_measured_is_named(tmp_path: Path, monkeypatch: 
     ("arguments", "message"),
     [
         (["--set", "methods.lora_grid.ranks=[]"], "the grid is empty"),
-        (["--set", "methods.lora_grid.ranks=[1,1]"], "different"),
+        (["--set", "methods.lora_grid.ranks=[1,1]"], "distinct"),
         (["--set", "methods.lora_grid.stack.members=0"], "members of a stack is at least 1"),
         (["--device", "cuda:7"], "device 'cuda:7' cannot be used"),
     ],
 )
-def test_bad_wishes_are_refused_before_anything_runs(
+def test_invalid_settings_are_refused_before_anything_runs(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["measure", "cost", "--tasks", "rte", *arguments]) == 2
@@ -291,7 +279,9 @@ def test_bad_wishes_are_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--steps", "x"]])
-def test_no_numbers_are_refused_with_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_that_are_no_valid_numbers_are_refused_with_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         main(["measure", "cost", *arguments])
     assert "usage" in capsys.readouterr().err

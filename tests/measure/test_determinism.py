@@ -1,4 +1,4 @@
-"""What differs between runs that should not differ, and between runs that may."""
+"""Differences between identical reruns, and between reruns with other batch sizes and thread counts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from benchmarks.cli.main import main
 from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import Prediction
 from benchmarks.measure import determinism
-from benchmarks.measure.determinism import Compared, compare, render, reruns
+from benchmarks.measure.determinism import CellComparison, compare, render, reruns
 from benchmarks.run.launch import Request, Scope
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
@@ -28,8 +28,8 @@ def request(folder: Path) -> Request:
 
 def kept(store: Store, predictions: Sequence[float], logits: Sequence[float], bits: str) -> list[Result]:
     result = fakes.make_result(fingerprints={"predictions": bits})
-    answer = Prediction(labels=[1.0] * len(logits), predictions=predictions, scores=[[logit] for logit in logits])
-    store.cell("cola", "lora", result.identity, result.environment.key).write_result(result, {"validation": answer})
+    prediction = Prediction(labels=[1.0] * len(logits), predictions=predictions, scores=[[logit] for logit in logits])
+    store.cell("cola", "lora", result.identity, result.environment.key).write_result(result, {"validation": prediction})
     return [result]
 
 
@@ -48,10 +48,11 @@ def test_what_differs_is_counted(tmp_path: Path) -> None:
     first = kept(base.request.store, [1, 0, 1], [0.5, -0.5, 0.25], "a")
     second = kept(again.request.store, [1, 1, 1], [0.5, 0.5, 0.0], "b")
     (found,) = compare(first, second, again, base.request.store)
-    assert (found.answers, found.of, found.largest, found.same_bits) == (1, 3, 1.0, False)
+    assert (found.differing_predictions, found.examples, found.largest_logit_difference) == (1, 3, 1.0)
+    assert not found.same_bits
     assert "1 of 3" in render([found])
     (same,) = compare(first, first, base, base.request.store)
-    assert (same.answers, same.largest, same.same_bits) == (0, 0, True)
+    assert (same.differing_predictions, same.largest_logit_difference, same.same_bits) == (0, 0, True)
 
 
 def test_the_command_runs_all_reruns_and_fails_where_the_same_gives_other_bits(
@@ -67,7 +68,7 @@ def test_the_command_runs_all_reruns_and_fails_where_the_same_gives_other_bits(
 
     found = determinism.compare
 
-    def other_bits(*sides: Any) -> list[Compared]:
+    def other_bits(*sides: Any) -> list[CellComparison]:
         return [replace(each, same_bits=False) for each in found(*sides)]
 
     monkeypatch.setattr(determinism, "compare", other_bits)

@@ -2,7 +2,7 @@ import pytest
 
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.hypergradient import ENGINES
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from benchmarks.measure import engines
 from benchmarks.measure.engines import measure_engines, render_engines
 from tests.support.tiny import problem

@@ -1,4 +1,4 @@
-"""Speed comparisons: turns, ratios and reaches; and every contender does its work on a tiny model."""
+"""Speed comparisons: turns, ratios and targets; and every contender does its work on a tiny model."""
 
 import itertools
 import json
@@ -14,36 +14,37 @@ from autolora.compute.runtime import Runtime
 from benchmarks.cli.main import main
 from benchmarks.data.models.backbones import open_backbone
 from benchmarks.measure.speed import comparisons, growth
-from benchmarks.measure.speed.comparison import Comparison, Contender, Reach, compare
-from benchmarks.measure.speed.comparisons import COMPARISONS, Setting
+from benchmarks.measure.speed.comparison import Comparison, Contender, Target, compare
+from benchmarks.measure.speed.comparisons import COMPARISONS
 from benchmarks.measure.speed.problems import LENGTHS, problem_of_lengths
 from benchmarks.measure.speed.run import measure_speed
-from benchmarks.report.figures import growth_curves
+from benchmarks.measure.speed.setting import Setting
+from benchmarks.report.figures.costs import growth_curves
 from benchmarks.report.speed_report import render_speed
 from benchmarks.store.speed_record import SpeedRun, Timing, speed_runs, write_speed_run
 from tests.support.fakes import make_result
 
 
 def taking(*seconds: float) -> Callable[[], float]:
-    """Takes another time at every call; the first one is the warm-up."""
+    """Returns the next of these times at every call; the first call is the warm-up."""
     times = itertools.cycle(seconds)
     return lambda: next(times)
 
 
 def silent(_: str) -> None:
-    """Tell nobody."""
+    """Ignore the message."""
 
 
 def test_ratios_are_taken_round_by_round() -> None:
     slow = Contender(name="slow", run=taking(99, 4, 10, 6))
-    fast = Contender(name="fast", run=taking(99, 1, 5, 2), over="slow")
+    fast = Contender(name="fast", run=taking(99, 1, 5, 2), baseline="slow")
     first, second = compare(Comparison(work="work", contenders=[slow, fast]), 3, "cpu", silent)
     assert (first.seconds, first.ratio) == ((4, 10, 6), None)
     assert second.ratios == (1 / 4, 5 / 10, 2 / 6)
     assert second.ratio == 2 / 6
 
 
-def test_contenders_take_turns_and_another_one_begins_each_round() -> None:
+def test_contenders_take_turns_and_a_different_one_goes_first_in_each_round() -> None:
     order: list[str] = []
 
     def run(name: str) -> Callable[[], float]:
@@ -53,38 +54,38 @@ def test_contenders_take_turns_and_another_one_begins_each_round() -> None:
     assert "".join(order) == "abc" + "abc" + "bca" + "cab"
 
 
-def test_what_is_divided_by_two_is_measured_once() -> None:
+def test_a_contender_with_two_baselines_is_timed_once() -> None:
     halves, thirds, run = taking(9, 2), taking(9, 3), taking(9, 6)
     contenders = [
         Contender(name="2", run=halves),
         Contender(name="3", run=thirds),
-        Contender(name="6 over 2", run=run, over="2"),
-        Contender(name="6 over 3", run=run, over="3"),
+        Contender(name="6 over 2", run=run, baseline="2"),
+        Contender(name="6 over 3", run=run, baseline="3"),
     ]
-    told: list[str] = []
-    timings = compare(Comparison(work="work", contenders=contenders), 1, "cpu", told.append)
+    announced: list[str] = []
+    timings = compare(Comparison(work="work", contenders=contenders), 1, "cpu", announced.append)
     assert [timing.ratios for timing in timings] == [(), (), (3.0,), (2.0,)]
-    assert len(told) == 2 * 3
+    assert len(announced) == 2 * 3
 
 
 @pytest.mark.parametrize(
-    ("device", "reach", "met"), [("cpu", "<= 0.6", True), ("cuda", "<= 0.2", False), ("mps", None, None)]
+    ("device", "target", "met"), [("cpu", "<= 0.6", True), ("cuda", "<= 0.2", False), ("mps", None, None)]
 )
-def test_a_reach_belongs_to_a_kind_of_device(device: str, reach: str | None, met: bool | None) -> None:  # noqa: FBT001
-    bounds = [Reach(device="cpu", bound=0.6), Reach(device="cuda", bound=0.2)]
-    contenders = [Contender(name="a", run=taking(2)), Contender(name="b", run=taking(1), over="a", reach=bounds)]
+def test_a_target_belongs_to_a_kind_of_device(device: str, target: str | None, met: bool | None) -> None:  # noqa: FBT001
+    bounds = [Target(device="cpu", bound=0.6), Target(device="cuda", bound=0.2)]
+    contenders = [Contender(name="a", run=taking(2)), Contender(name="b", run=taking(1), baseline="a", targets=bounds)]
     timing = compare(Comparison(work="work", contenders=contenders), 1, device, silent)[1]
-    assert (timing.reach, timing.met) == (reach, met)
+    assert (timing.reach, timing.met) == (target, met)
 
 
-def test_a_lower_bound_is_met_from_above() -> None:
-    assert Reach(device="cpu", bound=3.0, at_most=False).met(3.1)
-    assert not Reach(device="cpu", bound=3.0, at_most=False).met(2.9)
+def test_a_lower_bound_is_met_by_larger_ratios() -> None:
+    assert Target(device="cpu", bound=3.0, at_most=False).met(3.1)
+    assert not Target(device="cpu", bound=3.0, at_most=False).met(2.9)
 
 
-def test_nobody_is_compared_with_a_stranger() -> None:
-    with pytest.raises(ValueError, match="divided by one of them"):
-        Comparison(work="work", contenders=[Contender(name="a", run=taking(1), over="b")])
+def test_an_unknown_baseline_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a baseline must be the name of a contender"):
+        Comparison(work="work", contenders=[Contender(name="a", run=taking(1), baseline="b")])
 
 
 def setting() -> Setting:

@@ -1,4 +1,4 @@
-"""Whatever `registry` finds as a method is held to the contract, on a problem of milliseconds."""
+"""The contract of methods, checked for every registered method on a problem that takes milliseconds."""
 
 import dataclasses
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import nn
 from autolora.adapters.projections import find_projections
 from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, Runtime
 from autolora.problem import Outcome, Problem
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from benchmarks.core import nested, registry
 from benchmarks.core.protocols import PROTOCOLS
 from benchmarks.core.settings import load_settings, resolve
@@ -22,12 +22,12 @@ from tests.support.tiny import MODELS, build, collate, examples, same, stop_afte
 
 NAMES = registry.method_names()
 SMALLER = {"lora_grid": {"ranks": [1, 3]}}
-"""Settings with which a method takes milliseconds too."""
+"""Settings with which a method also takes milliseconds."""
 TRAINING = TrainingConfig(lr=1e-2, steps=8, batch_size=8)
 
 
 def with_training(config: Any, training: TrainingConfig) -> Any:
-    """The same settings, but trained as given wherever something is trained."""
+    """The same settings with every nested training config replaced."""
     changes: dict[str, Any] = {}
     for name, kind in get_type_hints(type(config)).items():
         if kind is TrainingConfig:
@@ -44,7 +44,7 @@ def method(name: str, training: TrainingConfig = TRAINING) -> Method:
 
 
 def problem(**changes: Any) -> Problem:
-    """With ranks, for the methods that start from some."""
+    """A problem that includes ranks, for the methods that need them."""
     task = tiny.problem(**changes)
     projections = find_projections(task.build_model())
     return dataclasses.replace(task, ranks={projection.name: 1 + i % 3 for i, projection in enumerate(projections)})
@@ -78,7 +78,7 @@ def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_method_adapts_a_decoder_that_writes(name: str) -> None:
+def test_a_method_adapts_a_decoder_for_text_generation(name: str) -> None:
     projections = [f"transformer.h.{block}.attn.c_attn.{role}" for block in range(2) for role in ("query", "value")]
     task = tiny.problem(
         build_model=tiny.decoder, collate=tiny.texts, head=(), score=tiny.text_loss, strata=None,
@@ -122,7 +122,7 @@ def test_the_same_problem_twice_gives_the_same_bits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_interrupted_method_ends_with_the_bits_of_an_undisturbed_one(name: str, tmp_path: Path) -> None:
+def test_an_interrupted_method_gives_the_bits_of_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
     seen: list[Progress] = []
     undisturbed = method(name).train(problem(runtime=Runtime(progress=seen.append)))
     for part in (0.05, 0.4, 0.7, 0.95):
@@ -136,7 +136,7 @@ def test_an_interrupted_method_ends_with_the_bits_of_an_undisturbed_one(name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_loss_that_is_no_number_stops_a_method(name: str) -> None:
+def test_a_non_finite_loss_stops_a_method(name: str) -> None:
     def broken(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return model(**batch).loss * float("nan")
 
@@ -166,7 +166,7 @@ def test_every_method_sees_the_same_batches_in_the_same_order(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_single_step_is_enough_or_refused_in_words(name: str) -> None:
+def test_a_single_step_works_or_is_refused_with_a_message(name: str) -> None:
     try:
         method(name, dataclasses.replace(TRAINING, steps=1)).train(problem())
     except ValueError as error:

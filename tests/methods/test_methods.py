@@ -7,7 +7,7 @@ from torch import nn
 
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from benchmarks.methods.autolora import passes, would_stop
 from tests.support.tiny import problem
 

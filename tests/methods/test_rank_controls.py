@@ -18,7 +18,7 @@ def test_every_allocation_has_the_same_total_and_follows_from_the_seed(allocatio
         assert ranks == allocate(allocation, LEARNED, 8, seed=seed)
 
 
-def test_shuffled_ranks_are_the_learned_ones_elsewhere() -> None:
+def test_shuffled_ranks_are_a_permutation_of_the_learned_ones() -> None:
     drawn = [allocate("shuffled", LEARNED, 8, seed=seed) for seed in range(200)]
     assert all(Counter(ranks) == Counter(LEARNED) for ranks in drawn)
     assert mean(ranks[3] for ranks in drawn) == pytest.approx(mean(LEARNED), abs=0.5)

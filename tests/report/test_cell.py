@@ -34,7 +34,7 @@ def test_a_cell_is_found_by_its_identity_or_by_task_method_and_seed(kept: Path, 
 @pytest.mark.parametrize(
     ("wanted", "message"), [("beef", "no result in"), ("11", "at least 4 digits"), ("../..", "no")]
 )
-def test_what_is_no_cell_is_answered_with_what_can_be_said(kept: Path, wanted: str, message: str) -> None:
+def test_an_argument_that_names_no_cell_is_an_error_with_a_reason(kept: Path, wanted: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         find_result(wanted, kept)
 
@@ -42,11 +42,13 @@ def test_what_is_no_cell_is_answered_with_what_can_be_said(kept: Path, wanted: s
 def test_several_cells_are_named(kept: Path) -> None:
     store, result = Store(folder=kept), make_result(seed=1, identity="2" * 64)
     store.folder_of(result).write_result(result, {})
-    with pytest.raises(InputError, match="not one result but 2"):
+    with pytest.raises(InputError, match="matches 2 results"):
         find_result("cola/lora/1", kept)
 
 
-def test_show_tells_settings_scores_clocks_machine_and_how_to_repeat_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_settings_scores_times_machine_and_the_command_to_repeat_the_cell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (path, *_) = sorted(REFERENCE.glob("cola/autolora/*"))
     assert main(["results", "show", str(path)]) == 0
     shown = capsys.readouterr().out
@@ -62,7 +64,7 @@ def test_show_tells_settings_scores_clocks_machine_and_how_to_repeat_it(capsys: 
     assert json.loads(capsys.readouterr().out)["settings"]["method.search.max_rank"] == "8"
 
 
-def test_show_of_a_failed_cell_says_why(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_of_a_failed_cell_prints_the_reason(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(folder=kept)
     result = replace(make_result(seed=2, identity="3" * 64), status="failed", reason="the loss is nan", metrics={})
     store.folder_of(result).write_result(result, {})
@@ -96,7 +98,7 @@ def test_a_repeated_cell_has_all_settings_of_the_first_and_is_compared(
     assert second.ranks == {"query": 7 if method == "steady" else 14}
 
 
-def test_a_cell_without_the_one_that_it_starts_from_is_not_repeated(
+def test_a_cell_is_not_repeated_without_the_cell_whose_ranks_it_starts_from(
     ran: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (steady,) = (ran / "coin" / "steady").iterdir()

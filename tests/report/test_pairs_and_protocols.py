@@ -1,4 +1,4 @@
-"""Two methods held against each other, and one method's runs scored by other rules; both from result files."""
+"""Comparison of two methods, and runs of one method scored by other rules; both from result files."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.support.fakes import make_result
 
 
 def keep(folder: Path, right: dict[str, int], **changes: Any) -> Result:
-    """A result with 20 examples per split, the first so many of them right."""
-    answers = {
+    """A stored result with 20 examples per split, of which the first `right[split]` are predicted correctly."""
+    predictions = {
         split: Prediction(
             labels=[1.0] * 20, predictions=[float(place < known) for place in range(20)], scores=[[0.0, 0.0]] * 20
         )
@@ -32,7 +32,7 @@ def keep(folder: Path, right: dict[str, int], **changes: Any) -> Result:
         | changes
     )
     store = Store(folder=folder)
-    store.cell(result.task, result.method, result.identity, result.environment.key).write_result(result, answers)
+    store.cell(result.task, result.method, result.identity, result.environment.key).write_result(result, predictions)
     return result
 
 
@@ -59,7 +59,7 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": {"score": 60.0, "seeds": 1}}
 
 
-def test_texts_have_no_score_by_other_rules(tmp_path: Path) -> None:
+def test_generated_texts_are_not_scored_by_other_rules(tmp_path: Path) -> None:
     result = make_result(task="e2e", metric="bleu", split="test", metrics={"test": {"bleu": 50.0}}, rows={"test": 2})
     store = Store(folder=tmp_path)
     written = Prediction(labels=[["a pub", "one pub"], ["a bar"]], predictions=["a pub", "a"], scores=[])
@@ -83,7 +83,7 @@ def test_two_methods_are_compared_by_seeds_and_by_examples(tmp_path: Path, capsy
     assert (row["first"], row["second"], row["seeds"]) == (87.5, 50.0, [0, 1])
     assert row["difference"]["value"] == 37.5
     assert row["with_examples"]["error"] > row["difference"]["error"]
-    assert row["mcnemar"] == pytest.approx([2 / 2**8, 2 / 2**7])  # 8 and 7 examples that one of them alone has right
+    assert row["mcnemar"] == pytest.approx([2 / 2**8, 2 / 2**7])  # only one method is correct on 8 and 7 examples
 
 
 def test_only_results_that_have_both_methods_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +98,6 @@ def test_only_results_that_have_both_methods_are_shown(tmp_path: Path, capsys: p
     assert "no task has results of both lora and full at the same seed" in capsys.readouterr().err
 
 
-def test_a_comparison_is_of_two(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_comparison_needs_two_methods(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["judge", "compare", "--methods", "lora"]) == 2
     assert "compare takes two methods" in capsys.readouterr().err

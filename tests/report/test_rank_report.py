@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from benchmarks.cli.main import main
-from benchmarks.report import figures
-from benchmarks.report.figures import rank_heatmap, search_course
-from benchmarks.report.rank_report import rank_report, render_ranks, role_of
+from benchmarks.report.figures import style
+from benchmarks.report.figures.ranks import rank_heatmap, search_course
+from benchmarks.report.rank_report import rank_report, role_of
+from benchmarks.report.rank_tables import render_ranks
 from benchmarks.store.published import authors_ranks
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
@@ -55,7 +56,7 @@ def control(method: str, seed: int, score: float, scaling: str = "by-rank") -> R
 SEARCHES = [searched(0, [1, 2, 3, 4, 5, 6]), searched(1, [1, 3, 2, 4, 5, 6]), searched(2, [2, 1, 3, 4, 6, 5])]
 
 
-def test_searches_of_one_task_are_held_against_each_other_and_against_noise() -> None:
+def test_searches_of_one_task_are_compared_with_each_other_and_with_noise() -> None:
     (task,) = rank_report(SEARCHES).tasks
     assert task.by_role() == {"query": [4 / 3, 8 / 3, 16 / 3], "value": [2, 4, 17 / 3]}
     assert task.agreement is not None
@@ -80,7 +81,7 @@ def test_learned_ranks_are_compared_with_controls_of_the_same_scaling_and_seeds(
     assert (with_constant.scaling, with_constant.learned, with_constant.other) == ("constant", 60.5, 58.5)
 
 
-def test_the_same_seed_on_another_task_is_told_from_another_seed() -> None:
+def test_correlations_between_tasks_separate_the_same_seed_from_other_seeds() -> None:
     elsewhere = [searched(0, [1, 2, 3, 4, 5, 6], task="rte"), searched(1, [6, 5, 4, 3, 2, 1], task="rte")]
     report = rank_report([*SEARCHES[:2], *elsewhere])
     assert report.same_seed is not None
@@ -106,10 +107,10 @@ def test_figures_are_drawn_in_the_format_of_their_name(ending: str, tmp_path: Pa
     assert all((tmp_path / f"{name}.{ending}").read_bytes().startswith(start) for name in ("ranks", "course"))
 
 
-def test_powers_on_an_axis_are_numbers_and_a_title_is_no_formula(
+def test_axis_labels_are_plain_numbers_and_titles_are_not_parsed_as_formulas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(figures.STYLE, "svg.fonttype", "none")  # texts that can be read back
+    monkeypatch.setitem(style.STYLE, "svg.fonttype", "none")  # texts that can be read back
     odd = replace(searched(0, [1, 2, 3, 4, 5, 6]), task_title="$\\frac$")
     search_course([odd], tmp_path / "course.svg")
     drawn = (tmp_path / "course.svg").read_text("utf-8")
@@ -134,7 +135,7 @@ def test_the_authors_lists_have_a_rank_per_projection() -> None:
     assert sum(lists["mnli second order"]) == 72
 
 
-def test_query_and_value_are_told_by_their_names() -> None:
+def test_query_and_value_are_recognised_by_their_names() -> None:
     assert [role_of(name) for name in ("a.query", "b.q_proj", "c.attn.c_attn.value", "d.v")] == [
         "query",
         "query",
@@ -150,7 +151,7 @@ def test_without_a_search_there_is_nothing_to_report(tmp_path: Path, capsys: pyt
     assert "no finished search" in capsys.readouterr().err
 
 
-def test_what_convergence_would_save_is_shown_where_it_is_known() -> None:
+def test_steps_saved_by_convergence_are_shown_where_results_record_them() -> None:
     (task,) = rank_report(SEARCHES).tasks
     assert [stop.saved for stop in task.stops] == [0, 0.25, 0.5]
     old = searched(0, [1, 2, 3, 4, 5, 6])

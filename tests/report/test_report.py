@@ -73,7 +73,7 @@ def test_full_finetuning_comes_first_and_unknown_methods_last() -> None:
     assert made.rows[-1].cells["cola"].published is None
 
 
-def test_what_was_not_run_is_a_dash_and_what_failed_says_so() -> None:
+def test_a_cell_that_was_not_run_is_a_dash_and_a_failed_cell_is_named() -> None:
     failed = make_result(status="failed", reason="NonFiniteLossError: nan", task="rte", task_title="RTE", metrics={})
     shown = text(scored(50.0), failed, scored(1.0, method="full", method_title="Full FT"))
     assert "failed\n" in shown.replace(" ", "")
@@ -107,7 +107,7 @@ def test_the_papers_backbone_on_real_data_compares() -> None:
     assert table(random).remarks[0].startswith("Not comparable")
 
 
-def test_samples_notes_and_environments_stand_below() -> None:
+def test_samples_notes_and_environments_are_listed_below_the_table() -> None:
     result = scored(50.0, partial=("train",), notes=("train has 9 rows; the paper says 10.",), data_source="tsv glue")
     shown = text(result)
     assert "CoLA: only a sample of train." in shown
@@ -205,7 +205,7 @@ def test_a_column_has_the_papers_decimals() -> None:
     assert "paper 8.54 (Δ -0.00)" in text
 
 
-def test_metrics_that_no_cell_has_are_named_with_what_they_need() -> None:
+def test_missing_metrics_are_named_with_their_requirements() -> None:
     (table,) = score_tables([written(bleu=67.13, nist=8.537)], published_table(2))
     (remark,) = [remark for remark in table.remarks if "Not measured" in remark]
     assert "E2E MET, E2E ROUGE-L, E2E CIDEr" in remark

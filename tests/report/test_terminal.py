@@ -4,7 +4,7 @@ import re
 import pytest
 
 from benchmarks.cli.main import main
-from benchmarks.report.terminal import Shown, coloured
+from benchmarks.report.terminal import SafeStream, coloured
 from benchmarks.store.published import RESULTS
 
 CODES = re.compile(r"\x1b\[\d+m")
@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_verdicts_have_their_colours_and_say_the_same_without() -> None:
+def test_verdicts_are_coloured_without_a_change_of_text() -> None:
     text = "CoLA  reproduced\nRTE   deviates\nMRPC  cannot be decided\nQQP   not comparable\n"
     shown = coloured(text)
     assert "\x1b[32mreproduced\x1b[0m" in shown
@@ -24,11 +24,11 @@ def test_verdicts_have_their_colours_and_say_the_same_without() -> None:
     assert CODES.sub("", shown) == text
 
 
-def test_what_a_file_says_cannot_steer_a_terminal_that_shows_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_a_file_cannot_control_a_terminal_with_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    Shown(terminal).write("\x1b[2J reproduced")
+    SafeStream(terminal).write("\x1b[2J reproduced")
     assert terminal.getvalue() == "\\u001b[2J \x1b[32mreproduced\x1b[0m"
 
 
@@ -39,11 +39,11 @@ def test_a_terminal_without_colours_and_a_file_get_plain_text(
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     file = io.StringIO()
-    Shown(file).write("reproduced")
+    SafeStream(file).write("reproduced")
     assert file.getvalue() == "reproduced"
     monkeypatch.setenv(name, value)
     terminal = Terminal()
-    Shown(terminal).write("reproduced")
+    SafeStream(terminal).write("reproduced")
     assert terminal.getvalue() == "reproduced"
 
 
@@ -64,7 +64,7 @@ def test_a_table_in_a_terminal_is_coloured_and_reads_the_same(
     assert CODES.sub("", shown) == plain
 
 
-def test_json_is_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_is_the_same_on_every_call(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["judge", "audit", "--format", "json"]) == 0
     short = capsys.readouterr().out
     assert main(["judge", "audit", "--format", "json"]) == 0

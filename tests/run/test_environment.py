@@ -1,4 +1,4 @@
-"""What is chosen by the machine is tested on machines of every kind: processors are told apart by what Linux says."""
+"""Settings that depend on the machine, tested for many processors by replacing the fields of /proc/cpuinfo."""
 
 import os
 import subprocess
@@ -80,7 +80,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         (2, {"siblings": "2", "cpu cores": "2"}, float("inf"), None, 2),
         (16, {"siblings": "16", "cpu cores": "8"}, float("inf"), None, 8),  # two threads a core
         (1, {"siblings": "16", "cpu cores": "8"}, float("inf"), None, 1),  # by affinity half a core, which is one
-        (16, {}, 3, None, 3),  # by the container's quota, on a processor that says nothing
+        (16, {}, 3, None, 3),  # by the container's quota, on a processor without these fields
         (2, {}, float("inf"), "7", 7),
         (2, {}, float("inf"), "many", 2),
     ],
@@ -104,17 +104,17 @@ def test_usable_cores_are_physical_ones_within_affinity_and_quota(  # noqa: PLR0
 
 @pytest.mark.skipif("avx2" not in environment._cpu_info().get("flags", "").split(), reason="no AVX2 to do without")
 @pytest.mark.parametrize("capability", ["avx2", "default"])
-def test_torchs_own_kernels_can_be_those_of_an_older_processor_and_no_choice_changes(
+def test_kernels_for_an_older_processor_change_no_automatic_choice(
     capability: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ATEN_CPU_CAPABILITY emulates in part: torch's own kernels, elementwise ones and reductions, are the older ones.
+    """ATEN_CPU_CAPABILITY makes torch use its own kernels (elementwise ones and reductions) for an older processor.
 
-    It cannot emulate matrix products, which MKL and oneDNN compute by what the processor has, nor a processor without
-    bfloat16. So what is chosen by the processor is the same with it; only a machine of the other kind shows the rest.
+    It does not affect matrix products, for which MKL and oneDNN detect the processor, nor the detection of bfloat16. So
+    the automatic choices stay the same; testing them in full takes a machine with such a processor.
     """
     chosen = resolve_precision("auto", "cpu")
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
     command = [sys.executable, "-c", "import torch; print(torch.backends.cpu.get_cpu_capability())"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  our own words
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  fixed arguments
     assert done.stdout.strip() == capability.upper()
     assert resolve_precision("auto", "cpu") == chosen

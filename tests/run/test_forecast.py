@@ -1,4 +1,4 @@
-"""A schedule on paper: by hand for a few cells, and against bounds for many."""
+"""Simulated schedules: checked by hand for a few cells, and against bounds for many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -78,7 +78,7 @@ def test_what_is_done_takes_no_time(folder: Path) -> None:
     assert "-" in render_forecasts([found])
 
 
-def test_a_rate_takes_the_place_of_this_machine(folder: Path) -> None:
+def test_an_assumed_rate_replaces_that_of_this_machine(folder: Path) -> None:
     settings = load_settings(str(folder / "fake.toml"))
     store = Store(folder=folder / "runs")
     one, ten = (
@@ -90,7 +90,7 @@ def test_a_rate_takes_the_place_of_this_machine(folder: Path) -> None:
         Assumptions(rate=0)
 
 
-def test_the_paper_s_rows_can_be_counted_instead_of_those_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
+def test_estimates_can_use_the_paper_s_numbers_of_rows(capsys: pytest.CaptureFixture[str]) -> None:
     options = [
         "--tasks",
         "rte",

@@ -1,4 +1,4 @@
-"""What a node of a cluster does with a cell, without any cluster."""
+"""How a node of a cluster runs a cell; tested without a cluster."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ from benchmarks.run.launch import Request, Scope, plan
 from benchmarks.run.plan import Cell
 from benchmarks.run.ray import connection, node, shipping
 from benchmarks.run.ray.cluster import resources
-from benchmarks.run.ray.node import Finished, Order, Refused, work
+from benchmarks.run.ray.node import FinishedCell, RefusedCell, RemoteCellTask, run_remote_cell
 from benchmarks.store.store import Store
 from tests.support import fakes
 from tests.support.fakes import make_environment
@@ -37,8 +37,8 @@ def cells(folder: Path, method: str = "steady", options: dict[str, Any] | None =
     return [planned.cell for planned in found.cells]
 
 
-def order(cell: Cell, needed: Any = None) -> Order:
-    return Order(cell=cell, threads=1, needed=needed)
+def task(cell: Cell, needed: Any = None) -> RemoteCellTask:
+    return RemoteCellTask(cell=cell, threads=1, needed=needed)
 
 
 def last(messages: Iterator[Any]) -> Any:
@@ -47,8 +47,8 @@ def last(messages: Iterator[Any]) -> Any:
 
 def test_a_finished_cell_is_sent_as_files_and_leaves_nothing_on_the_node(tmp_path: Path, scratch: Path) -> None:
     (cell,) = cells(tmp_path, options={"run": {"curve": True}})
-    end = last(work(order(cell)))
-    assert isinstance(end, Finished)
+    end = last(run_remote_cell(task(cell)))
+    assert isinstance(end, FinishedCell)
     assert end.result.status == "done"
     assert sorted(end.files) == ["epochs.jsonl", "predictions.json.gz"]
     assert not list(scratch.iterdir())
@@ -56,64 +56,68 @@ def test_a_finished_cell_is_sent_as_files_and_leaves_nothing_on_the_node(tmp_pat
 
 def test_a_cell_that_needs_ranks_is_sent_the_result_that_has_them(tmp_path: Path) -> None:
     first, second = cells(tmp_path, "follower")
-    needed = last(work(order(first))).result
-    assert last(work(order(second, needed))).result.ranks == needed.ranks
-    assert last(work(order(second))).result.status == "failed"
+    needed = last(run_remote_cell(task(first))).result
+    assert last(run_remote_cell(task(second, needed))).result.ranks == needed.ranks
+    assert last(run_remote_cell(task(second))).result.status == "failed"
 
 
-def test_a_result_says_where_it_was_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_has_the_environment_that_it_was_computed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cell,) = cells(tmp_path)
     there = replace(cell.environment, python="3.12.1", commit="d" * 40)
     monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
-    assert last(work(order(cell))).result.environment == there
+    assert last(run_remote_cell(task(cell))).result.environment == there
 
 
-def test_another_environment_is_refused_by_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_with_another_environment_is_refused_and_the_differences_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (cell,) = cells(tmp_path)
     there = make_environment(device_name="Another CPU", packages={"torch": "2.0.0"}, threads=cell.environment.threads)
     monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
-    end = last(work(order(cell)))
-    assert isinstance(end, Refused)
+    end = last(run_remote_cell(task(cell)))
+    assert isinstance(end, RefusedCell)
     assert "in torch, device_name: " in end.reason
-    assert "Another CPU, threads: 1, fp32, torch 2.0.0 is here" in end.reason
+    assert "the node has Another CPU, threads: 1, fp32, torch 2.0.0" in end.reason
 
 
 def test_other_data_other_weights_and_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cell,) = cells(tmp_path)
     other = replace(cell, fingerprints={**cell.fingerprints, "data": "0" * 64})
-    assert "--data embedded has other content here" in last(work(order(other))).reason
+    assert "--data embedded has different content on the node" in last(run_remote_cell(task(other))).reason
     newer = replace(cell, versions={"task": 2, "method": 1})
-    assert "install the same code" in last(work(order(newer))).reason
+    assert "install the same code" in last(run_remote_cell(task(newer))).reason
     monkeypatch.setattr(backbones, "fingerprint", lambda _: "1" * 64)
-    assert "--model fake has other content here" in last(work(order(cell))).reason
+    assert "--model fake has different content on the node" in last(run_remote_cell(task(cell))).reason
 
 
-def test_missing_data_is_refused_in_its_own_words(tmp_path: Path) -> None:
+def test_missing_data_is_refused_with_the_data_source_s_message(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path)
     away = replace(cell, config={**cell.config, "data": "/nowhere/GLUE"})
-    assert last(work(order(away))).reason.endswith("/nowhere/GLUE/coin.tsv is missing")
+    assert last(run_remote_cell(task(away))).reason.endswith("/nowhere/GLUE/coin.tsv is missing")
 
 
-def test_a_cell_that_nobody_wants_any_more_ends_and_leaves_nothing(tmp_path: Path, scratch: Path) -> None:
+def test_a_cancelled_cell_ends_and_leaves_nothing(tmp_path: Path, scratch: Path) -> None:
     (cell,) = cells(tmp_path, options={"training": {"steps": 1000}, "methods": {"steady": {"step_seconds": 0.01}}})
-    messages = work(order(cell))
+    messages = run_remote_cell(task(cell))
     assert next(messages).step >= 1  # type: ignore[union-attr]
     messages.close()  # type: ignore[attr-defined]
     assert not list(scratch.iterdir())
 
 
-def test_the_next_cell_of_a_process_finds_the_weights_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cells_of_a_process_share_the_loaded_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node._materials.cache_clear()
     opened = []
     backbone = backbones.open_backbone("fake")
     monkeypatch.setattr(backbones, "open_backbone", lambda name: opened.append(name) or backbone)
     for cell in cells(tmp_path, options={"run": {"seeds": [0, 1, 2]}}):
-        assert last(work(order(cell))).result.status == "done"
-    assert opened[1:] == ["fake"]  # the plan had its own
+        assert last(run_remote_cell(task(cell))).result.status == "done"
+    assert opened[1:] == ["fake"]  # the plan loaded its own
     node._materials.cache_clear()
 
 
-def test_a_folder_of_data_travels_with_the_code_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_data_is_sent_with_the_code_under_its_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data/GLUE").mkdir(parents=True)
     Path("data/GLUE/train.tsv").write_text("a", "utf-8")
@@ -124,7 +128,7 @@ def test_a_folder_of_data_travels_with_the_code_under_its_name(tmp_path: Path, m
 
 
 def test_a_folder_that_is_too_large_or_elsewhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipping, "MOST_BYTES", 10)
+    monkeypatch.setattr(shipping, "MAX_BYTES", 10)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     Path("large").mkdir()
@@ -134,7 +138,7 @@ def test_a_folder_that_is_too_large_or_elsewhere_is_refused(tmp_path: Path, monk
             shipping.pack(tmp_path / name.strip("./"), [name])
 
 
-def test_a_cell_on_a_gpu_asks_for_one(tmp_path: Path) -> None:
+def test_a_cell_on_a_gpu_requires_one(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path)
     on_gpu = replace(cell, environment=make_environment(device="cuda"))
     assert resources(cell, threads=2) == {"CPU": 2}
@@ -145,11 +149,11 @@ def test_a_cell_on_a_gpu_asks_for_one(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--ray=ray://head:10001"], "--ray takes local, auto or the HOST:PORT of a cluster's head"),
-        (["--ray=127.0.0.1:1"], "nobody listens there"),
-        (["--ray=local", "--set=run.track=tensorboard"], "leave one of them out"),
+        (["--ray=127.0.0.1:1"], "no process listens there"),
+        (["--ray=local", "--set=run.track=tensorboard"], "leave out run.track or --ray"),
     ],
 )
-def test_what_cannot_be_joined_is_refused(
+def test_a_cluster_that_cannot_be_connected_to_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -162,7 +166,7 @@ def test_what_cannot_be_joined_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_without_the_package_it_is_said_how_to_install_it(
+def test_without_the_package_the_error_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(connection, "find_spec", lambda _: None)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.pipeline import RetrainConfig
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from benchmarks.core import identity
 from benchmarks.core.nested import Table
 from benchmarks.core.settings import Conditions, load_settings
@@ -115,7 +115,7 @@ def test_without_a_measurement_the_estimate_is_arithmetic(tmp_path: Path) -> Non
 
 def test_a_record_with_several_texts_is_several_examples() -> None:
     rows = {"train": [{"record": "a b", "texts": ["c d", "e f"]}, {"record": "a b", "texts": ["c d"]}]}
-    assert sum(map(plan._texts, rows["train"])) == 3
+    assert sum(map(plan._examples_of_row, rows["train"])) == 3
     assert plan.mean_tokens(task_data(rows, "here")) == pytest.approx(4 * plan.TOKENS_PER_WORD + 3)
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from autolora.compute.runtime import Progress
-from benchmarks.measure.turn_progress import turns_told
+from benchmarks.measure.turn_progress import turn_progress
 from benchmarks.run import progress
 from benchmarks.run.plan import PlannedCell
 from benchmarks.run.progress import RunProgress
@@ -42,7 +42,7 @@ def test_without_a_terminal_each_cell_is_a_line_with_its_score_and_the_time_left
     assert stream.getvalue() == "[ 25%, 0:00:00 left] cola lora seed 0: matthews 42.0, 3 s\n"
 
 
-def test_a_quiet_run_tells_failures_alone() -> None:
+def test_a_quiet_run_prints_only_failures() -> None:
     stream = io.StringIO()
     plan = cells(10, 30)
     bar = RunProgress(plan, stream, quiet=True)
@@ -55,7 +55,7 @@ def test_a_quiet_run_tells_failures_alone() -> None:
     assert "cola lora seed 1: FAILED: nan" in line
 
 
-def test_a_terminal_sees_the_cells_that_run_the_counts_and_the_last_score(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_the_running_cells_the_counts_and_the_last_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     plan = cells(10, 30, 10)
@@ -86,7 +86,7 @@ def test_trials_of_one_name_run_beside_each_other() -> None:
     ]
 
 
-def test_a_long_cell_tells_its_step_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_cell_prints_its_step_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     stream = io.StringIO()
     plan = cells(10)
@@ -126,7 +126,7 @@ def test_a_failure_is_a_line_in_a_terminal_too(monkeypatch: pytest.MonkeyPatch) 
 def test_turns_are_counted_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.measure.turn_progress.LINE_SECONDS", 0)
     stream = io.StringIO()
-    with turns_told(2, stream) as tell:
-        tell("rte lora: round 1")
-        tell("rte lora: round 2")
+    with turn_progress(2, stream) as announce:
+        announce("rte lora: round 1")
+        announce("rte lora: round 2")
     assert stream.getvalue() == "[1/2] rte lora: round 1\n[2/2] rte lora: round 2\n"

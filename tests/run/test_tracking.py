@@ -20,21 +20,21 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("tracker", OPTIONS)
-def test_a_tracker_is_told_and_changes_no_number(tracker: str, options: list[str], tmp_path: Path) -> None:
+def test_a_tracker_logs_and_changes_no_result(tracker: str, options: list[str], tmp_path: Path) -> None:
     if find_spec(tracker) is None:
         pytest.skip(f"{tracker} is not installed")
     assert main([*options, "--runs", str(tmp_path / "plain")]) == 0
-    assert main([*options, "--runs", str(tmp_path / "told"), "--set", f"run.track={tracker}"]) == 0
-    plain, told = (next(iter(Store(folder=tmp_path / name).results())) for name in ("plain", "told"))
-    assert plain.fingerprints == told.fingerprints
-    assert plain.identity == told.identity
+    assert main([*options, "--runs", str(tmp_path / "tracked"), "--set", f"run.track={tracker}"]) == 0
+    plain, tracked = (next(iter(Store(folder=tmp_path / name).results())) for name in ("plain", "tracked"))
+    assert plain.fingerprints == tracked.fingerprints
+    assert plain.identity == tracked.identity
 
 
 def test_tensorboard_has_the_loss_of_every_step_and_the_scores(options: list[str], tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    assert main([*options, "--runs", str(tmp_path / "told"), "--set", "run.track=tensorboard"]) == 0
-    found = events.EventAccumulator(str(tmp_path / "told" / "tracking" / "coin-steady-seed-0")).Reload()
-    (result,) = Store(folder=tmp_path / "told").results()
+    assert main([*options, "--runs", str(tmp_path / "tracked"), "--set", "run.track=tensorboard"]) == 0
+    found = events.EventAccumulator(str(tmp_path / "tracked" / "tracking" / "coin-steady-seed-0")).Reload()
+    (result,) = Store(folder=tmp_path / "tracked").results()
     assert found.Scalars("validation.accuracy")[0].value == pytest.approx(result.score)
     assert [event.value for event in found.Scalars("train/loss")] == [1.0] * len(found.Scalars("train/loss"))
     assert found.Scalars("train/loss")[-1].step == 3

@@ -202,7 +202,7 @@ def test_workers_share_the_cores(  # noqa: PLR0917  a table of cases
     scope = Scope(settings=settings, tasks=["coin"], methods=["steady"])
     plan, _ = launch.plan(Request(scopes=[scope], store=Store(folder=tmp_path / "runs"), workers=asked))
     assert (plan.workers, plan.threads) == workers_and_threads
-    environment.use_machine(1)
+    environment.configure_process(1)
 
 
 def test_at_least_one_worker_is_asked_for(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,11 +87,11 @@ def code_of_its_own(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (pickled_only, r"has no weights in \*\.safetensors, and pickled ones"),
+        (pickled_only, r"has no weights in \*\.safetensors, and pickled weights"),
         (pickle_in_disguise, "header too large"),
         (header_without_end, "header too large"),
-        (index_of_a_pickle, r"names weights that are none of \['other\.safetensors'\]: \['weights\.bin'\]"),
-        (index_of_nothing, "is no index of weights"),
+        (index_of_a_pickle, r"names weight files outside \['other\.safetensors'\]: \['weights\.bin'\]"),
+        (index_of_nothing, "is not a valid index of weights"),
         (adapter_of_another_model, "is an adapter of another model"),
         (code_of_its_own, "custom code"),
     ],

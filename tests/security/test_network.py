@@ -80,5 +80,5 @@ def test_a_run_that_asks_for_the_hub_is_seen_to(tmp_path: Path) -> None:
     cell = ["--tasks", "rte", "--methods", "lora", "--max-steps", "2", "--runs", "runs", "--data", "hub"]
     done, attempts = run(tmp_path, "-m", "benchmarks", "run", *cell)
     assert done.returncode == 2
-    assert "cannot be had from the Hub" in done.stderr
+    assert "cannot be loaded from the Hub" in done.stderr
     assert attempts

@@ -57,7 +57,7 @@ def test_a_result_whose_names_lead_out_of_the_store_is_refused(
         write(inside / "store" / "cola" / "lora" / "cell" / "result.json", plain(make_result()) | {field: name})
         before = files(tmp_path)
         assert main(COMMANDS[command]) == 2
-        assert f"{field} names a folder" in capsys.readouterr().err
+        assert f"{field} is used as a folder name" in capsys.readouterr().err
         assert files(tmp_path) == before
 
 
@@ -68,12 +68,12 @@ def test_a_run_of_costs_or_speed_whose_names_lead_out_of_the_store_is_refused() 
     )
     cost: dict[str, Any] = {"protocol": "clean", "timed_steps": 1, "model_title": "M", "data_sources": {}, "costs": ()}
     for name in OUT:
-        with pytest.raises(ValueError, match="preset names a folder"):
+        with pytest.raises(ValueError, match="preset is used as a folder name"):
             CostRun(**cost, **numbers, environment=environment, finished="2026-01-01T00:00:00+00:00", preset=name)
     for name in {*OUT} - {"C:evil"}:  # a moment's colons are left out of its file's name
-        with pytest.raises(ValueError, match="finished names a folder"):
+        with pytest.raises(ValueError, match="finished is used as a folder name"):
             CostRun(**cost, **numbers, environment=environment, finished=name, preset="quick")
-        with pytest.raises(ValueError, match="finished names a folder"):
+        with pytest.raises(ValueError, match="finished is used as a folder name"):
             SpeedRun(model_title="M", steps=1, timings=(), environment=environment, finished=name)
 
 

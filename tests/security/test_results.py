@@ -18,10 +18,10 @@ GOOD = plain(make_result())
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"environment": plain(make_environment()) | {"packages": {}}}, "packages name torch and its version"),
-        ({"rows": {}}, "rows count the examples of train and of what is evaluated"),
-        ({"rows": {"train": 8}}, "rows count the examples"),
-        ({"rows": {"train": 8, "validation": 0}}, "rows count the examples"),
+        ({"environment": plain(make_environment()) | {"packages": {}}}, "packages must contain torch and its version"),
+        ({"rows": {}}, "rows must give positive numbers of examples"),
+        ({"rows": {"train": 8}}, "rows must give positive numbers"),
+        ({"rows": {"train": 8, "validation": 0}}, "rows must give positive numbers"),
         ({"schema": []}, r"has schema \[\]"),
         ({"schema": {}}, r"has schema \{\}"),
     ],
@@ -42,12 +42,12 @@ def test_a_result_that_could_not_be_reported_is_refused(changes: dict[str, Any],
         json.dumps(GOOD).replace("50.0", "1e999"),
         "[" * 100_000,
     ],
-    ids=["not a number", "half a surrogate pair", "no finite number", "nested without end"],
+    ids=["not a number", "half a surrogate pair", "not a finite number", "nested without end"],
 )
 def test_a_result_that_could_not_be_written_again_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(content, "utf-8")
-    with pytest.raises(InputError, match=r"result\.json is no result"):
+    with pytest.raises(InputError, match=r"result\.json is not a valid result"):
         read_result(path)
 
 

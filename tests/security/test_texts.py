@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.core.spec import Prediction
-from benchmarks.report import figures
+from benchmarks.report.figures.scores import cost_against_score
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.report.tables.markdown import escaped
 from benchmarks.store.store import Store
@@ -92,7 +92,7 @@ def test_markdown_leaves_ordinary_texts_alone() -> None:
 
 
 def test_a_figure_draws_a_title_that_is_no_formula(tmp_path: Path) -> None:
-    figures.cost_against_score([make_result(method_title="$\\frac{$", task_title="$x^")], tmp_path / "a.svg")
+    cost_against_score([make_result(method_title="$\\frac{$", task_title="$x^")], tmp_path / "a.svg")
     assert (tmp_path / "a.svg").stat().st_size > 1000
 
 

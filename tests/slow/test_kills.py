@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from autolora.training import checkpoint, loop
+from autolora import files
+from autolora.training import loop
 from benchmarks.cli.main import main
 from benchmarks.core import registry
 from benchmarks.run import cell

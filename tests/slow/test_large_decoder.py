@@ -15,10 +15,10 @@ import torch
 from autolora.problem import Problem
 from autolora.rank_search.search import search
 from autolora.rank_search.config import SearchConfig
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from baselines.lora import Lora
 from benchmarks.core import registry
-from benchmarks.tasks.families.generation import Beam, write
+from benchmarks.tasks.families.beam_search import Beam, beam_search
 from benchmarks.data.models.backbones import open_backbone
 
 task, backbone = registry.task("e2e"), open_backbone("random:gpt2-medium")
@@ -30,7 +30,7 @@ problem = Problem(
 training = TrainingConfig(steps=1, batch_size=16, micro_batches=4)
 model = Lora(training=training).train(problem).model
 prompt = prepared.train[0]["input_ids"][: prepared.train[0]["prompt"]]
-(text,) = write(model, [prompt], Beam(), new_tokens=16, runtime=problem.runtime)
+(text,) = beam_search(model, [prompt], Beam(), new_tokens=16, runtime=problem.runtime)
 del model
 found = search(problem, SearchConfig(training=training))
 print(json.dumps({

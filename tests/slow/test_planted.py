@@ -13,7 +13,7 @@ from autolora.adapters.selection import PARAMETERISATIONS
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.support.tiny import VOCABULARY, examples, problem
 
 pytestmark = pytest.mark.slow

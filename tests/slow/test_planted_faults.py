@@ -14,15 +14,15 @@ import torch
 from peft.tuners.adalora import AdaLoraModel
 from scipy import stats
 
-from autolora.rank_search.hypergradient import Hypergradient
+from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.rank_search import RankSearch
-from autolora.training import train
+from autolora.training import optimization
 from benchmarks.analysis.regression.comparison import LEVEL, CellCheck, check
 from benchmarks.analysis.resampling import SCORES, one_score
 from benchmarks.analysis.stats import summarise
 from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import Prepared
-from benchmarks.run import cell as runner
+from benchmarks.run import cell
 from benchmarks.run.launch import Request, Scope, launch
 from benchmarks.store.published import RESULTS
 from benchmarks.store.result import Result
@@ -49,12 +49,12 @@ class Fault:
 
 
 def learning_rate(patch: pytest.MonkeyPatch) -> None:
-    right = train.Optimization.__init__
+    right = optimization.Optimization.__init__
 
     def wrong(self: Any, weights: Any, config: Any, steps: int, **options: Any) -> None:
         right(self, weights, replace(config, lr=10 * config.lr), steps, **options)
 
-    patch.setattr(train.Optimization, "__init__", wrong)
+    patch.setattr(optimization.Optimization, "__init__", wrong)
 
 
 def sign(patch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def shifted_labels(share: float) -> Patch:
     """The first so many training examples have the next class's label."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        right = runner.apply_procedure
+        right = cell.apply_procedure
 
         def wrong(prepared: Prepared, config: Any) -> Prepared:
             found = right(prepared, config)
@@ -92,7 +92,7 @@ def shifted_labels(share: float) -> Patch:
             ]
             return replace(found, train=train)
 
-        patch.setattr(runner, "apply_procedure", wrong)
+        patch.setattr(cell, "apply_procedure", wrong)
 
     return plant
 
@@ -105,7 +105,7 @@ FAULTS = (
         name="evaluation in training mode",
         method="lora",
         plant=training_mode,
-        caught_by="other answers when they were evaluated again",
+        caught_by="evaluating the same examples again gave different predictions",
         dropout=0.1,
     ),
     Fault(name="AdaLoRA not pruning", method="adalora", plant=no_pruning, caught_by="ever pruned"),
@@ -146,7 +146,7 @@ def test_shifted_training_labels_cost_points_and_the_check_says_what_it_could_ha
     shifted_labels(share)(monkeypatch)
     found = checked(tmp_path, "full", [0, 1, 2])
     tell(f"{share:.0%} of the labels shifted", found)
-    assert found.detectable is not None
+    assert found.detectable_difference is not None
     assert mean(found.candidate) < mean(found.reference)
 
 

@@ -106,9 +106,9 @@ def test_what_was_stopped_or_killed_goes_on_to_the_same_bits(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("measure", "cost"), "measure cost takes one process; run, tune can be launched in several"),
+        (("measure", "cost"), "measure cost runs in one process; only run, tune can be launched in several"),
         (("run", "--workers", "2"), "leave out --ray and --workers"),
-        (("run", "--device", "cuda:1"), "each process has a GPU of its own: say --device cuda; got cuda:1"),
+        (("run", "--device", "cuda:1"), "each process uses its own GPU: pass --device cuda; got cuda:1"),
     ],
 )
 def test_what_is_for_one_process_says_so(tmp_path: Path, command: tuple[str, ...], message: str) -> None:

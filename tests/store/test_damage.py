@@ -50,7 +50,7 @@ def test_a_damaged_result_is_refused_in_a_report_and_run_again_by_a_run(
     assert path.with_name("result.damaged").read_bytes() == broken
 
 
-def test_a_whole_result_stays(tmp_path: Path) -> None:
+def test_an_undamaged_result_is_not_renamed(tmp_path: Path) -> None:
     store, result = Store(folder=tmp_path), fakes.make_result()
     store.folder_of(result).write_result(result, {})
     assert set_damaged_aside(store) == []
@@ -67,7 +67,7 @@ def test_a_damaged_result_that_another_run_is_about_to_replace_is_left_to_it(tmp
     assert len(set_damaged_aside(store)) == 1
 
 
-def test_the_sums_are_those_of_sha256sum(tmp_path: Path) -> None:
+def test_the_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     store, result = Store(folder=tmp_path), fakes.make_result()
     folder = store.folder_of(result)
     folder.write_result(result, {})

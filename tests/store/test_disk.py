@@ -1,4 +1,4 @@
-"""Runs on a disk that is full or cannot be written: a small one of their own, which takes root to mount."""
+"""Runs on a disk that is full or read-only: a small file system, which only root can mount."""
 
 # ruff: noqa: S603, S607  fixed words
 
@@ -18,7 +18,7 @@ PAGES = 64
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with 64 pages of room."""
+    """A folder on a file system of 64 pages."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -40,7 +40,7 @@ def options(tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch) -> list
 
 
 @pytest.mark.parametrize("pages", range(11))
-def test_a_disk_that_is_full_at_any_write_costs_nothing_but_time(
+def test_a_full_disk_at_any_write_loses_no_results(
     pages: int, options: list[str], disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filler = disk / "filler"
@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_at_any_write_costs_nothing_but_time(
     assert result.score == pytest.approx(1.5, rel=1e-5)
 
 
-def test_eleven_pages_hold_a_run_and_one_does_not(options: list[str], disk: Path) -> None:
+def test_a_run_fits_on_eleven_pages_and_not_on_one(options: list[str], disk: Path) -> None:
     def status(pages: int) -> int:
         (disk / "filler").write_bytes(bytes((PAGES - pages) * PAGE))
         return main(options)
@@ -69,7 +69,7 @@ def test_eleven_pages_hold_a_run_and_one_does_not(options: list[str], disk: Path
     assert status(30) == 0
 
 
-def test_a_store_that_cannot_be_written_is_one_line(
+def test_a_store_that_is_not_writable_is_an_error_of_one_line(
     options: list[str], disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)

@@ -1,4 +1,4 @@
-"""The paper's numbers, transcribed twice: as data in results/paper/, and read here from the paper's own text."""
+"""The data in results/paper/ are compared with the numbers in the text of the paper."""
 
 import hashlib
 import re
@@ -15,9 +15,9 @@ TITLES = {"AutoLoRA ($\\eta = 0$)": "AutoLoRA (eta = 0)"}
 
 @pytest.fixture
 def paper() -> list[list[str]]:
-    """The lines of the paper's tables, cell by cell."""
+    """The rows of the paper's tables, split into cells."""
     if not PAPER.exists():
-        pytest.skip("the paper's text is not at hand")
+        pytest.skip("the text of the paper is not available")
     content = PAPER.read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256
     return [line.split("\t") for line in content.decode().splitlines() if "\t" in line]
@@ -41,7 +41,7 @@ def test_a_table_is_what_the_paper_prints(number: int, paper: list[list[str]]) -
 
 
 def _widths(number: int, columns: int) -> set[int]:
-    """Cells of a line: title, parameters (but for Table 4), scores, average (Tables 1 and 4)."""
+    """Number of cells per row: title, parameters (except in Table 4), scores, average (Tables 1 and 4)."""
     return {columns + {1: 3, 2: 2, 3: 2, 4: 2}[number]}
 
 
@@ -69,6 +69,6 @@ def test_every_table_with_scores_is_there() -> None:
         assert set(table.lower_is_better) <= set(table.columns)
 
 
-def test_what_has_no_numbers_is_said() -> None:
+def test_results_without_numbers_are_listed() -> None:
     assert len(published_statistics().no_numbers) == 2
     assert authors_ranks()

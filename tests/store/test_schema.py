@@ -1,4 +1,4 @@
-"""Every file of results/ is what its schema says, and the schemas are those of the code."""
+"""Every file in results/ is valid under its schema, and the schemas match the code."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_the_schema_beside_the_results_is_the_code_s(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_is_valid_once_it_is_brought_up_to_date(name: str) -> None:
+def test_every_file_is_valid_once_it_is_migrated(name: str) -> None:
     form: Format[Any] = FORMATS[name]
     validator = Draft202012Validator(json_schema(form))
     assert FILES[name]
@@ -48,7 +48,7 @@ def test_a_file_with_a_field_too_many_or_too_few_is_invalid() -> None:
             validator.validate(bad)
 
 
-def test_a_result_from_before_there_were_protocols_is_of_the_clean_procedure(tmp_path: Path) -> None:
+def test_a_result_of_schema_1_has_the_clean_protocol(tmp_path: Path) -> None:
     old = {key: value for key, value in plain(make_result()).items() if key != "protocol"} | {"schema": 1}
     path = tmp_path / "result.json"
     path.write_text(json.dumps(old), encoding="utf-8")

@@ -60,7 +60,7 @@ def test_merging_twice_changes_nothing(options: list[str], tmp_path: Path, capsy
         assert f"{copied} results copied to {tmp_path / 'merged'}, {known} were there" in capsys.readouterr().out
 
 
-def test_what_is_missing_is_named(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_cells_are_named(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, *_ = run_shards(options, tmp_path, (1, 2))
     (lost, *_) = Path(first).rglob("result.json")
     lost.unlink()
@@ -70,7 +70,7 @@ def test_what_is_missing_is_named(options: list[str], tmp_path: Path, capsys: py
     assert lost.parent.name[:12] in said
 
 
-def test_results_that_contradict_each_other_are_not_merged(
+def test_contradicting_results_are_not_merged(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = run_shards(options, tmp_path)
@@ -96,13 +96,13 @@ def test_shards_of_different_plans_and_folders_without_one_are_refused(
     assert main(["results", "merge", first, other, "--to", str(tmp_path / "merged")]) == 2
     assert "different plans" in capsys.readouterr().err
     assert main(["results", "merge", str(tmp_path), "--to", str(tmp_path / "merged")]) == 2
-    assert "holds no shard.json" in capsys.readouterr().err
+    assert "has no shard.json" in capsys.readouterr().err
     assert main(["run", *options, "--shard", "2/3", "--runs", first]) == 2
     assert "give each shard a folder of its own" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["3", "a/b", "1/"])
-def test_what_is_no_shard_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_shard_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--shard", wrong])
     assert "as in 2/8" in capsys.readouterr().err

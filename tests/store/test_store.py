@@ -9,7 +9,7 @@ from benchmarks.store.store import DamagedError, Store, read_predictions, read_r
 from tests.support.fakes import make_result
 
 
-def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     result = make_result(curve={"1": {"validation": {"matthews": None}}}, ranks={"query": 4}, partial=("train",))
     write_result(tmp_path / "result.json", result)
     assert read_result(tmp_path / "result.json") == result
@@ -31,13 +31,13 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file, no folder", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot write .*runs"):
         Store(folder=tmp_path / "runs").check_writable()
 
 
-def test_checkpoints_go_once_the_result_stands(tmp_path: Path) -> None:
+def test_checkpoints_are_removed_once_the_result_is_written(tmp_path: Path) -> None:
     folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
     folder.checkpoints.mkdir(parents=True)
     (folder.checkpoints / "train.safetensors").write_bytes(b"weights")
@@ -56,19 +56,19 @@ def test_an_epoch_written_twice_is_kept_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"epoch": 1}', "3"])
-def test_damaged_scores_of_epochs_are_named_with_what_to_do(tmp_path: Path, content: str) -> None:
+def test_damaged_scores_of_epochs_are_an_error_with_a_remedy(tmp_path: Path, content: str) -> None:
     folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
     folder.write_curve({1: {}})
     (folder.path / "epochs.jsonl").write_text(content, "utf-8")
-    with pytest.raises(DamagedError, match="to begin the cell anew"):
+    with pytest.raises(DamagedError, match="to restart the cell"):
         folder.curve()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no result"),
-        ("[]", "is no result"),
+        ("{", "is not a valid result"),
+        ("[]", "is not a valid result"),
         ('{"schema": 99}', "has schema 99"),
         ('{"schema": 1}', "is missing"),
         ('{"schema": 2}', "is missing"),
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, message
     assert str(path) in str(caught.value)
 
 
-def test_a_number_that_is_no_json_is_not_written(tmp_path: Path) -> None:
+def test_a_number_that_json_cannot_represent_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_result(tmp_path / "result.json", make_result(details={"loss": float("nan")}))
     assert not list(tmp_path.iterdir())

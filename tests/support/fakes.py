@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import benchmarks.cli.commands.measuring  # noqa: F401  whatever takes names from `models` has the real ones
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Outcome, Problem
-from autolora.training.loop import run_steps
+from autolora.training.loop import Stage, run_steps
 from benchmarks.core import registry
 from benchmarks.core.spec import InputError, Prediction, Prepared, TaskData, Variant
 from benchmarks.data.models import backbones
@@ -111,7 +111,8 @@ class Steady:
             problem.observe(model, done)
 
         state = {"model": model}
-        seconds = run_steps(step, steps, stage="train", state=state, runtime=problem.runtime, after_step=observe)
+        stage = Stage(name="train", step=step, steps=steps, state=state, after_step=observe)
+        seconds = run_steps(stage, problem.runtime)
         return Outcome(
             model=model,
             seconds={"train": seconds},

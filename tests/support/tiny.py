@@ -24,7 +24,7 @@ from transformers import (
 
 from autolora.compute.runtime import Progress, Runtime
 from autolora.problem import Batch, Example, Problem
-from autolora.training.train import IGNORED
+from autolora.training.batches import IGNORED
 
 VOCABULARY = 40
 _SIZES = {

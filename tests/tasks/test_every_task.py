@@ -1,4 +1,4 @@
-"""What every task must be able to do; a new file in `benchmarks/tasks/` is covered by being there."""
+"""The contract of tasks, checked for every file in `benchmarks/tasks/`."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ OFFICIAL_COLUMNS = {
     "stsb": "index|genre|filename|year|old_index|source1|source2|sentence1|sentence2|score",
     "wnli": "index|sentence1|sentence2|label",
 }
-"""Of GLUE's training files, parted by bars here."""
+"""Header lines of GLUE's training files, with bars instead of tabs."""
 LABELLED_IN_WORDS = {"mnli", "qnli", "rte"}
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no folder shared/data beside the repository")
@@ -58,7 +58,7 @@ def data(task: TextClassification) -> TaskData:
 
 
 def tokenizer(data: TaskData) -> PreTrainedTokenizerFast:
-    """Whole words with BERT's special tokens, a vocabulary of the words at hand."""
+    """A word-level tokenizer with BERT's special tokens; its vocabulary is the words of the data."""
     text = " ".join(str(value) for rows in data.splits.values() for row in rows for value in row.values())
     vocabulary = {
         word: index for index, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted(set(text.split()))])
@@ -102,7 +102,7 @@ def test_its_embedded_data_train_predict_and_score(task: TextClassification, dat
 
 
 def write_tsv(name: str, data: TaskData, folder: Path) -> None:
-    """Lay rows out as GLUE does; columns that nobody reads hold a dash."""
+    """Write rows as TSV files in GLUE's layout; unused columns contain a dash."""
     official, columns, layout = OFFICIAL_COLUMNS[name].split("|"), TASKS[name].dataset.columns, TASKS[name].dataset.tsv
     for split, rows in data.splits.items():
         lines = [] if name == "cola" else ["\t".join(official)]
@@ -114,7 +114,7 @@ def write_tsv(name: str, data: TaskData, folder: Path) -> None:
 
 
 def write_parquet(task: TextClassification, data: TaskData, folder: Path) -> None:
-    """Lay rows out as the Hub does."""
+    """Write rows as parquet files in the Hub's layout."""
     columns = task.dataset.columns
     label = ClassLabel(names=list(columns.labels)) if columns.labels else Value("float32")
     features = Features({name: Value("string") for name in columns.text} | {"label": label, "idx": Value("int32")})
@@ -124,7 +124,7 @@ def write_parquet(task: TextClassification, data: TaskData, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("name", OFFICIAL_COLUMNS)
-def test_official_files_and_the_hubs_hold_the_same_rows(name: str, tmp_path: Path) -> None:
+def test_official_files_and_the_hubs_give_the_same_rows(name: str, tmp_path: Path) -> None:
     task = TASKS[name]
     embedded = task.load("embedded")
     tsv, parquet = tmp_path / "glue" / task.title, tmp_path / "copy" / name
@@ -163,5 +163,5 @@ def test_real_data_that_are_samples_are_refused_unless_allowed(name: str, partia
 @needs_data
 @pytest.mark.parametrize("name", ["mrpc", "wnli"])
 def test_real_data_that_are_absent_are_an_error(name: str) -> None:
-    with pytest.raises(InputError, match=f"holds no {TASKS[name].title}"):
+    with pytest.raises(InputError, match=f"does not contain {TASKS[name].title}"):
         TASKS[name].load(str(DATA))

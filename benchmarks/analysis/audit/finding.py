@@ -1,21 +1,23 @@
-"""What an audit finds."""
+"""One finding of the audit of the paper's own numbers."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Weight = Literal["wrong", "open", "note"]
-"""wrong: what is printed contradicts itself. open: it can be read in several ways, or needs more than is printed.
-note: good to know, and no fault."""
+"""wrong: the paper's numbers contradict each other. open: the text is ambiguous, or the paper lacks the information.
+note: useful to know, not a fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that follows from the paper's own numbers."""
+    """One consequence of the paper's own numbers, compared with what the paper prints."""
 
     where: str
-    """Table, figure or section."""
+    """Table, figure or section of the paper."""
     printed: str
+    """What the paper prints."""
     follows: str
+    """What follows from the paper's other numbers."""
     how: str
-    """The arithmetic."""
+    """The arithmetic behind `follows`."""
     weight: Weight

@@ -1,4 +1,4 @@
-"""All findings, and how they are printed."""
+"""Runs the whole audit and renders its findings."""
 
 import json
 import textwrap
@@ -13,7 +13,7 @@ TITLES = {"wrong": "What contradicts itself", "open": "What stays open", "note":
 
 
 def audit() -> list[Finding]:
-    """What the paper's numbers say of each other; needs nothing but `results/paper/`."""
+    """All findings about the paper's numbers; reads only `results/paper/`."""
     statistics = published_statistics()
     glue, generation, labelling, ablations, cost = map(published_table, range(1, 6))
     return [
@@ -35,18 +35,18 @@ def audit() -> list[Finding]:
 
 
 def render_audit(findings: Sequence[Finding], form: str, width: int) -> str:
-    """As text, Markdown or JSON."""
+    """Render findings as text, Markdown or JSON, grouped by weight except in JSON."""
     if form == "json":
         return json.dumps([asdict(finding) for finding in findings], indent=1)
     blocks = []
     for weight, title in TITLES.items():
         chosen = [finding for finding in findings if finding.weight == weight]
         heading = f"## {title}" if form == "markdown" else f"{title} ({len(chosen)})\n{'=' * (len(title) + 5)}"
-        blocks += [heading, *(_one(finding, form, width) for finding in chosen)]
+        blocks += [heading, *(_render_one(finding, form, width) for finding in chosen)]
     return "\n\n".join(blocks)
 
 
-def _one(finding: Finding, form: str, width: int) -> str:
+def _render_one(finding: Finding, form: str, width: int) -> str:
     lines = (("printed", finding.printed), ("follows", finding.follows), ("how", finding.how))
     if form == "markdown":
         return "\n".join([f"**{finding.where}**", "", *(f"- {name}: {text}" for name, text in lines)])

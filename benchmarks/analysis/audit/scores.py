@@ -1,4 +1,4 @@
-"""Averages, claims of being best, and scores that no single run can give."""
+"""Findings about the paper's scores: averages, claims of being best, and scores that no single run can have."""
 
 import math
 import statistics
@@ -18,13 +18,13 @@ LORA_REPORT: Mapping[str, float] = {
     "rte": 86.6,
     "stsb": 91.5,
 }
-"""LoRA's own numbers for RoBERTa-base at rank 8 (github.com/microsoft/LoRA, README); MRPC, RTE and STS-B start there
-from a model that was adapted to MNLI."""
+"""Scores reported by LoRA's authors for RoBERTa-base at rank 8 (github.com/microsoft/LoRA, README); their runs on MRPC,
+RTE and STS-B start from a model adapted to MNLI."""
 PEERS = ("adapter", "lora", "adalora")
 
 
 def averages(table: PublishedTable) -> Iterator[Finding]:
-    """Averages that their own row's scores cannot have, at any rounding."""
+    """Printed averages that differ from the mean of their row by more than rounding explains."""
     for row in table.rows:
         if row.average is None:
             continue
@@ -41,21 +41,21 @@ def averages(table: PublishedTable) -> Iterator[Finding]:
 
 
 def best_of(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]:
-    """How often AutoLoRA is the best of the methods that are not full fine-tuning."""
+    """Number of tasks on which AutoLoRA is the best method apart from full fine-tuning."""
     ours = _row(table, "autolora")
     peers = [_row(table, name) for name in PEERS]
-    strict = [task for task in table.columns if all(ours.scores[task] > peer.scores[task] for peer in peers)]
+    best = [task for task in table.columns if all(ours.scores[task] > peer.scores[task] for peer in peers)]
     lost = {
         task: max(peers, key=lambda peer: peer.scores[task]).title
         for task in table.columns
         if any(ours.scores[task] < peer.scores[task] for peer in peers)
     }
-    ties = [task for task in table.columns if task not in strict and task not in lost]
+    ties = [task for task in table.columns if task not in best and task not in lost]
     claimed = statistics_.text["best_of_eight"]
     yield Finding(
         where=f"section {claimed.section}, Table {table.table}",
         printed=f'"{claimed.says}"',
-        follows=f"alone at the top on {len(strict)} ({_titles(table, strict)}), tied on {len(ties)} "
+        follows=f"alone at the top on {len(best)} ({_titles(table, best)}), tied on {len(ties)} "
         f"({_titles(table, ties)}), behind on {len(lost)}",
         how="; ".join(f"{table.columns[task]}: {title} is better" for task, title in lost.items()),
         weight="open",
@@ -63,7 +63,7 @@ def best_of(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]
 
 
 def ablations_ahead(table: PublishedTable) -> Iterator[Finding]:
-    """Where an ablation is better than the whole method, and how far the meta learning is ahead on average."""
+    """Tasks on which an ablation scores above AutoLoRA, and the mean gain from the second-order term."""
     full = _row(table, "autolora")
     for row in table.rows:
         ahead = [task for task in table.columns if row.scores[task] > full.scores[task]]
@@ -87,10 +87,10 @@ def ablations_ahead(table: PublishedTable) -> Iterator[Finding]:
 
 
 def margins(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]:
-    """AutoLoRA's lead over LoRA, beside the standard error of one run's accuracy on the development set."""
+    """AutoLoRA's lead over LoRA, compared with the standard error of one run's accuracy on the development set."""
     ours, lora = _row(table, "autolora"), _row(table, "lora")
     lead = {task: ours.scores[task] - lora.scores[task] for task in table.columns}
-    without = [value for task, value in lead.items() if task != "cola"]
+    lead_without_cola = [value for task, value in lead.items() if task != "cola"]
     errors = {
         task: 100 * math.sqrt(p * (1 - p) / statistics_.rows[task].dev[0])
         for task in lead
@@ -99,7 +99,7 @@ def margins(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]
     yield Finding(
         where=f"Table {table.table}, AutoLoRA less LoRA",
         printed=", ".join(f"{table.columns[task]} {value:+.1f}" for task, value in lead.items()),
-        follows=f"{statistics.mean(lead.values()):+.2f} on average, {statistics.mean(without):+.2f} without CoLA",
+        follows=f"{statistics.mean(lead.values()):+.2f} on average, {statistics.mean(lead_without_cola):+.2f} without CoLA",
         how="standard error of one run over the development set: "
         + ", ".join(f"{table.columns[task]} {error:.2f}" for task, error in errors.items()),
         weight="open",
@@ -107,7 +107,7 @@ def margins(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]
 
 
 def unattainable(tables: Sequence[PublishedTable], statistics_: Statistics) -> Iterator[Finding]:
-    """Accuracies that are no whole number of right answers over the development set: they cannot be one run's."""
+    """Accuracies that no number of correct predictions on the development set gives, so that no single run has them."""
     for task in ("rte", "mrpc", "sst2"):
         size = statistics_.rows[task].dev[0]
         printed = sorted({row.scores[task] for table in tables for row in table.rows})
@@ -128,7 +128,7 @@ def unattainable(tables: Sequence[PublishedTable], statistics_: Statistics) -> I
 
 
 def below_loras_report(table: PublishedTable) -> Iterator[Finding]:
-    """AutoLoRA beside what LoRA's authors report for the same backbone at rank 8."""
+    """AutoLoRA's scores, compared with those that LoRA's authors report for the same backbone at rank 8."""
     ours = _row(table, "autolora")
     below = [task for task in table.columns if ours.scores[task] < LORA_REPORT[task]]
     yield Finding(
@@ -142,13 +142,27 @@ def below_loras_report(table: PublishedTable) -> Iterator[Finding]:
 
 
 def generation_claims(table: PublishedTable) -> Iterator[Finding]:
-    """Best on E2E, best or on par on WebNLG: against the peers, and against full fine-tuning."""
+    """The claims of section 5.3 about E2E and WebNLG, and rows that equal those of other settings in LoRA's report."""
+    yield _best_on_e2e(table)
+    yield _lead_on_webnlg(table)
+    full, adapter, lora = (_row(table, name).scores["webnlg_bleu"] for name in ("full", "adapter", "lora"))
+    yield Finding(
+        where=f"Table {table.table}, WebNLG, full fine-tuning and adapter",
+        printed=f"BLEU {full} and {adapter}",
+        follows="the numbers of other settings in LoRA's report: 46.5 is its full fine-tuning on all categories, 50.2 "
+        f"its adapter of 0.37M parameters, not of 11M; its own LoRA has 55.3 where this table has {lora}",
+        how="compared with the tables of LoRA's repository",
+        weight="open",
+    )
+
+
+def _best_on_e2e(table: PublishedTable) -> Finding:
     ours, full = _row(table, "autolora"), _row(table, "full")
     peers = [_row(table, name) for name in PEERS]
     e2e = [name for name in table.columns if name.startswith("e2e")]
     best = sum(_better(table, name, ours, peer) for name in e2e for peer in peers) == len(e2e) * len(peers)
     ahead = [name for name in e2e if _better(table, name, full, ours)]
-    yield Finding(
+    return Finding(
         where=f"section 5.3, Table {table.table}, E2E",
         printed='"the best performance in terms of all five metrics on the E2E dataset"',
         follows=f"{'true' if best else 'not true'} against adapter, LoRA and AdaLoRA; full fine-tuning is better on "
@@ -156,6 +170,10 @@ def generation_claims(table: PublishedTable) -> Iterator[Finding]:
         how="; ".join(f"{table.columns[name]} {full.scores[name]} to {ours.scores[name]}" for name in ahead),
         weight="note",
     )
+
+
+def _lead_on_webnlg(table: PublishedTable) -> Finding:
+    ours, peers = _row(table, "autolora"), [_row(table, name) for name in PEERS]
     webnlg = [name for name in table.columns if name.startswith("webnlg")]
     leads = {
         name: min(
@@ -168,26 +186,17 @@ def generation_claims(table: PublishedTable) -> Iterator[Finding]:
         )
         for name in webnlg
     }
-    yield Finding(
+    return Finding(
         where=f"section 5.3, Table {table.table}, WebNLG",
         printed='"outperforms or is on par with baseline methods"',
         follows="ahead of the best peer by " + ", ".join(f"{table.columns[n]} {lead:.2f}" for n, lead in leads.items()),
         how="a lead of 0 is a tie; no spread is printed",
         weight="note",
     )
-    yield Finding(
-        where=f"Table {table.table}, WebNLG, full fine-tuning and adapter",
-        printed=f"BLEU {full.scores['webnlg_bleu']} and {_row(table, 'adapter').scores['webnlg_bleu']}",
-        follows="the numbers of other settings in LoRA's report: 46.5 is its full fine-tuning on all categories, 50.2 "
-        "its adapter of 0.37M parameters, not of 11M; its own LoRA has 55.3 where this table has "
-        f"{_row(table, 'lora').scores['webnlg_bleu']}",
-        how="compared with the tables of LoRA's repository",
-        weight="open",
-    )
 
 
 def implied_recall(table: PublishedTable) -> Iterator[Finding]:
-    """Recall, from precision and F1: the table prints two of the three, the text names one."""
+    """Recall computed from precision and F1: Table 3 prints these two, the text names F1 as the metric."""
     recalls = {
         row.title: row.scores["f1"] * row.scores["precision"] / (2 * row.scores["precision"] - row.scores["f1"])
         for row in table.rows
@@ -222,6 +231,6 @@ def _list(scores: Sequence[float]) -> str:
 
 
 def _is_share(score: float, size: int, shorten: Callable[[float], int]) -> bool:
-    """Whether some k / size, in percent, is the score once shortened to one decimal."""
+    """Whether some k / size, in percent, equals the score once rounded (or cut) to one decimal by `shorten`."""
     near = round(score / 100 * size)
     return any(round(10 * score) == shorten(1000 * k / size) for k in range(near - 2, near + 3))

@@ -1,4 +1,4 @@
-"""Parameter counts, layer counts, costs and data counts, from the architectures' dimensions."""
+"""Findings about parameter counts, layer counts, costs and data counts, from the dimensions of the architectures."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,33 +9,33 @@ from benchmarks.store.published import PublishedTable, Statistics
 BASE = {"width": 768, "layers": 12}
 LARGE = {"width": 1024, "layers": 24}
 GPT2_MEDIUM = {"width": 1024, "layers": 24}
-"""As their published configurations have them (roberta-base, roberta-large, gpt2-medium)."""
+"""Dimensions from the published configurations of roberta-base, roberta-large and gpt2-medium."""
 HUB_ROWS: Mapping[str, tuple[int, tuple[int, ...]]] = {"qqp": (363_846, (40_430,))}
-"""Rows of train and dev on the Hub (nyu-mll/glue), where they are not Table 6's."""
+"""Task -> rows of train and dev on the Hub (nyu-mll/glue), for tasks where they differ from Table 6."""
 WEBNLG_2017_PAIRS = 18_000
-"""Training pairs of the 2017 challenge, to the nearest thousand."""
+"""Training pairs of the WebNLG challenge of 2017, rounded to thousands."""
 SEARCH_STEP_COSTS = (3, 5.5)
-"""A step of the search in steps of LoRA: the least possible (train gradient, validation gradient, mixed derivative),
-and betty's, with two perturbed passes, roll-back and copies."""
+"""Cost of a search step in multiples of a LoRA step: the minimum (train gradient, validation gradient, mixed
+derivative), and the cost with betty, which adds two perturbed passes, a roll-back and copies."""
 
 
 def lora_parameters(rank: int, *, width: int, layers: int) -> int:
-    """Of LoRA on the query and value projections of every block: 2 blocks' matrices, each rank * (width + width)."""
+    """Parameters of LoRA on the query and value projections: 2 matrices per layer, each with rank * (width + width)."""
     return 2 * layers * rank * 2 * width
 
 
 def head_parameters(classes: int, *, width: int) -> int:
-    """Of RoBERTa's classification head: a dense layer and the outputs."""
+    """Parameters of RoBERTa's classification head: a dense layer and the output layer."""
     return width * width + width + classes * width + classes
 
 
 def adapter_parameters(width: int, bottleneck: int, layers: int, per_layer: int) -> int:
-    """Of adapters with biases, so many per block."""
+    """Parameters of bottleneck adapters with biases, `per_layer` adapters in each layer."""
     return layers * per_layer * (2 * width * bottleneck + bottleneck + width)
 
 
 def base_counts(table: PublishedTable, lists: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
-    """LoRA's, AutoLoRA's and the adapter's parameters on RoBERTa-base."""
+    """Parameter counts of LoRA, AutoLoRA and the adapter on RoBERTa-base."""
     small, large = (lora_parameters(rank, **BASE) for rank in (4, 8))
     head = head_parameters(2, width=BASE["width"])
     learned = [sum(ranks) * 2 * BASE["width"] for label, ranks in lists.items() if _is_glue_second_order(label)]
@@ -69,7 +69,7 @@ def base_counts(table: PublishedTable, lists: Mapping[str, Sequence[int]]) -> It
 
 
 def large_counts() -> Iterator[Finding]:
-    """LoRA's parameters on RoBERTa-large."""
+    """Parameter counts of LoRA on RoBERTa-large."""
     small, large = (lora_parameters(rank, **LARGE) for rank in (4, 8))
     yield Finding(
         where="Figure 2, RoBERTa-large",
@@ -81,7 +81,7 @@ def large_counts() -> Iterator[Finding]:
 
 
 def gpt2_layers(statistics_: Statistics, table: PublishedTable) -> Iterator[Finding]:
-    """GPT2-medium's layers, and what its LoRA has."""
+    """Layer count of GPT2-medium, and parameter counts of LoRA and the adapter on this model."""
     claimed = statistics_.text["layers_base"]
     medium = lora_parameters(4, **GPT2_MEDIUM)
     twelve = lora_parameters(4, width=1024, layers=12)
@@ -120,37 +120,38 @@ def gpt2_layers(statistics_: Statistics, table: PublishedTable) -> Iterator[Find
 
 
 def cost_multiples(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]:
-    """What the multiples of Table 5 say of each other."""
+    """Costs of a LoRA run and of the search that follow from the multiples in Table 5."""
     costs = {row.method: row.scores["cost"] for row in table.rows}
     grid = int(statistics_.text["grid_configurations"].value)
-    run = costs["lora_grid"] / grid
-    whole = costs["autolora"] / run
-    search = whole - 1
+    lora_run = costs["lora_grid"] / grid
+    autolora = costs["autolora"] / lora_run
+    search = autolora - 1
     yield Finding(
         where=f"Table {table.table}",
         printed=f"AdaLoRA 1, LoRA with a grid of {grid} {costs['lora_grid']}, AutoLoRA {costs['autolora']}",
-        follows=f"a LoRA run costs {run:.3f} of AdaLoRA's, AutoLoRA {whole:.2f} LoRA runs, its search {search:.2f} if "
+        follows=f"a LoRA run costs {lora_run:.3f} of AdaLoRA's, AutoLoRA {autolora:.2f} LoRA runs, its search {search:.2f} if "
         "the retraining costs one",
-        how=f"{costs['lora_grid']} / {grid} = {run:.3f}; {costs['autolora']} / {run:.3f} = {whole:.2f}; - 1 = {search:.2f}",
+        how=f"{costs['lora_grid']} / {grid} = {lora_run:.3f}; {costs['autolora']} / {lora_run:.3f} = {autolora:.2f}; "
+        f"- 1 = {search:.2f}",
         weight="note",
     )
-    share = 0.5  # D_tr is half of the training set
-    lengths = {epochs: [search * epochs / step / share for step in SEARCH_STEP_COSTS] for epochs in (10, 30)}
+    train_share = 0.5  # D_tr is half of the training set
+    lengths = {epochs: [search * epochs / step / train_share for step in SEARCH_STEP_COSTS] for epochs in (10, 30)}
     yield Finding(
         where=f"Table {table.table}, length of the search",
         printed="not printed; the released search has 20 epochs",
         follows="; ".join(
-            f"beside a retraining of {epochs} epochs, {least:.1f} of search at the least possible cost of its step, "
-            f"{bettys:.1f} at betty's"
-            for epochs, (least, bettys) in lengths.items()
+            f"beside a retraining of {epochs} epochs, {minimum:.1f} of search at the least possible cost of its step, "
+            f"{with_betty:.1f} at betty's"
+            for epochs, (minimum, with_betty) in lengths.items()
         ),
-        how=f"{search:.2f} * epochs / {' or '.join(str(step) for step in SEARCH_STEP_COSTS)} / {share}",
+        how=f"{search:.2f} * epochs / {' or '.join(str(step) for step in SEARCH_STEP_COSTS)} / {train_share}",
         weight="open",
     )
 
 
 def data_counts(statistics_: Statistics) -> Iterator[Finding]:
-    """Table 6 and the text against the data sets as they are distributed."""
+    """Table 6 and the text, compared with the data sets as distributed."""
     for task, (train, dev) in HUB_ROWS.items():
         counts = statistics_.rows[task]
         yield Finding(

@@ -1,35 +1,38 @@
-"""A claim of the paper as a statement that can be tested, and what a test finds."""
+"""A claim of the paper as a testable statement, and the result of its test."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.analysis.difference import Difference
 from benchmarks.analysis.verdicts import Margin
 from benchmarks.core.nested import build
-from benchmarks.store.published import PAPER
+from benchmarks.store.published import PAPER, PublishedTable
 
 Standing = Literal["supported", "contradicted", "cannot be decided", "not tested"]
+NEVER = 1.0
+"""P value where a test cannot show what is asked, whatever the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One of `results/paper/claims.toml`."""
+    """One claim of `results/paper/claims.toml`."""
 
     name: str
     source: str
     """Section, table or figure of the paper."""
     says: str
+    """The claim as a sentence."""
     kind: str
-    """Name of the test."""
+    """Name of the test, a key of `kinds.KINDS`."""
     settings: Mapping[str, Any]
-    """Of the test."""
+    """Settings of the test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """All of them, and when a difference counts."""
+    """All claims, and the margin of differences that do not matter."""
 
     margin: Margin
     claim: tuple[Claim, ...]
@@ -37,32 +40,45 @@ class Claims:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimTest:
-    """What a test finds."""
+    """The result of the test of a claim."""
 
     effect: str
-    """With its unit and its interval, in words."""
+    """The estimated effect with its unit and interval, as text."""
     p_for: float
     """One-sided p value against "the claim does not hold"."""
     p_against: float
     """One-sided p value against "the claim holds"."""
     basis: str
-    """What was compared: tasks, seeds."""
+    """The data of the test as text: tasks, seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Untested:
-    """Why a claim cannot be tested with what is at hand."""
+    """Why a claim cannot be tested with the available results."""
 
     reason: str
 
 
 def read_claims() -> Claims:
-    """Read the claims. Raises InputError: one is not as it must be."""
+    """Read `results/paper/claims.toml`. Raises InputError: the file is malformed."""
     plain = tomllib.loads((PAPER / "claims.toml").read_text(encoding="utf-8"))
     return build(Claims, plain, "claims")
 
 
 def in_points(difference: Difference, unit: str = "points") -> str:
-    """A difference with its 95% interval, in words."""
+    """A difference with its 95% interval, as text."""
     low, high = difference.interval(0.95)
     return f"{difference.value:+.2f} {unit} [{low:+.2f}, {high:+.2f}]"
+
+
+def p_values_within(difference: Difference, bound: float) -> dict[str, float]:
+    """`p_for` and `p_against` of the claim that the absolute difference is at most `bound` (two one-sided tests)."""
+    return {
+        "p_for": max(difference.p_above(-bound), difference.p_below(bound)),
+        "p_against": min(1.0, 2 * min(difference.p_above(bound), difference.p_below(-bound))),
+    }
+
+
+def column_titles(columns: Sequence[str], table: PublishedTable) -> str:
+    """Titles of columns of a table, separated by commas."""
+    return ", ".join(table.columns[column] for column in columns)

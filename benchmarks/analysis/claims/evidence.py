@@ -1,4 +1,4 @@
-"""What was measured on one backbone, preset and protocol: scores, costs, speed, predictions."""
+"""The results that claims are tested on, of one backbone, preset and protocol: scores, costs, speed, predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from benchmarks.store.speed_record import SpeedRun
 from benchmarks.store.store import Store
 
 DRAWS = 1000
-"""Of examples."""
+"""Number of bootstrap draws of examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that claims are tested on."""
+    """The results that claims are tested on."""
 
     results: Sequence[Result]
-    """Of one preset, protocol, backbone and kind of data."""
+    """Results of one preset, protocol, backbone and kind of data."""
     store: Store
-    """Where their predictions are."""
+    """The store that holds their predictions."""
     costs: Sequence[CostRun]
-    """The oldest first."""
+    """Cost runs, the oldest first."""
     speeds: Sequence[SpeedRun]
-    """The oldest first."""
+    """Speed runs, the oldest first."""
     margin: Margin
 
     @cached_property
     def summaries(self) -> dict[tuple[str, str], Summary]:
-        """(task, method) -> summary."""
+        """(task, method) -> summary over seeds."""
         return summarise(self.results)
 
     @property
@@ -44,46 +44,48 @@ class Evidence:
 
     @property
     def model_title(self) -> str:
-        """The backbone's name in words."""
+        """The readable name of the backbone."""
         return self.results[0].model_title
 
     def summaries_of(self, method: str) -> list[Summary]:
-        """One per task."""
+        """Summaries of a method, one per task."""
         return [summary for (_, name), summary in self.summaries.items() if name == method]
 
     def pair(self, column: str, method: str, other: str, table: PublishedTable) -> tuple[Summary, Summary] | None:
-        """Two methods' summaries in a column of a table; None where one is missing."""
+        """Summaries of two methods in a column of a table; None where either is missing."""
         if table.table not in self._tables:
             self._tables[table.table] = summarise(by_column(self.results, table))
         first, second = (self._tables[table.table].get((column, name)) for name in (method, other))
         return (first, second) if first and second else None
 
     def example_variance(self, method: Summary, other: Summary) -> float:
-        """Of the two methods' difference, at their common seeds (`resampling.example_variance`)."""
+        """Variance over examples of the difference of two methods at common seeds (`resampling.example_variance`)."""
         seeds = common_seeds([method, other])
         return example_variance(
             *([self._resampled(side.results[side.seeds.index(seed)]) for seed in seeds] for side in (method, other))
         )
 
     def predictions(self, result: Result) -> dict[str, Any]:
-        """What the result predicted on its headline split."""
+        """The stored predictions of a result on its headline split."""
         return dict(self.store.predictions(result)[result.split])
 
     def _resampled(self, result: Result) -> Values:
-        """The result's score on draws of its examples, which are the same for all results of a task."""
-        if result.identity not in self._known:
-            self._known[result.identity] = resampled(result.metric, self.predictions(result), DRAWS)
-        return self._known[result.identity]
+        """Scores of a result on resampled examples, with the same draws for all results of a task."""
+        if result.identity not in self._resampled_scores:
+            self._resampled_scores[result.identity] = resampled(result.metric, self.predictions(result), DRAWS)
+        return self._resampled_scores[result.identity]
 
     @cached_property
     def _tables(self) -> dict[int, dict[tuple[str, str], Summary]]:
+        """Cache: table number -> (column, method) -> summary."""
         return {}
 
     @cached_property
-    def _known(self) -> dict[str, Values]:
+    def _resampled_scores(self) -> dict[str, Values]:
+        """Cache: identity of a result -> its scores on resampled examples."""
         return {}
 
 
 def common_seeds(summaries: Sequence[Summary]) -> list[int]:
-    """Seeds that all of them have, in order; none where there are no summaries."""
+    """Seeds that all summaries have, in ascending order; empty for no summaries."""
     return sorted(set.intersection(*(set(summary.seeds) for summary in summaries))) if summaries else []

@@ -1,4 +1,4 @@
-"""All claims of the paper, tested on what was measured."""
+"""Tests all claims of the paper on results, with a correction for their number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,85 +13,85 @@ from benchmarks.store.comparability import incomparable
 from benchmarks.store.published import published_table
 
 LEVEL = 0.05
-"""Of the family of all claims that can be tested, after Holm's correction."""
+"""Family-wise level over all claims that can be tested, after Holm's correction."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
-    """One claim, and where it stands."""
+class ExaminedClaim:
+    """One claim with the outcome of its test."""
 
     claim: Claim
     standing: Standing
     effect: str | None
     p: float | None
-    """Two-sided, uncorrected."""
+    """Two-sided p value, uncorrected."""
     corrected: float | None
-    """The same after Holm's correction over the claims of this evidence that could be tested."""
+    """The p value after Holm's correction over the claims that could be tested on these results."""
     sentence: str
-    """What follows, in words."""
+    """The outcome as a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExaminedClaims:
-    """All claims on one backbone, preset and protocol."""
+    """All claims with their outcomes on one backbone, preset and protocol."""
 
     title: str
     on_this_backbone: bool
-    """The evidence is another backbone's or other data's than the paper's: it says nothing of the published numbers."""
-    claims: Sequence[Examined]
+    """Whether backbone or data differ from the paper's, so that the outcomes hold for this backbone and data only."""
+    claims: Sequence[ExaminedClaim]
 
 
 def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
-    """Test every claim, and correct for their number. Raises InputError: a claim's test is not known."""
-    found = [_find(claim, evidence) for claim in claims.claim]
-    p_values = [_two_sided(finding) for finding in found if isinstance(finding, ClaimTest)]
+    """Test every claim, and correct the p values for their number. Raises InputError: the kind of a claim is unknown."""
+    tests = [_run_test(claim, evidence) for claim in claims.claim]
+    p_values = [_two_sided(test) for test in tests if isinstance(test, ClaimTest)]
     corrected = iter(multipletests(p_values, alpha=LEVEL, method="holm")[1] if p_values else ())
     newest = max(evidence.results, key=lambda result: result.finished)
-    foreign = bool(incomparable(evidence.results, published_table(1)))
+    differs_from_paper = bool(incomparable(evidence.results, published_table(1)))
     return ExaminedClaims(
         title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
         f"data {newest.data_source.split()[0]}",
-        on_this_backbone=foreign,
+        on_this_backbone=differs_from_paper,
         claims=[
-            _untested(claim, finding)
-            if isinstance(finding, Untested)
-            else _tested(claim, finding, float(next(corrected)), foreign=foreign)
-            for claim, finding in zip(claims.claim, found, strict=True)
+            _untested(claim, test)
+            if isinstance(test, Untested)
+            else _tested(claim, test, float(next(corrected)), on_this_backbone=differs_from_paper)
+            for claim, test in zip(claims.claim, tests, strict=True)
         ],
     )
 
 
-def _find(claim: Claim, evidence: Evidence) -> ClaimTest | Untested:
+def _run_test(claim: Claim, evidence: Evidence) -> ClaimTest | Untested:
     if claim.kind not in KINDS:
         raise unknown_name(f"kind of claim {claim.name}", claim.kind, KINDS)
     return KINDS[claim.kind](claim.settings, evidence)
 
 
-def _two_sided(finding: ClaimTest) -> float:
-    return min(1.0, 2 * min(finding.p_for, finding.p_against))
+def _two_sided(test: ClaimTest) -> float:
+    return min(1.0, 2 * min(test.p_for, test.p_against))
 
 
-def _tested(claim: Claim, finding: ClaimTest, corrected: float, *, foreign: bool) -> Examined:
+def _tested(claim: Claim, test: ClaimTest, corrected: float, *, on_this_backbone: bool) -> ExaminedClaim:
     standing: Standing = "cannot be decided"
     if corrected < LEVEL:
-        standing = "supported" if finding.p_for < finding.p_against else "contradicted"
-    where = "On this backbone and data: " if foreign else ""
-    return Examined(
+        standing = "supported" if test.p_for < test.p_against else "contradicted"
+    where = "On this backbone and data: " if on_this_backbone else ""
+    return ExaminedClaim(
         claim=claim,
         standing=standing,
-        effect=finding.effect,
-        p=_two_sided(finding),
+        effect=test.effect,
+        p=_two_sided(test),
         corrected=corrected,
-        sentence=f"{where}{standing} at {LEVEL:.0%} by {finding.basis}; {finding.effect}.",
+        sentence=f"{where}{standing} at {LEVEL:.0%} by {test.basis}; {test.effect}.",
     )
 
 
-def _untested(claim: Claim, finding: Untested) -> Examined:
-    return Examined(
+def _untested(claim: Claim, test: Untested) -> ExaminedClaim:
+    return ExaminedClaim(
         claim=claim,
         standing="not tested",
         effect=None,
         p=None,
         corrected=None,
-        sentence=f"Not tested: {finding.reason}.",
+        sentence=f"Not tested: {test.reason}.",
     )

@@ -1,4 +1,4 @@
-"""New results against the reference: what moved, what did not, and what cannot be compared."""
+"""Compares new results with the reference, cell by cell: moved, as before, same bits, or not comparable."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,40 +17,41 @@ from benchmarks.analysis.stats import Summary, summarise
 from benchmarks.store.result import Result
 
 LEVEL = 0.005
-"""Chance of a false alarm in a whole check, over all its cells, after Holm's correction."""
+"""Probability of a false alarm in a whole check: family-wise level over all its cells (Holm's correction)."""
 POWER = 0.8
-"""With which the smallest difference is stated that a check would have found."""
+"""Power at which the detectable difference is stated."""
 
 Outcome = Literal["same bits", "as before", "moved", "not comparable"]
 OUTCOMES: tuple[Outcome, ...] = ("moved", "not comparable", "as before", "same bits")
-"""The weightiest first."""
+"""The most serious outcome first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellCheck:
-    """One task and method."""
+    """Outcome of the check for one task and method."""
 
     task_title: str
     method_title: str
     outcome: Outcome
     reasons: tuple[str, ...] = ()
-    """Why it moved, or cannot be compared."""
+    """Why the cell moved, or cannot be compared."""
     reference: Sequence[float] = ()
     """The reference's scores, one per seed."""
     candidate: Sequence[float] = ()
+    """The new scores, one per seed."""
     difference: Difference | None = None
     """Candidate less reference."""
     p: float | None = None
-    """Two-sided; corrected for the number of cells."""
-    detectable: float | None = None
-    """Difference that would have been found with 80% power, in points."""
+    """Two-sided p value, corrected for the number of cells."""
+    detectable_difference: float | None = None
+    """Smallest difference in points that the test detects with 80% power (POWER)."""
     stack: tuple[str, ...] = ()
-    """What differs of the machine and the packages."""
+    """Differences in machine and installed packages, as clauses."""
     code: tuple[str, ...] = ()
-    """What differs of this project's code."""
+    """Differences in this project's code, as clauses."""
 
     def moved(self, *reasons: str) -> "CellCheck":
-        """The same, moved for these reasons."""
+        """A copy with the outcome "moved" and these reasons."""
         return replace(self, outcome="moved", reasons=reasons)
 
 
@@ -60,22 +61,22 @@ def check(
     """Compare cell by cell.
 
     Args:
-        candidates: new results, failed ones too.
-        references: of `results/reference/PRESET`.
-        scope: (task, method) of every cell that shall be compared.
+        candidates: new results, including failed ones.
+        references: results of `results/reference/PRESET`.
+        scope: (task, method) of every cell to compare.
     """
     candidates, references = list(candidates), list(references)
-    new = summarise(candidates)
+    summaries = summarise(candidates)
     checks = []
     for task, method in scope:
         failed = [each for each in candidates if (each.task, each.method, each.status) == (task, method, "failed")]
         old = [each for each in references if (each.task, each.method, each.status) == (task, method, "done")]
-        checks.append(_check(task, method, new.get((task, method)), failed, old))
+        checks.append(_check(task, method, summaries.get((task, method)), failed, old))
     return _corrected(checks)
 
 
 def exit_status(checks: Sequence[CellCheck]) -> int:
-    """0: as before; 1: something moved; 2: nothing moved, and something could not be compared."""
+    """0: all as before; 1: a cell moved; 2: no cell moved, but a cell could not be compared or there were none."""
     outcomes = {each.outcome for each in checks}
     return 1 if "moved" in outcomes else 2 if "not comparable" in outcomes or not checks else 0
 
@@ -84,94 +85,96 @@ def _check(
     task: str, method: str, candidate: Summary | None, failed: Sequence[Result], references: Sequence[Result]
 ) -> CellCheck:
     known = [*(candidate.results if candidate else ()), *failed, *references]
-    found = CellCheck(
+    cell = CellCheck(
         task_title=known[0].task_title if known else task,
         method_title=known[0].method_title if known else method,
         outcome="not comparable",
     )
     if failed:
-        return found.moved(*(f"seed {result.seed} failed: {result.reason}" for result in failed))
+        return cell.moved(*(f"seed {result.seed} failed: {result.reason}" for result in failed))
     if not candidate:
-        return replace(found, reasons=("it was not run",))
+        return replace(cell, reasons=("it was not run",))
     if broken := dict.fromkeys(clause for result in candidate.results for clause in violations(result)):
-        return found.moved(*broken)
-    mine = candidate.results[0]
-    comparable = [result for result in references if not refusals(mine, result)]
+        return cell.moved(*broken)
+    first = candidate.results[0]
+    comparable = [result for result in references if not refusals(first, result)]
     if not comparable:
         newest = max(references, key=lambda result: result.finished, default=None)
-        return replace(found, reasons=tuple(refusals(mine, newest)) if newest else ("there is no reference",))
-    reference = _nearest(mine, comparable)
-    found = replace(
-        found,
+        return replace(cell, reasons=tuple(refusals(first, newest)) if newest else ("there is no reference",))
+    reference = _nearest(first, comparable)
+    cell = replace(
+        cell,
         outcome="as before",
         reference=reference.scores,
         candidate=candidate.scores,
-        stack=tuple(stack_changes(mine.environment, reference.results[0].environment)),
+        stack=tuple(stack_changes(first.environment, reference.results[0].environment)),
         code=_code(candidate, reference),
     )
-    return _by_bits(candidate, reference, found) or _by_scores(mine, found)
+    return _by_bits(candidate, reference, cell) or _by_scores(first, cell)
 
 
 def _nearest(candidate: Result, references: Sequence[Result]) -> Summary:
-    """The references of one environment: the candidate's where there are some, else the newest."""
-    alike = [each for each in references if not stack_changes(candidate.environment, each.environment)]
-    (summary,) = summarise(alike or references).values()
+    """The references of the candidate's environment, or of the newest environment if there are none."""
+    same_stack = [each for each in references if not stack_changes(candidate.environment, each.environment)]
+    (summary,) = summarise(same_stack or references).values()
     return summary
 
 
 def _code(candidate: Summary, reference: Summary) -> tuple[str, ...]:
-    pairs = [(mine, theirs) for mine in candidate.results for theirs in reference.results if mine.seed == theirs.seed]
-    clauses = [clause for mine, theirs in pairs for clause in code_changes(mine.environment, theirs.environment)]
+    """Differences in code between results of the same seed, as clauses without repetition."""
+    pairs = [(new, old) for new in candidate.results for old in reference.results if new.seed == old.seed]
+    clauses = [clause for new, old in pairs for clause in code_changes(new.environment, old.environment)]
     return tuple(dict.fromkeys(clauses))
 
 
-def _by_bits(candidate: Summary, reference: Summary, found: CellCheck) -> CellCheck | None:
-    """What follows from predictions at the same seeds; None where they are no evidence."""
+def _by_bits(candidate: Summary, reference: Summary, cell: CellCheck) -> CellCheck | None:
+    """The outcome from the fingerprints of predictions at common seeds; None where they do not decide it."""
     bits: Mapping[int, str | None] = {each.seed: each.fingerprints.get("predictions") for each in reference.results}
     common = [each for each in candidate.results if bits.get(each.seed)]
-    if found.stack or not common:
+    if cell.stack or not common:
         return None
     differing = [each.seed for each in common if each.fingerprints.get("predictions") != bits[each.seed]]
     if not differing:
-        return replace(found, outcome="same bits") if len(common) == len(candidate.results) else None
-    if not found.code:
+        return replace(cell, outcome="same bits") if len(common) == len(candidate.results) else None
+    if not cell.code:
         seeds = ", ".join(map(str, differing))
-        return found.moved(f"same environment and code, other bits at seed {seeds}")
+        return cell.moved(f"same environment and code, other bits at seed {seeds}")
     return None
 
 
-def _by_scores(candidate: Result, found: CellCheck) -> CellCheck:
-    difference = unpaired(found.candidate, found.reference, least_sd=candidate.resolution)
+def _by_scores(candidate: Result, cell: CellCheck) -> CellCheck:
+    """The cell with its difference and its p value, not yet corrected for the number of cells."""
+    difference = unpaired(cell.candidate, cell.reference, least_sd=candidate.resolution)
     if difference is None:
-        return replace(
-            found, outcome="not comparable", reasons=("one seed on each side, and other bits: the noise is not known",)
-        )
-    return replace(found, difference=difference, p=difference.p_nonzero())
+        reason = "one seed on each side, and other bits: the noise is not known"
+        return replace(cell, outcome="not comparable", reasons=(reason,))
+    return replace(cell, difference=difference, p=difference.p_nonzero())
 
 
 def _corrected(checks: Sequence[CellCheck]) -> list[CellCheck]:
-    """Holm's correction over the cells that were tested, and what they would have found."""
+    """Apply Holm's correction over the tested cells, and add the detectable difference of each."""
     tested = [each.p for each in checks if each.p is not None]
     corrected = iter(multipletests(tested, alpha=LEVEL, method="holm")[1] if tested else ())
     return [each if each.p is None else _judged(each, float(next(corrected)), len(tested)) for each in checks]
 
 
-def _judged(found: CellCheck, p: float, tested: int) -> CellCheck:
-    assert found.difference
-    found = replace(found, p=p, detectable=_detectable(found, found.difference, LEVEL / tested))
+def _judged(cell: CellCheck, p: float, tested: int) -> CellCheck:
+    """The outcome from a corrected p value; `tested` is the number of tested cells."""
+    assert cell.difference
+    cell = replace(cell, p=p, detectable_difference=_detectable_difference(cell, cell.difference, LEVEL / tested))
     if p >= LEVEL:
-        return found
-    return found.moved(f"{mean(found.candidate):.1f} instead of {mean(found.reference):.1f} (p {p:.1g})")
+        return cell
+    return cell.moved(f"{mean(cell.candidate):.1f} instead of {mean(cell.reference):.1f} (p {p:.1g})")
 
 
-def _detectable(found: CellCheck, difference: Difference, level: float) -> float:
-    """Difference that a two-sided t test at this level finds with POWER."""
-    mine, theirs = len(found.candidate), len(found.reference)
-    sd = difference.error / math.sqrt(1 / mine + 1 / theirs)
-    return _effect(mine, theirs, level) * sd
+def _detectable_difference(cell: CellCheck, difference: Difference, level: float) -> float:
+    """Smallest difference in points that a two-sided t test at this level detects with POWER."""
+    candidates, references = len(cell.candidate), len(cell.reference)
+    sd = difference.error / math.sqrt(1 / candidates + 1 / references)
+    return _detectable_effect(candidates, references, level) * sd
 
 
 @cache
-def _effect(mine: int, theirs: int, level: float) -> float:
-    """The same in standard deviations of a score."""
-    return float(TTestIndPower().solve_power(nobs1=mine, ratio=theirs / mine, alpha=level, power=POWER))
+def _detectable_effect(candidates: int, references: int, level: float) -> float:
+    """The detectable difference in standard deviations of a score, from the numbers of seeds."""
+    return float(TTestIndPower().solve_power(nobs1=candidates, ratio=references / candidates, alpha=level, power=POWER))

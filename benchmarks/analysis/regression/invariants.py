@@ -1,33 +1,34 @@
-"""What must hold for a single result, whatever its score: faults that a score may hide."""
+"""Invariants of a single result, which reveal faults that its score may hide."""
 
 from benchmarks.store.result import Result
 
 LEAST_COSINE = 0.7
-"""Between the second-order term and finite differences, whose error in bfloat16 is up to a fifth of the term."""
+"""Smallest cosine between the second-order term and finite differences, whose error in bfloat16 reaches a fifth of the
+term."""
 SIZES = (0.5, 2.0)
-"""Norm of the second-order term over that of the differences, at least and at most."""
+"""Smallest and largest ratio of the norm of the second-order term to that of the finite differences."""
 
 
 def violations(result: Result) -> list[str]:
-    """Which invariants the result's own record breaks, as clauses; what it does not record is not tested."""
+    """The invariants that the result breaks, as clauses; an invariant is skipped where the result lacks its record."""
     return [*_repetition(result), *_probe(result), *_movement(result), *_active_ranks(result)]
 
 
 def _repetition(result: Result) -> list[str]:
     if result.details.get("evaluation_repeats", True):
         return []
-    return ["the same examples got other answers when they were evaluated again"]
+    return ["evaluating the same examples again gave different predictions"]
 
 
 def _probe(result: Result) -> list[str]:
-    found = result.details.get("probe")
-    if not found:
+    probe = result.details.get("probe")
+    if not probe:
         return []
     clauses = []
-    if found["cosine"] < LEAST_COSINE:
-        clauses.append(f"the second-order term has a cosine of {found['cosine']:.2f} with finite differences")
-    if not SIZES[0] <= found["size"] <= SIZES[1]:
-        clauses.append(f"the second-order term is {found['size']:.2g} times that of finite differences")
+    if probe["cosine"] < LEAST_COSINE:
+        clauses.append(f"the second-order term has a cosine of {probe['cosine']:.2f} with finite differences")
+    if not SIZES[0] <= probe["size"] <= SIZES[1]:
+        clauses.append(f"the second-order term is {probe['size']:.2g} times that of finite differences")
     return clauses
 
 
@@ -35,7 +36,7 @@ def _movement(result: Result) -> list[str]:
     selection = result.details.get("selection")
     if not selection or any(min(values) < max(values) for values in selection.values()):
         return []
-    return ["no selection variable has moved: all of a projection are equal, as they were at the start"]
+    return ["no selection variable has changed: all values of each projection are equal, as at the start"]
 
 
 def _active_ranks(result: Result) -> list[str]:

@@ -1,4 +1,4 @@
-"""What two results record differently: what makes them incomparable, the stack, the code."""
+"""Differences between the records of two results: settings and data, software stack, code of this project."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from benchmarks.core.identity import settings_that_count
 from benchmarks.store.result import Environment, Result
 
 STACK = ("device", "device_name", "threads", "python")
-"""Fields of an environment that are the stack's, beside its packages."""
+"""Fields of an environment that belong to the software and hardware stack, besides the packages."""
 
 
 def refusals(candidate: Result, reference: Result) -> list[str]:
-    """Why their scores must not be compared, as clauses; none where they may."""
+    """The reasons why the scores must not be compared, as clauses; empty where they may be compared."""
     return [
         *_changed("preset", reference.preset, candidate.preset),
         *_changed("protocol", reference.protocol, candidate.protocol),
@@ -23,31 +23,31 @@ def refusals(candidate: Result, reference: Result) -> list[str]:
 
 
 def stack_changes(candidate: Environment, reference: Environment) -> list[str]:
-    """What of the machine and the installed packages differs, as clauses."""
+    """Differences in machine and installed packages, as clauses."""
     fields = (_changed(name, getattr(reference, name), getattr(candidate, name)) for name in STACK)
     names = sorted(reference.packages.keys() | candidate.packages.keys())
     packages = (_changed(name, reference.packages.get(name), candidate.packages.get(name)) for name in names)
-    return [clause for found in (*fields, *packages) for clause in found]
+    return [clause for clauses in (*fields, *packages) for clause in clauses]
 
 
 def code_changes(candidate: Environment, reference: Environment) -> list[str]:
-    """What of this project's code differs, as clauses; a tree with changes is never known to be the same."""
+    """Differences in this project's code, as clauses; code with uncommitted changes always counts as different."""
     clauses = _changed("commit", _short(reference.commit), _short(candidate.commit))
     return clauses if candidate.clean and reference.clean else [*clauses, "uncommitted changes"]
 
 
 def _settings(candidate: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
-    mine, theirs = (dict(_leaves(settings_that_count(side))) for side in (candidate, reference))
-    names = sorted(mine.keys() | theirs.keys())
-    return [clause for name in names for clause in _changed(name, theirs.get(name), mine.get(name))]
+    now, before = (dict(_leaves(settings_that_count(side))) for side in (candidate, reference))
+    names = sorted(now.keys() | before.keys())
+    return [clause for name in names for clause in _changed(name, before.get(name), now.get(name))]
 
 
-def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{above}{key}.")
+            yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{above}{key}", value
+            yield f"{prefix}{key}", value
 
 
 def _version(part: str, candidate: Result, reference: Result) -> list[str]:

@@ -4,7 +4,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -51,9 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
     scopes = _scopes(arguments)
     if any(registry.task(task).head == "language" for scope in scopes for task in scope.tasks) and java.missing():
         print(f"{java.missing()}. Without them the other metrics are measured", file=sys.stderr)
-    status = launch_and(request(arguments, scopes), lambda results: _print(results, arguments))
-    if not arguments.check or status > 1:
-        return status
+    launched = launch.launch(request(arguments, scopes))
+    if was_interrupted(launched):
+        return launched.exit_status
+    if arguments.figure == asked.LEARNED_RANKS:
+        print_ranks(launched.results, FIGURES, arguments.format)
+    else:
+        print_tables(launched.results, asked.layout(arguments), arguments.format)
+    if not arguments.check:
+        return launched.exit_status
     pairs = [(task, method) for scope in scopes for task in scope.tasks for method in scope.methods]
     return compare_with_reference(arguments, list(dict.fromkeys(pairs)))
 
@@ -68,14 +74,14 @@ def tune_rates(arguments: argparse.Namespace) -> int:
         for task in tasks
         for method, of_trial in tune.trials(settings, methods)
     ]
-
-    def show(results: Sequence[Result]) -> None:
-        print(tune.render(results))
-        if preset is not None:
-            tune.write_rates(arguments.write, preset, results)
-            print(f"\n{arguments.write}")
-
-    return launch_and(request(arguments, scopes), show)
+    launched = launch.launch(request(arguments, scopes))
+    if was_interrupted(launched):
+        return launched.exit_status
+    print(tune.render(launched.results))
+    if preset is not None:
+        tune.write_rates(arguments.write, preset, launched.results)
+        print(f"\n{arguments.write}")
+    return launched.exit_status
 
 
 def request(arguments: argparse.Namespace, scopes: Sequence[Scope]) -> Request:
@@ -90,14 +96,11 @@ def request(arguments: argparse.Namespace, scopes: Sequence[Scope]) -> Request:
     )
 
 
-def launch_and(request: Request, show: Callable[[Sequence[Result]], None]) -> int:
-    """Run what is not done and show all results, unless it was interrupted; returns the exit status."""
-    launched = launch.launch(request)
+def was_interrupted(launched: launch.Launched) -> bool:
+    """Whether a run stopped before its end; says so on stderr."""
     if launched.interrupted:
         print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
-    else:
-        show(launched.results)
-    return launched.exit_status
+    return launched.interrupted is not None
 
 
 def _scopes(arguments: argparse.Namespace) -> list[Scope]:
@@ -120,13 +123,6 @@ def _rank_scopes(arguments: argparse.Namespace, settings: Settings) -> list[Scop
         Scope(settings=settings, tasks=tasks, methods=["autolora", *controls]),
         Scope(settings=at_constant_scaling, tasks=tasks, methods=[learned, *controls]),
     ]
-
-
-def _print(results: Sequence[Result], arguments: argparse.Namespace) -> None:
-    if arguments.figure == asked.LEARNED_RANKS:
-        print_ranks(results, FIGURES, arguments.format)
-    else:
-        print_tables(results, asked.layout(arguments), arguments.format)
 
 
 def _state(result: Result | None) -> str:

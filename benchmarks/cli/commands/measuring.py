@@ -16,7 +16,7 @@ from autolora.compute.runtime import Runtime, TimingRun
 from autolora.rank_search.config import SearchConfig
 from autolora.training.cuda_graphs import has_graphs
 from benchmarks.cli import scope as asked
-from benchmarks.cli.commands.cells import request
+from benchmarks.cli.commands.cells import request, was_interrupted
 from benchmarks.cli.commands.printing import print_costs, width
 from benchmarks.core.nested import build, merge
 from benchmarks.core.settings import load_settings, resolve
@@ -25,10 +25,11 @@ from benchmarks.data.models.backbones import open_backbone
 from benchmarks.measure import determinism, floors
 from benchmarks.measure.cost import TABLE_5, CostRequest, measure_costs, turns
 from benchmarks.measure.engines import measure_engines, render_engines
-from benchmarks.measure.speed.comparisons import COMPARISONS, Setting
+from benchmarks.measure.speed.comparisons import COMPARISONS
 from benchmarks.measure.speed.growth import growth_json, measure_growth
 from benchmarks.measure.speed.run import measure_speed
-from benchmarks.measure.turn_progress import turns_told
+from benchmarks.measure.speed.setting import Setting
+from benchmarks.measure.turn_progress import turn_progress
 from benchmarks.report.speed_report import render_speed
 from benchmarks.run import launch
 from benchmarks.run.cache import open_materials
@@ -54,7 +55,7 @@ def show_cost(arguments: argparse.Namespace) -> int:
         store=Store(folder=arguments.runs),
     )
     try:
-        with turns_told(turns(request)) as tell:
+        with turn_progress(turns(request)) as tell:
             found = measure_costs(request, tell)
     except KeyboardInterrupt:
         print("interrupted; costs are compared within one run, so nothing of this one is kept", file=sys.stderr)
@@ -116,19 +117,18 @@ def show_determinism(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.preset, asked.command_line(arguments))
     scope = Scope(settings=settings, tasks=tasks, methods=methods)
     wanted = replace(request(arguments, [scope]), store=Store(folder=arguments.runs / "determinism"))
-    compared: list[determinism.Compared] = []
+    compared: list[determinism.CellComparison] = []
     base: launch.Launched | None = None
     for rerun in determinism.reruns(wanted, usable_cores()):
         launched = launch.launch(rerun.request)
-        if launched.interrupted:
-            print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+        if was_interrupted(launched):
             return launched.exit_status
         if rerun.name == determinism.BASE:
             base, base_store = launched, rerun.request.store
         elif base:
             compared += determinism.compare(base.results, launched.results, rerun, base_store)
     print(determinism.render(compared))
-    return int(not all(each.same_bits for each in compared if each.says == determinism.SAME))
+    return int(not all(each.same_bits for each in compared if each.change == determinism.SAME))
 
 
 def _measure_speed(chosen: Sequence[str], setting: Setting, arguments: argparse.Namespace) -> int:
@@ -154,7 +154,7 @@ def _measure_speed(chosen: Sequence[str], setting: Setting, arguments: argparse.
 
 def _draw_growth(path: Path) -> int:
     """Draw what is in a file of `--growth`, beside it."""
-    from benchmarks.report.figures import growth_curves  # noqa: PLC0415  matplotlib is slow to load
+    from benchmarks.report.figures.costs import growth_curves  # noqa: PLC0415  matplotlib is slow to load
 
     picture = path.with_suffix(".png")
     growth_curves(json.loads(path.read_text(encoding="utf-8")), picture)

@@ -33,7 +33,8 @@ def print_costs(runs: Sequence[CostRun], form: str) -> None:
 
 def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> None:
     """What results say of learned ranks; and figures of it, where a folder is given."""
-    from benchmarks.report.rank_report import rank_report, render_ranks  # noqa: PLC0415  scipy is slow to load
+    from benchmarks.report.rank_report import rank_report  # noqa: PLC0415  scipy is slow to load
+    from benchmarks.report.rank_tables import render_ranks  # noqa: PLC0415  likewise
 
     searches = [result for result in results if result.status == "done" and result.method == "autolora"]
     if not searches:
@@ -43,7 +44,7 @@ def print_ranks(results: Sequence[Result], figures: Path | None, form: str) -> N
     found = rank_report(results)
     print(render_ranks(found, form, width()))
     if figures:
-        from benchmarks.report.figures import rank_heatmap, search_course  # noqa: PLC0415  matplotlib is slow to load
+        from benchmarks.report.figures.ranks import rank_heatmap, search_course  # noqa: PLC0415  loads matplotlib
 
         paths = {figures / "ranks.png": partial(rank_heatmap, found)}
         for task in found.tasks:

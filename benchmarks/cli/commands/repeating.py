@@ -3,10 +3,10 @@
 # ruff: noqa: T201  a command line prints
 
 import argparse
-import sys
 
 from benchmarks.analysis.regression.comparison import check, exit_status
 from benchmarks.cli import scope as asked
+from benchmarks.cli.commands.cells import was_interrupted
 from benchmarks.cli.commands.printing import width
 from benchmarks.report.check_report import render_check
 from benchmarks.run import launch
@@ -21,8 +21,7 @@ def repeat_cell(arguments: argparse.Namespace) -> int:
     changes = {name: value for name in ("data", "device") if (value := getattr(arguments, name))}
     beside = Store(folder=folder.parents[2])
     launched = launch.launch(repetition(result, beside.results(), changes, Store(folder=arguments.to)))
-    if launched.interrupted:
-        print(f"{launched.interrupted}; the same command goes on from there", file=sys.stderr)
+    if was_interrupted(launched):
         return launched.exit_status
     checks = check(as_before(launched.results, result), [result], [(result.task, result.method)])
     print(render_check(checks, "text", width()))

@@ -9,8 +9,8 @@ from benchmarks.analysis.stats import groups
 from benchmarks.cli import scope as asked
 from benchmarks.cli.commands.printing import print_costs, print_ranks, print_tables, width
 from benchmarks.core.spec import InputError
-from benchmarks.report.reach import reached, render_reached
 from benchmarks.report.speed_report import render_speed
+from benchmarks.report.time_to_score import render_times, times_to_score
 from benchmarks.store.cost_record import cost_runs
 from benchmarks.store.published import PublishedTable, published_table, published_tables, score_tables
 from benchmarks.store.result import Result
@@ -46,7 +46,7 @@ def show_protocols(arguments: argparse.Namespace) -> int:
 
 def show_time_to_score(arguments: argparse.Namespace) -> int:
     """Print the training time until a score is reached."""
-    print(render_reached(reached(_all(arguments), arguments.score), arguments.score))
+    print(render_times(times_to_score(_all(arguments), arguments.score), arguments.score))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Architectures without pretrained weights (`random:NAME`), for measurements of cost at sizes that cannot be reached."""
+"""Architectures without pretrained weights (`random:NAME`), for cost measurements where weights are unavailable."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -56,27 +56,27 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""What `random:NAME` builds; a field that is not named has transformers' default for the architecture."""
+"""Name -> config fields of `random:NAME`; omitted fields have transformers' defaults for the model type."""
 
 
 def architecture(name: str) -> Mapping[str, Any]:
-    """The fields of `random:NAME`'s config. Raises InputError: it is not known."""
+    """Config fields of `random:NAME`. Raises InputError: the name is unknown."""
     fields = ARCHITECTURES.get(name.removeprefix(RANDOM))
     if fields is None:
-        raise InputError(f"--model {name}: there is an architecture for {', '.join(ARCHITECTURES)} only")
+        raise InputError(f"--model {name}: unknown architecture; known: {', '.join(ARCHITECTURES)}")
     return fields
 
 
 def tokenizer_of(name: str) -> str:
-    """Whose tokenizer a `random:` architecture has: words in its vocabulary's range, and an end of text for a decoder."""
+    """Backbone whose tokenizer a `random:` architecture uses: its ids fit the vocabulary, and decoders need an end token."""
     return "decoder" if architecture(name)["model_type"] == "gpt2" else "minilm"
 
 
 def random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
-    """The architecture's, for the words of that tokenizer, which gives types of tokens only where there are some."""
+    """Config of a `random:` architecture; adapts it to the tokenizer, and the tokenizer's outputs to the architecture."""
     fields = dict(architecture(name))
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
-    config.pad_token_id = tokenizer.pad_token_id  # RoBERTa counts positions from its padding token on
+    config.pad_token_id = tokenizer.pad_token_id  # RoBERTa's position ids start after the padding id
     if getattr(config, "type_vocab_size", 0) < 2:
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
     return config

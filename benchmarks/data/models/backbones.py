@@ -1,4 +1,4 @@
-"""Backbones, and how a fresh model is built from one."""
+"""Backbones, and construction of fresh models from them."""
 
 import hashlib
 import json
@@ -48,36 +48,36 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 )
 _HEADS = ("classifier", "score")
 _MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
-"""Modules that belong to the head where the pretrained weights lack them."""
+"""Modules that count as part of the head if the pretrained weights lack them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A pretrained model, ready to get a new head."""
+    """A pretrained model without a task head."""
 
     title: str
-    """As a report names it."""
+    """Name in reports."""
     folder: Path | None
-    """Weights, config and tokenizer; None for random weights."""
+    """Folder with weights, config and tokenizer; None for random weights."""
     fingerprint: str
-    """See `fingerprint`."""
+    """See the function `fingerprint`."""
     config: PretrainedConfig
     tokenizer: PreTrainedTokenizerBase
     head: tuple[str, ...]
-    """Last names of the modules that a classifier's head adds; see `new_modules`."""
+    """Last parts of the names of the modules that a classification head adds; see `new_modules`."""
     parameters: int
-    """Numbers in the model, its head left out."""
+    """Number of parameters, without the head."""
     multiplied: int
-    """Those of them that every token is multiplied with: embeddings left out."""
+    """Number of parameters, without head and embeddings: those used in the matrix products of every token."""
 
     @property
     def positions(self) -> int:
-        """Tokens that it can read at most."""
+        """Maximum number of tokens of an input."""
         positions = getattr(self.config, "max_position_embeddings", None)
         return int(positions) if positions and positions > 0 else sys.maxsize
 
     def new_modules(self, head: Head) -> tuple[str, ...]:
-        """Last names of the modules that are new under such a head, and that every method trains in full."""
+        """Last parts of the names of the newly initialised modules of a head, which every method trains in full."""
         return () if head == "language" else self.head
 
     def builder(
@@ -90,25 +90,20 @@ class Backbone:
         label_smoothing: float = 0.0,
         checkpointing: bool = False,
     ) -> Callable[[], nn.Module]:
-        """A function that returns the same model at every call: the pretrained weights and a new head.
+        """Return a function that builds the same model at every call: pretrained weights and a new head.
 
         Args:
-            num_labels: outputs of the head; 1 is regression (mean squared error).
-            seed: decides the new head's initial values; for `random:` all others are the same for every seed.
-            dropout: share of activations dropped in training, everywhere in the model; None leaves the model's own.
-            head: what it reads; "language" is the model's own, which is not new.
-            label_smoothing: share of a token's probability that a language model's loss spreads over all tokens.
-            checkpointing: compute activations anew in the backward pass instead of keeping them.
+            num_labels: number of outputs of the head; 1 means regression (mean squared error).
+            seed: seed of the head's initial values; the other weights of `random:` are the same for every seed.
+            dropout: dropout probability of all layers; None keeps the probabilities of the config.
+            head: type of the head; "language" is the pretrained language model head.
+            label_smoothing: label smoothing of a language model's loss, in [0, 1).
+            checkpointing: use gradient checkpointing.
 
         Raises:
-            InputError: it cannot write, or something else than a language model's loss shall be smoothed.
+            InputError: an encoder cannot have a language head, or label smoothing is set for another head.
         """
-        if head == "language" and self.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-            raise InputError(
-                f"{self.title} reads texts but does not write any; take a decoder: --model decoder, gpt2-medium"
-            )
-        if label_smoothing and head != "language":
-            raise InputError("label_smoothing is for tasks whose model writes texts; leave it out for the others")
+        self._check_head(head, label_smoothing)
 
         def build() -> nn.Module:
             model: Any = _build(self.folder, self.config, num_labels, seed, head)[0]
@@ -123,30 +118,32 @@ class Backbone:
 
         return build
 
+    def _check_head(self, head: Head, label_smoothing: float) -> None:
+        if head == "language" and self.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+            raise InputError(
+                f"{self.title} is an encoder and cannot generate text; use a decoder: --model decoder, gpt2-medium"
+            )
+        if label_smoothing and head != "language":
+            raise InputError("label_smoothing is for text generation tasks only; remove it for other tasks")
+
 
 def open_backbone(name: str) -> Backbone:
-    """Find the backbone of that name, verify it, and load its tokenizer.
+    """Find a backbone, verify its files, and load its tokenizer.
 
     Args:
         name: "minilm", "decoder", "roberta-base", "roberta-large", "gpt2-medium", another Hub id, a local folder, or
-            "random:NAME" for an architecture without pretrained weights (and the tokenizer of MiniLM or of the
-            decoder), for measurements of cost.
+            "random:NAME" for an architecture with random weights (and the tokenizer of MiniLM or of the decoder), for
+            cost measurements.
 
     Raises:
-        InputError: there is no such backbone, it cannot be reached, or its files are not what they should be.
+        InputError: the backbone does not exist, cannot be downloaded, or its files are not the expected ones.
     """
     folder = None if name.startswith(RANDOM) else pretrained_folder(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder or pretrained_folder(tokenizer_of(name), weights=False), trust_remote_code=False
-        )
-        config = (
-            AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else random_config(name, tokenizer)
-        )
-        if tokenizer.pad_token is None:  # GPT-2 has none
-            tokenizer.pad_token = tokenizer.eos_token
-            config.pad_token_id = tokenizer.pad_token_id
-        with nullcontext() if folder else torch.device("meta"):  # random weights are counted, not drawn
+        tokenizer, config = _tokenizer_and_config(name, folder)
+        with (
+            nullcontext() if folder else torch.device("meta")
+        ):  # random weights are only counted, so none are allocated
             model, missing = _build(folder, config, num_labels=2, seed=0)
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
@@ -167,7 +164,7 @@ def open_backbone(name: str) -> Backbone:
 
 @lru_cache(maxsize=8)
 def fingerprint(name: str) -> str:
-    """sha256 over the weights and the config of a backbone, as 64 hex digits.
+    """sha256 over the weights and the config of a backbone, in hex.
 
     Raises:
         InputError: as `open_backbone`.
@@ -181,13 +178,24 @@ def fingerprint(name: str) -> str:
     return digest.hexdigest()
 
 
+def _tokenizer_and_config(name: str, folder: Path | None) -> tuple[PreTrainedTokenizerBase, PretrainedConfig]:
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder or pretrained_folder(tokenizer_of(name), weights=False), trust_remote_code=False
+    )
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else random_config(name, tokenizer)
+    if tokenizer.pad_token is None:  # GPT-2 has none
+        tokenizer.pad_token = tokenizer.eos_token
+        config.pad_token_id = tokenizer.pad_token_id
+    return tokenizer, config
+
+
 def _next_token_loss(logits: Tensor, labels: Tensor, *, smoothing: float, **_: Any) -> Tensor:
-    """Mean cross-entropy of the tokens that are labelled, each said by the one before it; a scalar.
+    """Mean cross-entropy of next-token prediction over the labelled tokens; a scalar.
 
     Args:
         logits: shape (batch, tokens, vocabulary).
-        labels: shape (batch, tokens); -100 counts for nothing.
-        smoothing: share of the probability that all tokens have in equal parts.
+        labels: shape (batch, tokens); positions with -100 are ignored.
+        smoothing: label smoothing, in [0, 1).
     """
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), label_smoothing=smoothing)
 
@@ -195,13 +203,13 @@ def _next_token_loss(logits: Tensor, labels: Tensor, *, smoothing: float, **_: A
 def _build(
     folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int, head: Head = "sequence"
 ) -> tuple[nn.Module, frozenset[str]]:
-    """The model, and the names of the weights that were not in the folder."""
+    """Build the model; returns it with the names of the weights that the folder lacks."""
     config = type(config).from_dict(config.to_dict())
     if num_labels:
         config.num_labels = num_labels
     if head == "sequence":
         config.problem_type = "regression" if num_labels == 1 else "single_label_classification"
-    # Eager attention: it has second derivatives, and up to 64 tokens it is the fastest on a CPU.
+    # Eager attention supports second derivatives, and is the fastest on a CPU for up to 64 tokens.
     with torch.random.fork_rng():
         if folder is None:
             torch.manual_seed(0)

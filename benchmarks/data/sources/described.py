@@ -1,4 +1,4 @@
-"""A data set of records with texts in all the forms that it can be had in."""
+"""Data sets of records with reference texts, read from the generator, the Hub or one of several file formats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,59 +6,54 @@ from pathlib import Path
 
 from benchmarks.core.spec import InputError, Row, TaskData
 from benchmarks.data.sources.hub import CONVERTED, fetch, has_parquet, read_shards
-from benchmarks.data.sources.origin import Origin, other_counts
+from benchmarks.data.sources.origin import load_official
 from benchmarks.data.sources.rows import task_data
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """One form of the official files."""
+    """One file format of the official data."""
 
     name: str
-    """In a source: "csv"."""
+    """Name of the format, used in `TaskData.source`: "csv"."""
     files: Mapping[str, str]
-    """Split -> file or folder of files, below the data set's folder."""
+    """Split -> file, or folder of files, below the data set's folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubForm:
-    """Where the Hub has it, and how a row of it is read."""
+    """Location of the data set on the Hub, and conversion of the Hub's rows."""
 
     repository: str
     configuration: str
     splits: Mapping[str, str]
-    """Our split -> the Hub's."""
+    """Split -> name of the split on the Hub."""
     read: Callable[[Iterator[Row]], list[Row]]
-    """The Hub's rows -> ours."""
+    """Function from the Hub's rows to rows of the data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedDataSet:
-    """Where the records are, and how many the official files hold."""
+    """Sources of records with reference texts, and the properties of the official files."""
 
     name: str
-    """Of the folder, and of the generator."""
+    """Name of the folder and of the generator."""
     hub: HubForm
     forms: Sequence[Form]
-    """The first one that a folder holds is read."""
+    """File formats; the first one found in a folder is read."""
     read: Callable[[Path], list[Row]]
+    """Function that reads a file, or a folder of files, of any of the formats."""
     official_rows: Mapping[str, int]
-    """Split -> distinct records."""
+    """Split -> number of distinct records."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """"embedded" or a form's name -> fingerprint of the complete rows."""
+    """"embedded" or the name of a format -> fingerprint of the complete rows."""
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
         """Read the records from "embedded", "hub" or a folder with official or parquet files. Raises: as `Origin.load`."""
-        origin = Origin(
-            name=self.name,
-            hub=self._read_hub,
-            folder=self._read_folder,
-            remark=lambda found: other_counts(found, self.official_rows, "records"),
-            fingerprints=self.fingerprints,
-        )
-        return origin.load(data, partial=partial)
+        return load_official(self, data, "records", partial=partial)
 
-    def _read_folder(self, root: Path) -> TaskData:
+    def read_folder(self, root: Path) -> TaskData:
+        """Read official files, or else the Hub's parquet files. Raises InputError: a folder has neither."""
         places = (root / self.name, root)
         tried = [(place, form) for place in places for form in self.forms]
         for place, form in tried:
@@ -67,18 +62,19 @@ class DescribedDataSet:
                 return task_data(splits, f"{form.name} {place.name}")
         for place in places:
             if has_parquet(place):
-                found = {split: read_shards(place, name) for split, name in self.hub.splits.items()}
-                return task_data(self._of_hub(found), f"parquet {place.name}")
+                datasets = {split: read_shards(place, name) for split, name in self.hub.splits.items()}
+                return task_data(self._from_hub(datasets), f"parquet {place.name}")
         looked = ", ".join(str(place / form.files["train"]) for place, form in tried)
-        raise InputError(f"{root} holds no {self.name}: looked for {looked} and the Hub's parquet files")
+        raise InputError(f"{root} does not contain {self.name}: looked for {looked} and the Hub's parquet files")
 
-    def _read_hub(self) -> TaskData:
-        found = fetch(self.hub.repository, self.hub.configuration, list(self.hub.splits.values()))
-        splits = self._of_hub(dict(zip(self.hub.splits, found, strict=True)))
+    def read_hub(self) -> TaskData:
+        """Read the Hub's conversion of the repository to parquet. Raises InputError: as `fetch`."""
+        datasets = fetch(self.hub.repository, self.hub.configuration, list(self.hub.splits.values()))
+        splits = self._from_hub(dict(zip(self.hub.splits, datasets, strict=True)))
         return task_data(splits, f"hub {self.hub.repository}@{CONVERTED}")
 
-    def _of_hub(self, splits: Mapping[str, Iterable[Row]]) -> dict[str, list[Row]]:
+    def _from_hub(self, splits: Mapping[str, Iterable[Row]]) -> dict[str, list[Row]]:
         try:
             return {split: self.hub.read(iter(rows)) for split, rows in splits.items()}
         except (KeyError, TypeError, IndexError) as error:
-            raise InputError(f"{self.hub.repository}: a row is not of the expected form: {error!r}") from error
+            raise InputError(f"{self.hub.repository}: a row does not have the expected form: {error!r}") from error

@@ -1,4 +1,4 @@
-"""E2E's restaurant records and their texts, from the official CSV files or the `mr||ref` form of LoRA's repository."""
+"""E2E's restaurant records and their texts, from the official CSV files or the `mr||ref` files of LoRA's repository."""
 
 import csv
 import io
@@ -20,32 +20,32 @@ ATTRIBUTES: Mapping[str, str] = {
     "familyFriendly": "family friendly",
     "near": "near",
 }
-"""The official attributes, and what they are called in a linearised record."""
+"""Official attribute name -> name in a linearised record."""
 COLUMNS = ("mr", "ref")
 _SLOT = re.compile(r"(?<![^\[\],])([^\[\],]+)\[([^\[\]]*)\]")
-"""A name is tried from its first sign on only: a line without brackets would take the square of its length."""
+"""A match starts only where a name starts; otherwise a line without brackets would take quadratic time."""
 
 
 def read_e2e(path: Path) -> list[Row]:
-    """Read a file of records and texts, a CSV by its ending and the `mr||ref` form otherwise.
+    """Read a file of records and texts: CSV if its name ends in ".csv", else lines of the form `mr||ref`.
 
     Returns:
-        One row per distinct record, in the order of their first texts: `record`, linearised as
-        "name : The Vaults | Type : pub", and `texts`, all of its texts. A line break inside a text becomes a blank.
+        One row per distinct record, in order of first occurrence: `record`, linearised as
+        "name : The Vaults | Type : pub", and `texts`, all texts of the record, with line breaks replaced by spaces.
 
     Raises:
-        InputError: the file cannot be read, a column is missing, or a line has an unknown attribute, no attribute, or no
+        InputError: the file cannot be read, a column is missing, or a line has an unknown attribute, no attribute or no
             text; the message names file and line.
     """
     pairs = _from_csv(path) if path.suffix == ".csv" else _from_lines(path)
     rows = grouped(pairs)
     if not rows:
-        raise InputError(f"{path} holds no records")
+        raise InputError(f"{path} contains no records")
     return rows
 
 
 def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
-    """The Hub's rows, with `meaning_representation` and `human_reference`, as `read_e2e` has a file's."""
+    """Convert the Hub's rows (`meaning_representation`, `human_reference`) to the rows that `read_e2e` returns."""
     return grouped(
         (linearise(row["meaning_representation"], f"row {number}"), _text(row["human_reference"], f"row {number}"))
         for number, row in enumerate(rows)
@@ -53,11 +53,11 @@ def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
 
 
 def linearise(record: str, where: str) -> str:
-    """A meaning representation, "name[The Vaults], eatType[pub]", as the model reads it. Raises: as `read_e2e`."""
+    """Linearise a meaning representation, "name[The Vaults], eatType[pub]", for the model. Raises: as `read_e2e`."""
     slots = [(name.strip(), value.strip()) for name, value in _SLOT.findall(record)]
     if not slots or _SLOT.sub("", record).strip(" ,"):
         raise InputError(
-            f"{where}: a record is attributes with values, as in name[The Vaults], eatType[pub]; got {record!r}"
+            f"{where}: a record must be attributes with values, as in name[The Vaults], eatType[pub]; got {record!r}"
         )
     return " | ".join(f"{_known(name, ATTRIBUTES, where)} : {value}" for name, value in slots)
 
@@ -68,12 +68,12 @@ def _from_csv(path: Path) -> Iterator[tuple[str, str]]:
     try:
         names = list(reader.fieldnames or ())
         if missing := [name for name in COLUMNS if name not in names]:
-            raise InputError(f"{path}:1: the header line lacks {missing}; it names {names}")
+            raise InputError(f"{path}:1: the header line lacks {missing}; it has {names}")
         for row in reader:
             where = f"{path}:{reader.line_num}"
             if None in row:
                 raise InputError(
-                    f"{where}: more columns than the {len(names)} of the header line; quote a text's commas"
+                    f"{where}: more columns than the {len(names)} of the header line; put texts with commas in quotes"
                 )
             yield linearise(row["mr"] or "", where), _text(row["ref"], where)
     except csv.Error as error:
@@ -84,9 +84,9 @@ def _from_lines(path: Path) -> Iterator[tuple[str, str]]:
     known = dict.fromkeys(ATTRIBUTES.values(), "")
     for number, line in lines_of(path):
         where = f"{path}:{number}"
-        record, parted, text = line.partition("||")
-        if not parted:
-            raise InputError(f"{where}: a line is a record, || and its text; got {line!r}")
+        record, separator, text = line.partition("||")
+        if not separator:
+            raise InputError(f"{where}: a line must be a record, || and a text; got {line!r}")
         for part in record.split(" | "):
             _known(part.partition(" : ")[0].strip(), known, where)
         yield record.strip(), _text(text, where)
@@ -94,11 +94,11 @@ def _from_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 def _known(name: str, attributes: Iterable[str], where: str) -> str:
     if name not in attributes:
-        raise InputError(f"{where}: unknown attribute {name!r}; known are {', '.join(attributes)}")
+        raise InputError(f"{where}: unknown attribute {name!r}; known attributes: {', '.join(attributes)}")
     return ATTRIBUTES.get(name, name)
 
 
 def _text(text: str | None, where: str) -> str:
     if not (text or "").strip():
-        raise InputError(f"{where}: there is no text")
+        raise InputError(f"{where}: the text is empty")
     return " ".join((text or "").splitlines()).strip()

@@ -1,4 +1,4 @@
-"""Rows from the Hugging Face Hub, or from a local copy of the Hub's parquet files."""
+"""Rows from the Hugging Face Hub or from a local copy of its parquet files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ from benchmarks.core.spec import InputError, Row, TaskData
 from benchmarks.data.sources.rows import Columns, task_data
 
 CONVERTED = "refs/convert/parquet"
-"""Branch with the Hub's own conversion of repositories that hold a script, which is not run."""
+"""Branch with the Hub's conversion to parquet of repositories that contain a loading script; the script is not run."""
 REVISIONS: Mapping[str, str] = {"nyu-mll/glue": "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"}
-"""Repository -> the commit that is read, so that rows do not change under a result."""
+"""Repository -> commit that is read; pinned, so that the rows behind a result never change."""
 
 
 def read_hub(repository: str, configuration: str, columns: Columns, splits: Sequence[str]) -> TaskData:
     """Read splits of one configuration ("cola") of a repository at its pinned revision.
 
     Raises:
-        InputError: the Hub cannot be reached and has not been before, or holds something else than expected.
+        InputError: the Hub cannot be reached and the data are not cached, or the data are not as expected.
     """
     revision = REVISIONS[repository]
     named = zip(splits, fetch(repository, configuration, splits, revision=revision), strict=True)
@@ -35,27 +35,27 @@ def fetch(repository: str, configuration: str, splits: Sequence[str], *, revisio
     """Splits of one configuration of a repository.
 
     Raises:
-        InputError: the Hub cannot be reached and has not been before, or holds something else.
+        InputError: the Hub cannot be reached and the data are not cached, or they are not a data set of this form.
     """
     try:
         return list(load_dataset(repository, configuration, revision=revision, split=list(splits)))
     except (OSError, ValueError, DatasetsError, httpx.HTTPError) as error:
         raise InputError(
-            f"{repository} ({configuration}) cannot be had from the Hub: {error}; "
+            f"{repository} ({configuration}) cannot be loaded from the Hub: {error}; "
             "use --data DIR with a copy of the data set, or --data embedded"
         ) from error
 
 
 def has_parquet(folder: Path) -> bool:
-    """Whether a folder holds the parquet files of a data set's train split."""
+    """Whether a folder contains the parquet files of a train split."""
     return bool(_shards(folder, "train"))
 
 
 def read_parquet(folder: Path, columns: Columns, splits: Sequence[str]) -> TaskData:
-    """Read splits from parquet files in the Hub's schema, named as there: "train-00000-of-00001.parquet".
+    """Read splits from parquet files in the Hub's schema, with the Hub's file names: "train-00000-of-00001.parquet".
 
     Raises:
-        InputError: a file is missing, unreadable, or holds something else than expected.
+        InputError: a file is missing or unreadable, or its content is not as expected.
     """
     rows = {split: _rows(read_shards(folder, split), columns, f"{folder / split}-*.parquet") for split in splits}
     return task_data(rows, f"parquet {folder.name}")
@@ -66,11 +66,13 @@ def _shards(folder: Path, split: str) -> list[Path]:
 
 
 def read_shards(folder: Path, split: str) -> Dataset:
-    """One split of a local copy. Raises InputError: a file is missing or unreadable."""
+    """Read one split of a local copy. Raises InputError: a file is missing or unreadable."""
     shards = _shards(folder, split)
-    due = int(shards[0].stem.rsplit("-", 1)[1]) if shards else 1
-    if len(shards) != due:
-        raise InputError(f"{folder} holds {len(shards)} of {due} files {split}-*-of-*.parquet; complete the copy")
+    expected = int(shards[0].stem.rsplit("-", 1)[1]) if shards else 1
+    if len(shards) != expected:
+        raise InputError(
+            f"{folder} contains {len(shards)} of {expected} files {split}-*-of-*.parquet; copy the missing ones"
+        )
     parts = []
     for path in shards:
         try:
@@ -84,7 +86,7 @@ def _rows(dataset: Dataset, columns: Columns, where: str) -> list[Row]:
     names = (*columns.text, "label")
     missing = [name for name in names if name not in dataset.features]
     if missing:
-        raise InputError(f"{where}: the columns {missing} are missing; there are {list(dataset.features)}")
+        raise InputError(f"{where}: the columns {missing} are missing; the columns are {list(dataset.features)}")
     _check_classes(dataset.features["label"], columns, where)
     rows = []
     for number, (*texts, label) in enumerate(zip(*(dataset[name][:] for name in names), strict=True)):
@@ -93,7 +95,7 @@ def _rows(dataset: Dataset, columns: Columns, where: str) -> list[Row]:
         except ValueError as error:
             raise InputError(f"{where}, row {number}: {error}") from None
     if not rows:
-        raise InputError(f"{where} holds no rows")
+        raise InputError(f"{where} contains no rows")
     return rows
 
 

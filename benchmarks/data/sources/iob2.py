@@ -1,4 +1,4 @@
-"""Tagged sentences from files in IOB2: a token, a tab and its tag per line, an empty line after each sentence."""
+"""Tagged sentences from IOB2 files: a token, a tab and a tag per line, and an empty line after each sentence."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,28 +7,28 @@ from benchmarks.core.spec import InputError, Row
 from benchmarks.data.sources.text import lines_of
 
 COMMENT = "###"
-"""Lines that begin so name an abstract, and belong to no sentence."""
+"""Prefix of lines that name an abstract and belong to no sentence."""
 
 
 def read_iob2(path: Path, types: Sequence[str]) -> list[Row]:
     """Read sentences.
 
     Args:
-        path: the file; CRLF, a byte order mark and a missing last line end change nothing.
-        types: entity types that tags may have.
+        path: the file; it may have CRLF line ends and a byte order mark, and may lack the last line end.
+        types: allowed entity types.
 
     Returns:
-        One row per sentence: `tokens`, joined by blanks, and `tags`, a list of as many.
+        One row per sentence: `tokens`, joined by spaces, and `tags`, a list with one tag per token.
 
     Raises:
-        InputError: the file is missing, or a line is malformed; the message names it. An I- tag that no B- or I- of
-            its type precedes is one: there, a sentence was cut by an empty line, or a tag is wrong.
+        InputError: the file is missing, or a line is malformed; the message names the line. A line is also malformed
+            if its I- tag is not preceded by a B- or I- tag of the same type.
     """
     rows: list[Row] = []
     tokens: list[str] = []
     tags: list[str] = []
     for number, line in [*lines_of(path), (0, "")]:
-        if line.startswith(COMMENT) and "\t" not in line:  # with a tab it is a token
+        if line.startswith(COMMENT) and "\t" not in line:  # with a tab, the line is a token and its tag
             continue
         if not line.strip():
             if tokens:
@@ -40,7 +40,7 @@ def read_iob2(path: Path, types: Sequence[str]) -> list[Row]:
         tokens.append(token)
         tags.append(tag)
     if not rows:
-        raise InputError(f"{path} holds no sentences")
+        raise InputError(f"{path} contains no sentences")
     return rows
 
 
@@ -50,7 +50,7 @@ def tags_of(types: Sequence[str]) -> list[str]:
 
 
 def check_tags(tags: Sequence[str], types: Sequence[str], where: str) -> None:
-    """Raises InputError: a tag is unknown, or an I- follows nothing that it could go on with."""
+    """Raises InputError: a tag is unknown, or an I- tag does not continue an entity of its type."""
     for index, tag in enumerate(tags):
         _check(tag, tags[:index], types, where)
 
@@ -58,17 +58,17 @@ def check_tags(tags: Sequence[str], types: Sequence[str], where: str) -> None:
 def _cells(line: str, where: str) -> tuple[str, str]:
     token, tab, tag = line.partition("\t")
     if not tab or not token.strip() or "\t" in tag:
-        raise InputError(f"{where}: a line is a token, a tab and its tag, or empty; got {line!r}")
-    if " " in token.strip():  # sentences are tokens joined by blanks: it would be two, with one tag
-        raise InputError(f"{where}: a token has no blanks inside; got {token!r}")
+        raise InputError(f"{where}: a line must be empty or a token, a tab and a tag; got {line!r}")
+    if " " in token.strip():  # rows join tokens by spaces, so this token would be read back as two
+        raise InputError(f"{where}: a token must not contain spaces; got {token!r}")
     return token.strip(), tag.strip()
 
 
 def _check(tag: str, before: Sequence[str], types: Sequence[str], where: str) -> None:
     known = tags_of(types)
     if tag not in known:
-        raise InputError(f"{where}: unknown tag {tag!r}; known are {', '.join(known)}")
+        raise InputError(f"{where}: unknown tag {tag!r}; known tags: {', '.join(known)}")
     if tag.startswith("I-") and (not before or before[-1][2:] != tag[2:]):
         raise InputError(
-            f"{where}: {tag} follows {before[-1] if before else 'the start of a sentence'}: an entity begins with B-"
+            f"{where}: {tag} follows {before[-1] if before else 'the start of a sentence'}; an entity must begin with B-"
         )

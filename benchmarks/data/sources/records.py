@@ -1,4 +1,4 @@
-"""Records with their texts: one row per distinct record, whichever file they came from."""
+"""Grouping of reference texts by record."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ from benchmarks.core.spec import Row
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> list[Row]:
-    """Rows of `record` and `texts` from pairs of a record and one text of it, in the order of first records."""
+    """Convert pairs (record, text) to one row with `record` and `texts` per distinct record, in order of first occurrence."""
     texts: dict[str, list[str]] = {}
     for record, text in pairs:
         texts.setdefault(record, []).append(text)
-    return [{"record": record, "texts": found} for record, found in texts.items()]
+    return [{"record": record, "texts": group} for record, group in texts.items()]

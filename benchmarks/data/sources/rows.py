@@ -1,4 +1,4 @@
-"""The rows of a data set, the same whichever file they came from."""
+"""Rows of a data set in one format for all sources, and their fingerprint."""
 
 import hashlib
 import json
@@ -14,27 +14,27 @@ from benchmarks.core.spec import InputError, Row, TaskData
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which of the Hub's columns a task reads, and what its `label` may be."""
+    """The columns that a task reads, with the Hub's names, and the allowed values of `label`."""
 
     text: tuple[str, ...]
-    """The one or two text columns, in the order that a model reads them in."""
+    """The one or two text columns, in the order of the model's input."""
     labels: tuple[str, ...] = ()
-    """The classes, in the order of their indices; empty where the label is a score."""
+    """Class names, in the order of their indices; empty if the label is a score."""
     score_range: tuple[float, float] = (0.0, 5.0)
-    """Lowest and highest score, where the label is one."""
+    """Lowest and highest score; used if `labels` is empty."""
 
     def row(self, texts: Sequence[Any], label: Any) -> Row:
-        """One checked row: the text columns and `label`.
+        """Validate texts and label, and return them as a row: the text columns and `label`.
 
         Args:
             texts: one text per column of `text`.
-            label: a class index or a score, as a number or in digits, or a class by its name.
+            label: a class index or score, as a number or a string, or the name of a class.
 
         Raises:
-            ValueError: no text at all, or a label that is none.
+            ValueError: all texts are empty, one is not a string, or the label is invalid.
         """
         if not all(isinstance(text, str) for text in texts) or not any(text.strip() for text in texts):
-            raise ValueError(f"{' and '.join(self.text)} must hold text; got {texts!r}")
+            raise ValueError(f"{' and '.join(self.text)} must contain text; got {texts!r}")
         read = self._class_index if self.labels else self._score
         return {**dict(zip(self.text, texts, strict=True)), "label": read(label)}
 
@@ -55,12 +55,12 @@ class Columns:
             score = math.nan
         if not low <= score <= high:
             raise ValueError(f"label must be a score from {low:g} to {high:g}; got {label!r}")
-        # The shortest decimal of its float32: what "3.8" in a text file and the Hub's float32 column agree on.
+        # Rounded to float32 and its shortest decimal, so that "3.8" in a text file equals the Hub's float32 value.
         return float(str(np.float32(score)))
 
 
 def fingerprint(splits: Mapping[str, Sequence[Row]]) -> str:
-    """Hash rows by their content: sha256 over each split's name and its rows as canonical JSON, in order."""
+    """sha256, in hex, over the name of each split and its rows as canonical JSON, in order."""
     digest = hashlib.sha256()
     for split, rows in splits.items():
         digest.update(f"{split}\n".encode())
@@ -72,27 +72,27 @@ def fingerprint(splits: Mapping[str, Sequence[Row]]) -> str:
 def task_data(
     splits: Mapping[str, Sequence[Row]], source: str, *, partial: tuple[str, ...] = (), notes: tuple[str, ...] = ()
 ) -> TaskData:
-    """The splits with their fingerprint."""
+    """Bundle splits with their fingerprint."""
     return TaskData(splits=splits, fingerprint=fingerprint(splits), source=source, partial=partial, notes=notes)
 
 
-def pin_notes(data: TaskData, fingerprints: Mapping[str, str], *, partial: bool) -> Iterator[str]:
-    """Verify rows; says where they are not the official ones.
+def fingerprint_notes(data: TaskData, fingerprints: Mapping[str, str], *, partial: bool) -> Iterator[str]:
+    """Verify the fingerprint of rows; yields a note if they are accepted although they are not the official rows.
 
     Args:
-        data: rows, from wherever they came.
+        data: the rows.
         fingerprints: kind of source ("embedded", "tsv") -> fingerprint of the complete official rows, where known.
-        partial: other rows are meant.
+        partial: accept rows that are not the official ones.
 
     Raises:
-        InputError: they are other ones, and not meant.
+        InputError: the rows are not the official ones, and `partial` is not set.
     """
     expected = fingerprints.get(data.source.split()[0], data.fingerprint)
     if data.fingerprint == expected or data.partial:
         return
     if not partial:
         raise InputError(
-            f"{data.source}: the rows are not the official ones, whose fingerprint is {expected}; theirs is "
-            f"{data.fingerprint}. Get the official files again, or say --partial if these are meant"
+            f"{data.source}: the rows are not the official ones: their fingerprint is {data.fingerprint}, but the "
+            f"official one is {expected}. Get the official files again, or use --partial to accept these rows"
         )
     yield f"The rows are not the official ones: their fingerprint is {data.fingerprint[:12]}, not {expected[:12]}."

@@ -1,4 +1,4 @@
-"""A data set of tagged sentences in all the forms that it can be had in."""
+"""Data sets of tagged sentences, read from the generator, the Hub or IOB2 files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,54 +7,49 @@ from pathlib import Path
 from benchmarks.core.spec import InputError, Row, TaskData
 from benchmarks.data.sources.hub import CONVERTED, fetch
 from benchmarks.data.sources.iob2 import check_tags, read_iob2, tags_of
-from benchmarks.data.sources.origin import Origin, other_counts
+from benchmarks.data.sources.origin import load_official
 from benchmarks.data.sources.rows import task_data
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaggedDataSet:
-    """Where the sentences are, and how many the official files hold."""
+    """Sources of tagged sentences, and the properties of the official files."""
 
     name: str
-    """Of the folder, and of the generator."""
+    """Name of the folder and of the generator."""
     hub: tuple[str, str]
-    """The Hub's repository and configuration; its `tags` are indices into `tags_of(types)`."""
+    """The Hub's repository and configuration; its column `tags` has indices into `tags_of(types)`."""
     hub_splits: Mapping[str, str] = field(default_factory=dict)
-    """Split -> the Hub's, where it has another name, or is in parts: "train+validation"."""
+    """Split -> the Hub's split or combination of splits ("train+validation"), where it differs."""
     types: tuple[str, ...]
-    """Entity types, in the order of the Hub's tags."""
+    """Entity types, in the order of the Hub's tag indices."""
     files: Mapping[str, str]
-    """Split -> official file."""
+    """Split -> name of the official file."""
     official_rows: Mapping[str, int]
-    """Split -> sentences in those."""
+    """Split -> number of sentences in the official file."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """"embedded" or "iob2" -> fingerprint of the complete rows."""
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
         """Read the sentences from "embedded", "hub" or a folder with the official IOB2 files. Raises: as `Origin.load`."""
-        origin = Origin(
-            name=self.name,
-            hub=self._read_hub,
-            folder=self._read_folder,
-            remark=lambda found: other_counts(found, self.official_rows, "sentences"),
-            fingerprints=self.fingerprints,
-        )
-        return origin.load(data, partial=partial)
+        return load_official(self, data, "sentences", partial=partial)
 
-    def _read_folder(self, root: Path) -> TaskData:
+    def read_folder(self, root: Path) -> TaskData:
+        """Read the official IOB2 files. Raises InputError: there are none, or one is malformed."""
         places = (root / self.name, root)
         folder = next((place for place in places if (place / self.files["train"]).is_file()), None)
         if folder is None:
-            raise InputError(f"{root} holds no {self.files['train']}: looked in {', '.join(map(str, places))}")
+            raise InputError(f"{root} does not contain {self.files['train']}: looked in {', '.join(map(str, places))}")
         return task_data(
             {split: read_iob2(folder / name, self.types) for split, name in self.files.items()}, f"iob2 {folder.name}"
         )
 
-    def _read_hub(self) -> TaskData:
-        found = fetch(*self.hub, [self.hub_splits.get(split, split) for split in self.files])
+    def read_hub(self) -> TaskData:
+        """Read the Hub's conversion of the repository to parquet. Raises InputError: as `fetch`."""
+        datasets = fetch(*self.hub, [self.hub_splits.get(split, split) for split in self.files])
         rows = {
             split: self._rows(dataset["tokens"][:], dataset["tags"][:], f"{self.hub[0]} {split}")
-            for split, dataset in zip(self.files, found, strict=True)
+            for split, dataset in zip(self.files, datasets, strict=True)
         }
         return task_data(rows, f"hub {self.hub[0]}@{CONVERTED}")
 
@@ -65,7 +60,7 @@ class TaggedDataSet:
             place = f"{where}, row {number}"
             if len(words) != len(indices) or not all(0 <= index < len(names) for index in indices):
                 raise InputError(
-                    f"{place}: {len(words)} tokens and the tags {list(indices)}; known are 0 to {len(names) - 1}"
+                    f"{place}: {len(words)} tokens with tags {list(indices)}; expected one tag per token, from 0 to {len(names) - 1}"
                 )
             named = [names[index] for index in indices]
             check_tags(named, self.types, place)

@@ -1,4 +1,4 @@
-"""Lines of text files, whoever wrote them."""
+"""Reading of text files line by line, independent of platform."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from benchmarks.core.spec import InputError
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their ends. Only LF and CRLF end a line; blank lines at the end of the file are none.
+    """Yield line numbers and lines without line ends; only LF and CRLF end a line, and trailing empty lines are skipped.
 
     Raises:
         InputError: the file cannot be read, or a line is not UTF-8.

@@ -1,7 +1,7 @@
 """Rows from tab-separated files in the layout that GLUE distributes.
 
-Quoting is off: a double quote is an ordinary character. A byte order mark, CRLF and a missing line end after
-the last row change nothing; everything else that is wrong is an error with file and line.
+Double quotes are ordinary characters. A byte order mark, CRLF line ends and a missing last line end are accepted;
+all other deviations are errors that name file and line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from benchmarks.data.sources.text import lines_of
 
 @dataclass(frozen=True, kw_only=True)
 class TsvLayout:
-    """How the official files of one data set are laid out."""
+    """Layout of the official files of one data set."""
 
     folder: str
-    """The data set's own folder: "CoLA"."""
+    """Name of the data set's folder: "CoLA"."""
     text: tuple[str, ...]
-    """The columns with the texts, in the order of the Hub's."""
+    """The text columns, in the order of the Hub's text columns."""
     label: str
-    """The column with the label."""
+    """The label column."""
     header: tuple[str, ...] = ()
-    """Names for all columns where the files have no header line; empty: the first line of each file names them."""
+    """Column names, for files without a header line; empty if the first line of each file is a header."""
     files: Mapping[str, str] = field(default_factory=lambda: {"train": "train", "validation": "dev"})
     """Split -> file name without ".tsv"."""
     broken_rows: bool = False
-    """The official files hold rows that lack columns; they are left out, as they are in the Hub's copy."""
+    """Whether the official files contain rows that lack columns; such rows are skipped, as in the Hub's copy."""
 
 
 def read_tsv(
@@ -37,11 +37,11 @@ def read_tsv(
     """Read the splits of one data set.
 
     Args:
-        folder: holds the data set's files.
-        layout: what they are called and how they are laid out.
-        columns: what a row is.
+        folder: the folder with the data set's files.
+        layout: names and columns of the files.
+        columns: the columns of a row.
         splits: the splits to read.
-        partial: take `X.partial.tsv`, a sample, where `X.tsv` is missing.
+        partial: read `X.partial.tsv`, a sample, where `X.tsv` is missing.
 
     Raises:
         InputError: a file is missing or malformed.
@@ -65,12 +65,12 @@ def _find(folder: Path, name: str, *, partial: bool) -> tuple[Path, bool]:
     if not sample.is_file():
         raise InputError(f"{whole} is missing; put the data set's official file there, or use --data hub or embedded")
     if not partial:
-        raise InputError(f"{whole} is missing; only {sample.name}, a sample of it, is there: --partial allows its use")
+        raise InputError(f"{whole} is missing; only a sample, {sample.name}, is there; use --partial to accept it")
     return sample, True
 
 
 def _read_file(path: Path, layout: TsvLayout, columns: Columns) -> tuple[list[Row], int]:
-    """All rows of one file, and how many broken ones were left out."""
+    """The rows of one file, and the number of skipped broken rows."""
     lines = lines_of(path)
     header = layout.header or next(lines, (0, ""))[1].split("\t")
     missing = [name for name in (*layout.text, layout.label) if name not in header]
@@ -85,13 +85,13 @@ def _read_file(path: Path, layout: TsvLayout, columns: Columns) -> tuple[list[Ro
             continue
         if len(cells) != len(header):
             raise InputError(
-                f"{path}:{number}: {len(cells)} columns where {len(header)} are due ({', '.join(header)}); "
-                "quotes do not protect a tab or a line break, remove it from the text"
+                f"{path}:{number}: {len(cells)} columns instead of {len(header)} ({', '.join(header)}); "
+                "remove tabs and line breaks from the texts, also from quoted ones"
             )
         try:
             rows.append(columns.row([cells[index] for index in text], cells[label]))
         except ValueError as error:
             raise InputError(f"{path}:{number}: {error}") from None
     if not rows:
-        raise InputError(f"{path} holds no rows")
+        raise InputError(f"{path} contains no rows")
     return rows, broken

@@ -1,4 +1,4 @@
-"""WebNLG 2017's sets of triples and their texts, from the challenge's XML files or the JSON form of LoRA's repository."""
+"""WebNLG 2017's sets of triples and their texts, from the challenge's XML files or the JSON files of LoRA's repository."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -13,19 +13,19 @@ from benchmarks.core.spec import InputError, Row
 from benchmarks.core.untrusted import read_json, unpack
 
 GOOD = "good"
-"""Comment of a text that counts; others are left out."""
+"""Comment of valid texts; texts with other comments are skipped."""
 
 
 def read_webnlg(path: Path) -> list[Row]:
     """Read a JSON file, an XML file, or all XML files below a folder, in the order of their paths.
 
     Returns:
-        One row per distinct set of triples, in the order of its first entry: `record`, its modified triples as
-        "subject : property : object" joined by " | ", `texts`, those that count, and `category`.
+        One row per distinct set of triples, in order of first occurrence: `record`, the modified triples as
+        "subject : property : object" joined by " | ", `texts`, the valid texts, and `category`.
 
     Raises:
-        InputError: a file is missing or malformed, declares entities, or an entry lacks something; the message names the
-            file and, where there is one, the line or the entry.
+        InputError: a file is missing, malformed or declares entities, or an entry is incomplete; the message names the
+            file and, if known, the line or the entry.
     """
     if path.is_dir():
         files = sorted(path.rglob("*.xml"))
@@ -35,27 +35,27 @@ def read_webnlg(path: Path) -> list[Row]:
     else:
         entries = list(_from_xml(path))
     if not entries:
-        raise InputError(f"{path} holds no entries")
+        raise InputError(f"{path} contains no entries")
     return _distinct(entries)
 
 
 def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
-    """The Hub's rows as `read_webnlg` has a file's; its triples are texts of the form "subject | property | object"."""
-    return _distinct(_of_hub(row, f"row {number}") for number, row in enumerate(rows))
+    """Convert the Hub's rows to the rows that `read_webnlg` returns; the Hub writes triples "subject | property | object"."""
+    return _distinct(_from_hub(row, f"row {number}") for number, row in enumerate(rows))
 
 
-def _of_hub(row: Row, where: str) -> Row:
+def _from_hub(row: Row, where: str) -> Row:
     triples = [_parts(triple, where) for triple in row["modified_triple_sets"]["mtriple_set"][0]]
-    told = zip(row["lex"]["text"], row["lex"]["comment"], strict=True)
-    return _row(triples, [text for text, comment in told if comment in ("", GOOD)], row["category"], where)
+    lexicalisations = zip(row["lex"]["text"], row["lex"]["comment"], strict=True)
+    return _row(triples, [text for text, comment in lexicalisations if comment in ("", GOOD)], row["category"], where)
 
 
 def _distinct(entries: Iterable[Row]) -> list[Row]:
-    """One row per record, with the texts of all its entries."""
+    """Merge entries with the same record into one row with the texts of all of them."""
     rows: dict[str, Row] = {}
     for entry in entries:
-        known = rows.setdefault(entry["record"], {**entry, "texts": []})
-        known["texts"].extend(entry["texts"])
+        row = rows.setdefault(entry["record"], {**entry, "texts": []})
+        row["texts"].extend(entry["texts"])
     return list(rows.values())
 
 
@@ -65,7 +65,7 @@ def _from_xml(path: Path) -> Iterator[Row]:
     except ParseError as error:
         raise InputError(f"{path}:{error.position[0]}: malformed XML: {error}") from error
     except DefusedXmlException as error:
-        raise InputError(f"{path}: the file declares entities or a document type, which is refused: {error}") from error
+        raise InputError(f"{path}: entities and document type declarations are not allowed: {error}") from error
     except (ValueError, LookupError) as error:
         raise InputError(
             f"{path}: the file is not in the encoding that it declares: {error}; save it as UTF-8"
@@ -86,35 +86,37 @@ def _from_json(path: Path) -> Iterator[Row]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no file of WebNLG entries: {error!r}") from error
+        raise InputError(f"{path} is not a file of WebNLG entries: {error!r}") from error
     for number, entry in entries:
         where = f"{path}, entry {number}"
         try:
-            triples = [_of(triple) for triple in entry["modifiedtripleset"]]
+            triples = [_fields(triple) for triple in entry["modifiedtripleset"]]
             texts = [lex["lex"] for lex in entry["lexicalisations"] if lex["comment"] == GOOD]
             category = entry["category"]
         except (KeyError, TypeError) as error:
             raise InputError(f"{where}: {error} is missing") from error
-        if odd := [part for part in (*chain(*triples), *texts, category) if not isinstance(part, str)]:
-            raise InputError(f"{where}: subjects, properties, objects, texts and category are texts; got {odd[0]!r}")
+        if invalid := [part for part in (*chain(*triples), *texts, category) if not isinstance(part, str)]:
+            raise InputError(
+                f"{where}: subjects, properties, objects, texts and category must be strings; got {invalid[0]!r}"
+            )
         yield _row(triples, texts, category, where)
 
 
 def _parts(triple: str | None, where: str) -> Sequence[str]:
     parts = [part.strip() for part in (triple or "").split(" | ")]
     if len(parts) != 3:
-        raise InputError(f"{where}: a triple is subject | property | object; got {triple!r}")
+        raise InputError(f"{where}: a triple must be subject | property | object; got {triple!r}")
     return parts
 
 
-def _of(triple: Any) -> Sequence[str]:
+def _fields(triple: Any) -> Sequence[str]:
     return [triple["subject"], triple["property"], triple["object"]]
 
 
 def _row(triples: Sequence[Sequence[str]], texts: Sequence[str], category: str | None, where: str) -> Row:
     if not triples or not category:
-        raise InputError(f"{where}: an entry has a category and at least one triple")
+        raise InputError(f"{where}: an entry must have a category and at least one triple")
     if blank := [text for text in texts if not text.strip()]:
-        raise InputError(f"{where}: {len(blank)} of its texts are empty")
+        raise InputError(f"{where}: {len(blank)} texts of the entry are empty")
     record = " | ".join(" : ".join(triple) for triple in triples)
     return {"record": record, "texts": [text.strip() for text in texts], "category": category}

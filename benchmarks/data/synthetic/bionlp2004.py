@@ -1,8 +1,8 @@
-"""BioNLP2004 in miniature: genes and proteins of the same names, told apart by the words around them.
+"""BioNLP2004 in miniature: genes and proteins with the same names, distinguished by the surrounding words.
 
-A symbol alone is a protein; with "gene" or "promoter" it is DNA, with "mRNA" RNA. Names nest: "NF1 receptor mRNA" is
-one RNA, not a protein in it. "cells" end a cell type, and a cell line where the name is a strain's. Names after "of the"
-may be coordinated, and abbreviations in brackets repeat the type of what they stand for.
+A symbol alone is a protein; followed by "gene" or "promoter" it is DNA, by "mRNA" RNA. Names nest: "NF1 receptor mRNA"
+is one RNA entity without a protein inside. "cells" ends a cell type, or a cell line if the name starts with a strain.
+Entities may be coordinated ("A, B and C"), and an abbreviation in brackets has the type of the full name.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import EVALUATION_ROWS, MAX_TRIES, TRAIN_ROWS, Dice
 
 Name = tuple[list[str], str]
-"""Words of an entity, and its type."""
+"""Words and type of an entity."""
 Part = str | Name
-"""A word outside of entities, or an entity."""
+"""A word outside of all entities, or an entity."""
 
 LETTERS = "ABCDEFGHKLMNPRSTVW"
 PROTEIN_ENDS = ("receptor", "kinase", "protein", "antigen", "factor", "complex")
@@ -27,14 +27,14 @@ OPENINGS = (["we", "show", "that"], ["these", "data", "suggest", "that"], ["in",
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `tokens` (joined by blanks) and `tags`; "train", then "test"; no sentence stands twice."""
+    """Splits "train" and "test" with `tokens` (joined by spaces) and `tags`; all sentences are distinct."""
     dice = Dice("benchmarks.embedded.bionlp2004")
     seen: set[str] = set()
     sizes = {"train": TRAIN_ROWS, "test": EVALUATION_ROWS}
-    return {split: [_new(dice, seen) for _ in range(size)] for split, size in sizes.items()}
+    return {split: [_new_row(dice, seen) for _ in range(size)] for split, size in sizes.items()}
 
 
-def _new(dice: Dice, seen: set[str]) -> Row:
+def _new_row(dice: Dice, seen: set[str]) -> Row:
     for _ in range(MAX_TRIES):
         row = _row(_sentence(dice))
         if row["tokens"] not in seen:
@@ -53,7 +53,7 @@ def _row(parts: Sequence[Part]) -> Row:
         else:
             words, kind = part
             tokens += words
-            tags += [f"{'I' if place else 'B'}-{kind}" for place in range(len(words))]
+            tags += [f"{'I' if index else 'B'}-{kind}" for index in range(len(words))]
     return {"tokens": " ".join(tokens), "tags": tags}
 
 
@@ -71,7 +71,7 @@ def _process(dice: Dice) -> list[Part]:
 
 
 def _introduction(dice: Dice) -> list[Part]:
-    """A name, its abbreviation in brackets, and what it does."""
+    """An entity, its abbreviation in brackets, and a verb with an object."""
     words, kind = _entity(dice)
     short = "".join(word[0].upper() for word in words) + dice.pick("123456789")
     return [(words, kind), "(", ([short], kind), ")", dice.pick(VERBS), _entity(dice)]
@@ -92,7 +92,7 @@ def _entity(dice: Dice) -> Name:
 
 
 def _symbol(dice: Dice) -> str:
-    """A gene's name, which is its protein's too."""
+    """A symbol, which names both a gene and its protein."""
     letters = "".join(dice.pick(LETTERS) for _ in range(2 if dice.chance(0.5) else 3))
     return letters + (f"-{dice.pick('12345678')}" if dice.chance(0.6) else "")
 

@@ -1,4 +1,4 @@
-"""CoLA in miniature: is the sentence grammatical? One violation of word order, agreement or verb form and it is not."""
+"""CoLA in miniature: is a sentence grammatical, or does it violate word order, agreement or verb form?"""
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
@@ -10,11 +10,11 @@ SINGULAR = ("this", "that", "every")
 PLURAL = ("these", "those", "many")
 MODALS = ("will", "must")
 VIOLATIONS = ("order", "order", "agreement", "form")
-"""What can be wrong; word order twice as often as the others."""
+"""Kinds of violations; word order is twice as frequent as the others."""
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `sentence`, `label` (1 acceptable, 0 not); 70% are acceptable, as in CoLA."""
+    """Splits with `sentence`, `label` (1 acceptable, 0 not); 70% are acceptable, as in CoLA."""
     return draw_splits("cola", {"train": _draw, "validation": _draw}, shares={1: 0.7, 0: 0.3})
 
 
@@ -23,7 +23,7 @@ def _draw(dice: Dice, label: int) -> Row:
     subject, other = dice.pick_two(PEOPLE)
     verb = dice.pick(VERBS)
     many, others, perfect = (dice.chance(0.5) for _ in range(3))
-    agreed = many != (violation == "agreement")  # broken at the auxiliary if that is inflected, else at the determiner
+    agreed = many != (violation == "agreement")  # violated at the auxiliary if it is inflected, else at the determiner
     words = [
         dice.pick(PLURAL if (many if perfect else agreed) else SINGULAR),
         dice.pick(ADJECTIVES),

@@ -1,4 +1,4 @@
-"""MNLI in miniature: does the hypothesis follow? Quantifiers decide whether one may go to a wider or narrower noun."""
+"""MNLI in miniature: does the hypothesis follow? The quantifier decides whether a wider or narrower noun is entailed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ PATTERNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """What a split's sentences speak about."""
+    """Vocabulary of a split."""
 
     kinds: Mapping[str, tuple[str, ...]]
     """Hypernym -> its hyponyms."""
     modifiers: tuple[str, ...]
     """Adjectives that narrow a noun."""
     circumstances: tuple[str, ...]
-    """Where or when something is so."""
+    """Adverbs of place and time."""
 
 
 MATCHED = Domain(
@@ -66,9 +66,9 @@ PREDICATES = (
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `premise`, `hypothesis`, `label` (0 entailment, 1 neutral, 2 contradiction), a third of each.
+    """Splits with `premise`, `hypothesis`, `label` (0 entailment, 1 neutral, 2 contradiction), a third of each.
 
-    The rows of `validation_mismatched` have other nouns, modifiers and circumstances than those of `train`.
+    Nouns, modifiers and circumstances of `validation_mismatched` differ from those of `train`.
     """
     draws = {
         "train": partial(_draw, MATCHED),

@@ -1,20 +1,20 @@
-"""MRPC in miniature: do two items report the same event? Not with another deed, person or day, or swapped roles."""
+"""MRPC in miniature: do two sentences report the same event, or do action, person, day or roles differ?"""
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
-from benchmarks.data.synthetic.language.events import Account, tell_twice
+from benchmarks.data.synthetic.language.events import Account, draw_accounts
 from benchmarks.data.synthetic.language.vocabulary import past
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `sentence1`, `sentence2`, `label` (1 paraphrase, 0 not); 67% are paraphrases, as in MRPC."""
+    """Splits with `sentence1`, `sentence2`, `label` (1 paraphrase, 0 not); 67% are paraphrases, as in MRPC."""
     return draw_splits("mrpc", {"train": _draw, "validation": _draw}, shares={1: 0.67, 0: 0.33})
 
 
 def _draw(dice: Dice, label: int) -> Row:
-    first, second = tell_twice(dice, DAYS, same=label == 1)
+    first, second = draw_accounts(dice, DAYS, same=label == 1)
     return {"sentence1": _report(first), "sentence2": _report(second), "label": label}
 
 

@@ -17,11 +17,11 @@ ADJUNCTS = {
     ),
     "why": ("for charity", "for fame", "for fun", "for love", "for money", "for practice", "for revenge"),
 }  # fmt: skip
-"""Interrogative -> what answers it."""
+"""Interrogative -> adverbials that answer it."""
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `question`, `sentence`, `label` (0 entailment: it answers, 1 not_entailment), half of each."""
+    """Splits with `question`, `sentence`, `label` (0 entailment: the sentence answers, 1 not_entailment), half of each."""
     return draw_splits("qnli", {"train": _draw, "validation": _draw}, shares={0: 0.5, 1: 0.5})
 
 
@@ -32,7 +32,7 @@ def _draw(dice: Dice, label: int) -> Row:
 
 
 def _who(dice: Dice, *, answered: bool) -> tuple[str, str]:
-    """Who did it? Denying what was asked about is no answer, and neither is the deed with its roles swapped."""
+    """A "who" question; sentences with the opposite adverb or with swapped roles do not answer it."""
     agent, patient = dice.pick_two(NAMES)
     deed = past(dice.pick(DEEDS))
     asked, opposite = dice.pick_two(("always", "never"))
@@ -46,16 +46,16 @@ def _who(dice: Dice, *, answered: bool) -> tuple[str, str]:
 
 
 def _where_when_why(dice: Dice, *, answered: bool) -> tuple[str, str]:
-    """Where, when or why? Another circumstance is no answer, and neither is another person or thing."""
+    """A "where", "when" or "why" question; sentences about another kind of circumstance, person or thing do not answer it."""
     person, somebody_else = dice.pick_two(NAMES)
     thing, something_else = dice.pick_two(THINGS)
     job = dice.pick(JOBS)
-    asked, told = dice.pick_two(tuple(ADJUNCTS))
+    asked, other = dice.pick_two(tuple(ADJUNCTS))
     question = f"{asked} did {person} {job} the {thing}"
     mismatch = None if answered else dice.pick(("circumstance", "person", "thing"))
     if mismatch == "person":
         person = somebody_else
     elif mismatch == "thing":
         thing = something_else
-    adjunct = dice.pick(ADJUNCTS[told if mismatch == "circumstance" else asked])
+    adjunct = dice.pick(ADJUNCTS[other if mismatch == "circumstance" else asked])
     return question, f"{person} {past(job)} the {thing} {adjunct}"

@@ -1,4 +1,4 @@
-"""RTE in miniature: does the second sentence follow? Conjunction, negation, hypernyms and verbs of success decide."""
+"""RTE in miniature: does sentence 2 follow? It depends on conjunction, negation, hypernyms and implicative verbs."""
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
@@ -23,11 +23,11 @@ PATTERNS = {
         ("{name} managed to {do} {narrow}", "{name} did not {do} {narrow}"),
     ),
 }
-"""Label -> first and second sentence; every pattern has a twin of the same length under the other label."""
+"""Label -> first and second sentence; every pattern has a counterpart of the same length with the other label."""
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `sentence1`, `sentence2`, `label` (0 entailment, 1 not_entailment), half of each."""
+    """Splits with `sentence1`, `sentence2`, `label` (0 entailment, 1 not_entailment), half of each."""
     return draw_splits("rte", {"train": _draw, "validation": _draw}, shares={ENTAILMENT: 0.5, NOT_ENTAILMENT: 0.5})
 
 

@@ -1,4 +1,4 @@
-"""SST-2 in miniature: is the review positive? Negation, doubt and contrast turn the words' own sentiment around."""
+"""SST-2 in miniature: is the review positive? Negation, doubt and contrast reverse the sentiment of single words."""
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
@@ -22,7 +22,7 @@ NEGATED = ("hardly ", "never ", "not ")
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `sentence`, `label` (1 positive, 0 negative), half of each."""
+    """Splits with `sentence`, `label` (1 positive, 0 negative), half of each."""
     return draw_splits("sst2", {"train": _draw, "validation": _draw}, shares={1: 0.5, 0: 0.5})
 
 
@@ -56,7 +56,7 @@ def _comparison(dice: Dice, *, positive: bool) -> str:
 
 
 def _judgement(dice: Dice, *, positive: bool) -> str:
-    """An adjective of that sentiment, or a negated one of the opposite."""
+    """An adjective with the sentiment, or a negated adjective with the opposite sentiment."""
     affirmed = dice.chance(2 / 3)
     adverb = dice.pick(AFFIRMED if affirmed else NEGATED)
     return adverb + dice.pick(POSITIVE if positive == affirmed else NEGATIVE)

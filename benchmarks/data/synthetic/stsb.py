@@ -1,4 +1,4 @@
-"""STS-B in miniature: how alike are two sentences, from 0 to 5? Every part that differs costs points."""
+"""STS-B in miniature: how similar are two sentences, from 0 to 5? Every differing part lowers the score."""
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
@@ -14,11 +14,11 @@ from benchmarks.data.synthetic.language.vocabulary import (
 SUBJECTS = tuple((name,) for name in NAMES)
 OBJECTS = tuple((person,) for person in PEOPLE)
 COSTS = {"subject": 1.0, "polarity": 1.75, "verb": 1.25, "object": 1.0}
-"""Part of the sentence -> points lost if it differs; synonyms cost nothing."""
+"""Part of the sentence -> points subtracted if it differs; synonyms do not count as different."""
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `sentence1`, `sentence2`, `label` (a score in 0..5, 5 the same); 0 to 4 parts differ."""
+    """Splits with `sentence1`, `sentence2`, `label` (a score from 0 to 5, 5 for equal meaning); 0 to 4 parts differ."""
     shares = {0: 0.15, 1: 0.3, 2: 0.3, 3: 0.2, 4: 0.05}
     return draw_splits("stsb", {"train": _draw, "validation": _draw}, shares)
 

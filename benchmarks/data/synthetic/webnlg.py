@@ -1,7 +1,7 @@
-"""WebNLG in miniature: sets of triples about one thing, each told in several ways.
+"""WebNLG in miniature: sets of triples about one entity, each with several reference texts.
 
-As in the data set, things and properties are written as in DBpedia, a set has one to three triples of one category, and
-half of the test set is of categories that the training set has none of.
+As in the original data set, entities and properties are written as in DBpedia, a set has one to three triples of one
+category, and half of the test set has categories that do not occur in the training set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,26 +13,26 @@ from benchmarks.data.synthetic.language.names import date, number, person, place
 
 TRAIN_RECORDS = 700
 TEST_RECORDS = {True: 40, False: 40}
-"""Of categories seen in training, and of others."""
+"""Whether the category occurs in the training set -> number of test records."""
 TEXTS = 3
-"""Per record."""
+"""Reference texts per record."""
 LONGEST = 3
-"""Triples of a record at most."""
+"""Maximum number of triples of a record."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """What things of a kind are called, and what is said of them."""
+    """A category of entities: endings of their names, and their properties."""
 
-    ends: Sequence[str]
-    """The last words of such a thing's name; none for persons."""
+    name_endings: Sequence[str]
+    """Last words of the names; empty for persons."""
     properties: Mapping[str, Sequence[str]]
-    """Property -> ways to tell it, the thing in {0} and the value in {1}."""
+    """Property -> clauses, with {0} for the entity and {1} for the value."""
 
 
 SEEN: Mapping[str, Category] = {
     "Airport": Category(
-        ends=("Airport", "International Airport", "Airfield"),
+        name_endings=("Airport", "International Airport", "Airfield"),
         properties={
             "cityServed": ("{0} serves the city of {1}", "the city of {1} is served by {0}"),
             "location": ("{0} is located in {1}", "{0} is in {1}"),
@@ -42,7 +42,7 @@ SEEN: Mapping[str, Category] = {
         },
     ),
     "Building": Category(
-        ends=("Tower", "Hall", "House", "Cathedral"),
+        name_endings=("Tower", "Hall", "House", "Cathedral"),
         properties={
             "architect": ("{0} was designed by {1}", "{1} was the architect of {0}"),
             "floorCount": ("{0} has {1} floors", "there are {1} floors in {0}"),
@@ -52,7 +52,7 @@ SEEN: Mapping[str, Category] = {
         },
     ),
     "University": Category(
-        ends=("University", "College", "Institute"),
+        name_endings=("University", "College", "Institute"),
         properties={
             "president": ("{1} is the president of {0}", "the president of {0} is {1}"),
             "numberOfStudents": ("{0} has {1} students", "there are {1} students at {0}"),
@@ -62,7 +62,7 @@ SEEN: Mapping[str, Category] = {
         },
     ),
     "Astronaut": Category(
-        ends=(),
+        name_endings=(),
         properties={
             "birthDate": ("{0} was born on {1}", "the birth date of {0} is {1}"),
             "birthPlace": ("{0} was born in {1}", "{1} is the birth place of {0}"),
@@ -74,7 +74,7 @@ SEEN: Mapping[str, Category] = {
 }
 UNSEEN: Mapping[str, Category] = {
     "Athlete": Category(
-        ends=(),
+        name_endings=(),
         properties={
             "birthPlace": ("{0} was born in {1}", "{1} is the birth place of {0}"),
             "club": ("{0} plays for {1}", "{1} is the club of {0}"),
@@ -83,7 +83,7 @@ UNSEEN: Mapping[str, Category] = {
         },
     ),
     "MeanOfTransportation": Category(
-        ends=("Roadster", "Class", "Express"),
+        name_endings=("Roadster", "Class", "Express"),
         properties={
             "manufacturer": ("{0} is made by {1}", "{1} is the manufacturer of {0}"),
             "productionStartYear": ("{0} has been made since {1}", "the production of {0} began in {1}"),
@@ -98,7 +98,7 @@ PLACES = ("cityServed", "location", "city", "birthPlace", "almaMater", "assembly
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits of `record`, `texts` and `category`; "train", then "test"; no record stands twice."""
+    """Splits "train" and "test" with `record`, `texts` and `category`; all entities are distinct."""
     dice = Dice("benchmarks.embedded.webnlg")
     names: set[str] = set()
     train = [_row(dice, SEEN, names) for _ in range(TRAIN_RECORDS)]
@@ -107,19 +107,21 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _row(dice: Dice, categories: Mapping[str, Category], names: set[str]) -> Row:
-    """A record of a thing that no other record is about."""
+    """A record about an entity that no other record is about."""
     title = dice.pick(list(categories))
     category = categories[title]
-    thing = _new(dice, category, names)
+    entity = _new_name(dice, category, names)
     chosen = dice.shuffled(list(category.properties))[: 1 + dice.pick(range(LONGEST))]
-    triples = [(thing, name, _value(dice, name)) for name in chosen]
-    record = " | ".join(f"{_joined(thing)} : {name} : {_joined(value)}" for thing, name, value in triples)
+    triples = [(entity, name, _value(dice, name)) for name in chosen]
+    record = " | ".join(
+        f"{_with_underscores(entity)} : {name} : {_with_underscores(value)}" for entity, name, value in triples
+    )
     return {"record": record, "texts": [_text(dice, category, triples) for _ in range(TEXTS)], "category": title}
 
 
-def _new(dice: Dice, category: Category, names: set[str]) -> str:
+def _new_name(dice: Dice, category: Category, names: set[str]) -> str:
     for _ in range(MAX_TRIES):
-        name = f"{place(dice)} {dice.pick(category.ends)}" if category.ends else person(dice)
+        name = f"{place(dice)} {dice.pick(category.name_endings)}" if category.name_endings else person(dice)
         if name not in names:
             names.add(name)
             return name
@@ -137,10 +139,10 @@ def _value(dice: Dice, name: str) -> str:
 
 
 def _text(dice: Dice, category: Category, triples: Sequence[tuple[str, str, str]]) -> str:
-    """A clause per triple, one or two of them to a sentence, in an order of their own."""
+    """Sentences with one clause per triple, one or two clauses each, in random order."""
     clauses = []
-    for place_in_text, (thing, name, value) in enumerate(dice.shuffled(triples)):
-        subject = "it" if place_in_text and category.ends and dice.chance(0.5) else thing
+    for index, (entity, name, value) in enumerate(dice.shuffled(triples)):
+        subject = "it" if index and category.name_endings and dice.chance(0.5) else entity
         clauses.append(dice.pick(category.properties[name]).format(subject, value))
     sentences = []
     while clauses:
@@ -150,5 +152,5 @@ def _text(dice: Dice, category: Category, triples: Sequence[tuple[str, str, str]
     return " ".join(sentences)
 
 
-def _joined(text: str) -> str:
+def _with_underscores(text: str) -> str:
     return text.replace(" ", "_")

@@ -1,1 +1,1 @@
-"""Speed against others: the same work, on the same shapes, in turns, in one process."""
+"""Speed compared with other implementations: the same work on batches of equal shapes, in turns, in one process."""

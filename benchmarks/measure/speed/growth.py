@@ -1,4 +1,4 @@
-"""How a step's cost grows with the batch, the length, the layers and the rank, beside its arithmetic floor."""
+"""Time of a training step over batch size, length, layers and rank, beside the time of its matrix products alone."""
 
 import json
 import random
@@ -16,8 +16,9 @@ from autolora.compute.runtime import TimingRun
 from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig, train
-from benchmarks.measure.speed.comparisons import Setting
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
+from benchmarks.measure.speed.setting import Setting
 from benchmarks.run.plan import matmul_rate
 from benchmarks.store.result import Environment
 from benchmarks.tasks.families.classification import pad
@@ -31,13 +32,13 @@ AXES: Mapping[str, Sequence[int]] = MappingProxyType(
         "rank": (2, 4, 8, 16, 32),
     }
 )
-"""What is varied, the other three at their defaults."""
+"""Values of the size that is varied; the other three sizes have their defaults."""
 STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthPoint:
-    """One kind of step at one size."""
+    """Time of one kind of step at one size."""
 
     axis: str
     value: int
@@ -46,12 +47,12 @@ class GrowthPoint:
     step_seconds: float
     """Median over rounds."""
     floor_seconds: float
-    """Its matrix products at the rate that the device reaches in large ones."""
+    """Time of its floating-point operations at the device's rate in large matrix products."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """All points of one run."""
+    """All points of one measurement."""
 
     model_title: str
     rounds: int
@@ -59,25 +60,26 @@ class Growth:
     points: tuple[GrowthPoint, ...]
 
 
-def measure_growth(setting: Setting, where: Environment, rounds: int, tell: Callable[[str], None]) -> Growth:
-    """Time every size in turns; the weights are random, which changes no time."""
+def measure_growth(setting: Setting, where: Environment, rounds: int, announce: Callable[[str], None]) -> Growth:
+    """Time every size in turns, with random weights, whose values do not affect the time."""
     rate = matmul_rate(setting.runtime.device, setting.runtime.precision, onednn=setting.runtime.onednn)
-    kinds = {"LoRA": _lora_step, "search": _search_step}
-    sizes = [(axis, value, kind) for axis, values in AXES.items() for value in values for kind in kinds]
+    steps = {"LoRA": _lora_step, "search": _search_step}
+    sizes = [(axis, value, kind) for axis, values in AXES.items() for value in values for kind in steps]
     runs = {
-        (axis, value, kind): _at_size(setting, {**DEFAULTS, axis: value}, kinds[kind]) for axis, value, kind in sizes
+        (axis, value, kind): _at_size(setting, {**DEFAULTS, axis: value}, steps[kind]) for axis, value, kind in sizes
     }
     flops = {}
-    for place, run in runs.items():
-        tell(f"{place[2]}, {place[0]} {place[1]}: counting")
+    for (axis, value, kind), run in runs.items():
+        announce(f"{kind}, {axis} {value}: counting")
         with FlopCounterMode(display=False) as counter:
             run(TimingRun(steps=1, warmup=0))
-        flops[place] = counter.get_total_flops()
-    seconds: dict[tuple[str, int, str], list[float]] = {place: [] for place in runs}
+        flops[axis, value, kind] = counter.get_total_flops()
+    seconds: dict[tuple[str, int, str], list[float]] = {size: [] for size in runs}
     for number in range(rounds):
-        for place, run in runs.items():
-            tell(f"{place[2]}, {place[0]} {place[1]}: round {number + 1}")
-            seconds[place].append(run(TimingRun(steps=STEPS, warmup=2)))  # the second step may be a recording
+        for (axis, value, kind), run in runs.items():
+            announce(f"{kind}, {axis} {value}: round {number + 1}")
+            timing_run = TimingRun(steps=STEPS, warmup=2)  # CUDA graphs may be recorded up to the second step
+            seconds[axis, value, kind].append(run(timing_run))
     points = [
         GrowthPoint(
             axis=axis,
@@ -92,14 +94,14 @@ def measure_growth(setting: Setting, where: Environment, rounds: int, tell: Call
 
 
 def growth_json(growth: Growth) -> str:
-    """As a file keeps it."""
+    """The content of the file that keeps a growth measurement."""
     return json.dumps(asdict(growth), indent=1) + "\n"
 
 
 def _at_size(
     setting: Setting, size: Mapping[str, int], step: Callable[[Problem, TrainingConfig, int], float]
 ) -> Callable[[TimingRun], float]:
-    """Seconds per step, projected."""
+    """A function that times one kind of step at one size; it returns seconds per step."""
     config = type(setting.backbone.config).from_dict(setting.backbone.config.to_dict())
     config.num_hidden_layers = size["layers"]
     backbone = replace(setting.backbone, folder=None, config=config)

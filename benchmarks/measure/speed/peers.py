@@ -1,4 +1,4 @@
-"""How others train the same: a plain loop over PEFT, `transformers.Trainer`, PEFT's own loop for AdaLoRA."""
+"""LoRA and AdaLoRA training with PEFT and transformers alone: a plain training loop, and `transformers.Trainer`."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,9 @@ from transformers import (
 from autolora.adapters.adapt import present_heads
 from autolora.adapters.projections import find_projections
 from autolora.problem import Problem
-from autolora.training.train import TrainingConfig, batch_order, gather
+from autolora.training.batch_order import batch_order
+from autolora.training.batches import gather
+from autolora.training.config import TrainingConfig
 
 RANK = 4
 
@@ -34,7 +36,7 @@ def lora_config(problem: Problem) -> LoraConfig:
 
 
 def adalora_config(problem: Problem, steps: int) -> AdaLoraConfig:
-    """AdaLoRA, likewise."""
+    """AdaLoRA on the same projections, with ranks reduced from 6 to 4 over the given number of steps."""
     plain = lora_config(problem)
     return AdaLoraConfig(
         init_r=6,
@@ -49,12 +51,14 @@ def adalora_config(problem: Problem, steps: int) -> AdaLoraConfig:
 
 
 def plain_loop(problem: Problem, config: TrainingConfig, peft: LoraConfig | AdaLoraConfig) -> Callable[[], float]:
-    """What PEFT's examples do, on our batches: the same shapes, no more and no less computed."""
+    """The training loop of PEFT's examples, on the batches of `autolora.training`; returns the seconds of all steps."""
     model = get_peft_model(problem.build_model(), peft).to(problem.runtime.device)
     order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
     steps = config.total_steps(order.steps_per_epoch)
     adaptive = isinstance(peft, AdaLoraConfig)
-    trained: nn.Module = model.base_model if adaptive else model  # AdaLoRA's penalty is in this one's loss
+    trained: nn.Module = (
+        model.base_model if adaptive else model
+    )  # the loss of the AdaLoRA model includes its orthogonality penalty
 
     def run() -> float:
         optimizer = AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=config.lr)
@@ -66,20 +70,20 @@ def plain_loop(problem: Problem, config: TrainingConfig, peft: LoraConfig | AdaL
             if adaptive:
                 model.base_model.update_and_allocate(step + 1)
             optimizer.zero_grad()
-        _wait(problem)
+        _synchronize(problem)
         return time.perf_counter() - started
 
     return run
 
 
 def trainer(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
-    """`transformers.Trainer` over PEFT with its defaults: float32, random order, padded to the batch's longest."""
+    """`transformers.Trainer` over PEFT with default settings: float32, random order, dynamic padding per batch."""
     clock = _Clock()
 
     def run() -> float:
         backbone = problem.build_model()
         assert isinstance(backbone, PreTrainedModel)
-        backbone.set_attn_implementation("sdpa")  # what a model has by default
+        backbone.set_attn_implementation("sdpa")  # the default of transformers
         model = get_peft_model(backbone, lora_config(problem))
         with TemporaryDirectory() as folder:
             arguments = TrainingArguments(
@@ -108,7 +112,7 @@ def trainer(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
 
 
 class _Clock(TrainerCallback):
-    """Seconds between the first step's beginning and the last one's end."""
+    """Seconds from the start of training to its end, without setting up the trainer."""
 
     def on_train_begin(self, *_: object, **__: object) -> None:
         self._began = time.perf_counter()
@@ -127,7 +131,7 @@ def _plain_step(model: nn.Module, problem: Problem, indices: list[int], optimize
     schedule.step()
 
 
-def _wait(problem: Problem) -> None:
-    """Until everything is computed that was queued."""
+def _synchronize(problem: Problem) -> None:
+    """Wait until the GPU has finished all queued kernels."""
     if torch.device(problem.runtime.device).type == "cuda":
         torch.cuda.synchronize(problem.runtime.device)

@@ -1,4 +1,4 @@
-"""Problems with the lengths of real data: cost does not depend on what the tokens are."""
+"""Problems of random tokens with the lengths of real data: the time of a step does not depend on token values."""
 
 import json
 import random
@@ -14,11 +14,11 @@ from benchmarks.tasks.families.classification import pad
 LENGTHS: Mapping[str, Mapping[str, Any]] = json.loads(
     Path(__file__).with_name("lengths.json").read_text(encoding="utf-8")
 )
-"""Task -> "examples" of its training set, and the percentiles of their "lengths" in MiniLM's tokens."""
+"""Task -> "examples": size of its training set; "lengths": percentiles of its examples' numbers of MiniLM tokens."""
 
 
 def problem_of_lengths(task: str, backbone: Backbone, runtime: Runtime, *, examples: int) -> Problem:
-    """Random tokens and labels, as long as the task's training examples are."""
+    """A problem of random tokens and labels, with lengths drawn from those of the task's training examples."""
     rng = random.Random(f"{task}/speed")
     lengths: list[int] = rng.choices(LENGTHS[task]["lengths"], k=examples)
     drawn: list[Example] = [

@@ -1,4 +1,4 @@
-"""What the page shows: everything that result files say, in the order in which a reader wants it."""
+"""The content of the page: every report that result files give, as one dataclass for the template."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,10 @@ from benchmarks.analysis.stats import by_column, groups, summarise
 from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Verdict
 from benchmarks.report.cell_report import cell_report
 from benchmarks.report.cost_report import CostReport, cost_grids, cost_report
-from benchmarks.report.page.figures import Drawings, Picture, begun, drawings
+from benchmarks.report.page.figures import Drawings, Picture, drawings, drawn_in_background
 from benchmarks.report.protocol_report import protocol_grid, protocol_rows
-from benchmarks.report.rank_report import RankReport, rank_grids, rank_report
+from benchmarks.report.rank_report import RankReport, rank_report
+from benchmarks.report.rank_tables import rank_grids
 from benchmarks.report.speed_report import speed_grids
 from benchmarks.report.tables import score_table
 from benchmarks.report.tables.grid import Grid
@@ -32,7 +33,8 @@ from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs, speed_runs_like
 from benchmarks.store.store import Store, stores_in
 
-RANK = {verdict: place for place, verdict in enumerate(VERDICTS)}
+PRIORITY = {verdict: place for place, verdict in enumerate(VERDICTS)}
+"""Verdict -> its priority where several results judge the same published number; the lowest wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,65 +43,69 @@ class Part:
 
     results: Sequence[Result]
     store: Store
+    """The store that holds the results."""
 
     @cached_property
     def ranks(self) -> RankReport:
-        """What its searches say."""
+        """Analysis of its searches."""
         return rank_report(self.results)
 
     @cached_property
     def costs(self) -> list[CostReport]:
-        """What the newest cost run of its preset and backbone says; empty where there is none."""
+        """Report of the newest cost run of its preset and backbone; empty where there is none."""
         runs = cost_runs_like(self.store.folder, self.results[0])
         return [cost_report(run, published_table(5)) for run in runs[-1:]]
 
     @property
     def drawings(self) -> Drawings:
-        """All that there is to draw of it."""
+        """All figures of the part."""
         return drawings(self.results, self.ranks, self.costs, _tables(self.results, published_figure(2)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """All that was measured with one backbone, preset, protocol and kind of data."""
+    """The section of the page about one part."""
 
     name: str
-    """Of its place in the page."""
+    """Identifier of the section in the page."""
     title: str
     tables: Sequence[ScoreTable]
     grids: Sequence[Grid]
-    """Costs and ranks."""
+    """Tables of costs and ranks."""
     verdicts: Grid
     claims: ExaminedClaims
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All of it."""
+    """The content of the whole page."""
 
     verdicts: Mapping[Verdict, int]
-    """Published numbers, by the best that any of the results says of them."""
+    """Verdict -> number of published numbers, each counted once with the first of its verdicts in `VERDICTS`."""
     results: int
+    """Number of result files."""
     sections: Sequence[Section]
     pictures: Mapping[str, Sequence[Picture]]
-    """Section's name -> its pictures."""
+    """Name of a section -> its pictures."""
     costs: Sequence[Grid]
-    """Of backbones that no section is about."""
+    """Cost tables of backbones that have no section."""
     speed: Sequence[Grid]
     protocols: Grid
     audit: Sequence[Finding]
     environments: Grid
     cells: Mapping[str, Sequence[Mapping[str, Any]]]
-    """SECTION/METHOD/COLUMN -> what unfolds: one report per seed."""
+    """SECTION/METHOD/COLUMN -> the details of a cell, one report per seed."""
     settings: Mapping[str, Mapping[str, str]]
-    """Configuration -> its settings, which all seeds share."""
+    """Configuration -> its settings, shared by all seeds."""
 
 
 def page_content(folder: Path) -> Page:
-    """Everything from a folder of results, or of one store per preset: real data first, then what has most results.
+    """Collect the content from a folder of results, or a folder with one store per preset.
+
+    Sections on real data come first, then sections with more results.
 
     Raises:
-        InputError: it holds neither.
+        InputError: the folder holds no results.
     """
     claims = read_claims()
     published = [published_table(number) for number in score_tables()]
@@ -110,9 +116,9 @@ def page_content(folder: Path) -> Page:
     named = {f"s{place}": part for place, part in enumerate(parts)}
     judged = [judge(part.results, published, claims.margin).cells for part in parts]
     results = [result for part in parts for result in part.results]
-    with begun([part.drawings for part in parts]) as drawn:  # what takes longest; all else goes on beside it
+    with drawn_in_background([part.drawings for part in parts]) as pictures_of_parts:  # the slowest work
         sections = [_section(name, part, published, claims) for name, part in named.items()]
-        pictures = dict(zip(named, drawn(), strict=True))
+        pictures = dict(zip(named, pictures_of_parts(), strict=True))
     return Page(
         verdicts=_best(judged),
         results=len(results),
@@ -154,30 +160,31 @@ def _section(name: str, part: Part, published: Sequence[PublishedTable], claims:
 
 
 def _costs_alone(folder: Path, parts: Sequence[Part]) -> list[Grid]:
-    """Of all cost runs that are none of the parts'."""
+    """Tables of all cost runs that belong to no part."""
     shown = [run for part in parts for run in cost_runs_like(part.store.folder, part.results[0])]
     runs = [run for place in (folder, *sorted(folder.glob("*"))) for run in cost_runs(place) if run not in shown]
     return [grid for run in runs for grid in cost_grids(cost_report(run, published_table(5))) if grid.rows]
 
 
 def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:
-    """One of the paper's tables, where two of its methods were run; its figure of scores on that backbone only."""
-    mine = [result for result in group if result.task in published.tasks and result.method in published.shown]
-    if len({result.method for result in mine}) < 2:
+    """One of the paper's tables if at least two of its methods were run; a figure only on the paper's backbone."""
+    shown = [result for result in group if result.task in published.tasks and result.method in published.shown]
+    if len({result.method for result in shown}) < 2:
         return []
-    own_model = published.kind == "Table" or not incomparable(mine, published)
-    return score_table.score_tables(mine, published) if own_model else []
+    comparable = published.kind == "Table" or not incomparable(shown, published)
+    return score_table.score_tables(shown, published) if comparable else []
 
 
 def _cells(name: str, part: Part, published: Sequence[PublishedTable]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """SECTION/METHOD/COLUMN and details, one pair per cell of a section's tables."""
     cells = {}
     for table in published:
         for (column, method), summary in summarise(by_column(part.results, table)).items():
-            cells[f"{name}/{method}/{column}"] = [_unfolded(result, part.store) for result in summary.results]
+            cells[f"{name}/{method}/{column}"] = [_details(result, part.store) for result in summary.results]
     return list(cells.items())
 
 
-def _unfolded(result: Result, store: Store) -> dict[str, Any]:
+def _details(result: Result, store: Store) -> dict[str, Any]:
     report = cell_report(result, store.folder_of(result).path)
     return {
         "seed": result.seed,
@@ -193,10 +200,12 @@ def _unfolded(result: Result, store: Store) -> dict[str, Any]:
 
 
 def _best(judged: Sequence[Sequence[CellVerdict]]) -> dict[Verdict, int]:
-    """Every published number counts once, by the most that is known of it."""
+    """Verdict -> number of published numbers, each counted once with the first of its verdicts in `VERDICTS`."""
     if not judged:
         return dict.fromkeys(VERDICTS, 0)
-    best = Counter(min((cell.verdict for cell in cells), key=RANK.__getitem__) for cells in zip(*judged, strict=True))
+    best = Counter(
+        min((cell.verdict for cell in cells), key=PRIORITY.__getitem__) for cells in zip(*judged, strict=True)
+    )
     return {verdict: best[verdict] for verdict in VERDICTS}
 
 

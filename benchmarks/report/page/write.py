@@ -1,4 +1,4 @@
-"""The page as one file that needs nothing else: style, script, data and pictures are inside."""
+"""Writes the page as one self-contained HTML file with style, script, data and pictures."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write a page; every text of it is escaped. Raises InputError: the file cannot be written."""
+    """Write a page with all texts escaped. Raises InputError: the file cannot be written."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

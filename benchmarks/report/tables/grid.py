@@ -1,4 +1,4 @@
-"""A table of texts with its title and its notes, written for a terminal, for Markdown, for LaTeX or as CSV."""
+"""A table of texts with title and notes, rendered as text, Markdown, LaTeX or CSV."""
 
 import csv
 import io
@@ -11,34 +11,40 @@ from tabulate import tabulate
 from benchmarks.report.tables.markdown import escaped
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
-"""How tables can be written; JSON is each report's own."""
+"""Output formats; JSON is rendered by each report itself."""
 GAP = 2
-"""Blanks between two columns."""
+"""Number of spaces between two columns."""
 
 Column = Sequence[str]
-"""A heading and one text per row; a text can have several lines."""
+"""A header and one text per row; a text can have several lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """What a reader sees of a table."""
+    """A table of texts."""
 
     title: str = ""
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
-    """A text can have several lines."""
+    """One text per column; a text can have several lines."""
     notes: Sequence[str] = ()
-    """Sentences below."""
+    """Sentences below the table."""
 
     @classmethod
     def of(cls, title: str, rows: Sequence[Mapping[str, str]], notes: Sequence[str] = ()) -> "Grid":
-        """Of rows that name their columns, all alike."""
+        """From rows as mappings from header to text; all rows have the same headers."""
         headers = list(rows[0]) if rows else []
         return cls(title=title, headers=headers, rows=[[row[name] for name in headers] for row in rows], notes=notes)
 
 
 def write(grids: Iterable[Grid], form: str, width: int) -> str:
-    """Write tables in one of FORMATS but JSON; text is at most `width` wide where a single column allows it."""
+    """Render tables in one of FORMATS except JSON.
+
+    Args:
+        grids: the tables.
+        form: one of FORMATS.
+        width: characters per line of text; exceeded only where two columns alone are wider.
+    """
     writer = {"text": _text, "markdown": _markdown, "latex": _latex, "csv": _csv}[form]
     return "\n\n".join(writer(grid, width) for grid in grids)
 
@@ -62,9 +68,9 @@ def _markdown(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of 
 
 
 def _latex(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of all writers
-    """With booktabs; every line of a text is a row of its own."""
+    """Render with booktabs; each line of a text becomes its own row."""
     rows = [line for row in grid.rows for line in _lines(row)]
-    plain = [[_typed(text) for text in row] for row in rows]
+    plain = [[_without_delta(text) for text in row] for row in rows]
     table = tabulate(plain, headers=grid.headers, tablefmt="latex_booktabs", disable_numparse=True)
     comments = [f"% {line}" for text in (grid.title, *grid.notes) for line in text.splitlines()]
     return "\n".join([*comments, table])
@@ -78,10 +84,10 @@ def _csv(grid: Grid, width: int) -> str:  # noqa: ARG001  the signature of all w
 
 
 def _fit(first: Column, others: Sequence[Column], width: int) -> list[list[Column]]:
-    """Blocks of columns that are no wider than width, each with the first column."""
+    """Split columns into blocks of at most `width` characters, each starting with the first column."""
     blocks = [[first]]
     for column in others:
-        if len(blocks[-1]) > 1 and sum(_width(known) + GAP for known in [*blocks[-1], column]) - GAP > width:
+        if len(blocks[-1]) > 1 and sum(_width(each) + GAP for each in [*blocks[-1], column]) - GAP > width:
             blocks.append([first])
         blocks[-1].append(column)
     return blocks
@@ -97,6 +103,6 @@ def _lines(row: Sequence[str]) -> list[list[str]]:
     return [[part[line] if line < len(part) else "" for part in parts] for line in range(height)]
 
 
-def _typed(text: str) -> str:
-    """What LaTeX's default fonts have."""
+def _without_delta(text: str) -> str:
+    """The text without the letter Δ, which LaTeX's default fonts lack."""
     return text.replace("Δ ", "")

@@ -1,4 +1,4 @@
-"""Texts as Markdown shows them: what would be markup, a link or another column is written as it stands."""
+"""Escapes texts for Markdown, so that they contain no markup, links or column separators."""
 
 import re
 
@@ -6,5 +6,5 @@ _MARKUP = re.compile(r"[\\`<|]|(?<=\])\(")
 
 
 def escaped(text: str) -> str:
-    """A text of any number of lines, for a cell of a table or a paragraph."""
+    """Escape a text for a table cell or a paragraph; line breaks become `<br>`."""
     return "<br>".join(_MARKUP.sub(r"\\\g<0>", line) for line in text.splitlines())

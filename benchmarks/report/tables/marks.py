@@ -1,4 +1,4 @@
-"""Which scores of a table differ from AutoLoRA's by more than seeds do."""
+"""Marks scores of a table that differ significantly from AutoLoRA's."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,13 @@ from benchmarks.analysis.stats import Summary
 
 MARK = "†"
 LEVEL = 0.05
-"""Of all tests of a table together."""
+"""Family-wise level over all tests of a table."""
 METHOD = "autolora"
 REMARK = f"{MARK} differs from AutoLoRA's at {LEVEL:.0%}: t test paired by seed, Holm's correction over the table."
 
 
 def marked(summaries: Mapping[tuple[str, str], Summary]) -> set[tuple[str, str]]:
-    """(task, method) of the scores that differ; a pair with fewer than two common seeds is not tested."""
+    """(task, method) of the scores that differ significantly from AutoLoRA's; fewer than two common seeds are not tested."""
     pairs = {
         (task, method): (summary, summaries[task, METHOD])
         for (task, method), summary in summaries.items()

@@ -1,4 +1,4 @@
-"""The sentences below a table: what its numbers are, and what they are not."""
+"""The sentences below a table of scores: comparability, failures, missing columns, environments."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ def remarks(
     summaries: Mapping[tuple[str, str], Summary],
     published: PublishedTable,
 ) -> list[str]:
-    """All that a reader of these results must know, the weightiest first."""
+    """All remarks on the results of a table, the most important first."""
     return [
         comparability(shown, published),
         *_failures(failed),
@@ -27,7 +27,7 @@ def remarks(
 
 
 def comparability(shown: Sequence[Result], published: PublishedTable) -> str:
-    """Whether these scores can be compared with the published ones, and why not; from the results' own records."""
+    """Whether the scores are comparable with the published ones, and the reasons if not."""
     reasons = incomparable(shown, published)
     if reasons:
         return (
@@ -49,7 +49,7 @@ def _partial_data(shown: Sequence[Result]) -> list[str]:
 
 
 def _absent(shown: Sequence[Result], published: PublishedTable) -> list[str]:
-    """Columns that no cell has, though their task was run."""
+    """Columns without a result although their task was run."""
     tasks = {published.measures[column][0] for column in {result.task for result in shown} & set(published.measures)}
     measured = {result.task for result in shown}
     absent = [
@@ -74,7 +74,7 @@ def _older(summaries: Mapping[tuple[str, str], Summary]) -> list[str]:
 
 
 def _environments(shown: Sequence[Result]) -> list[str]:
-    """One line per machine and kind of data, with all commits that computed there."""
+    """One sentence per environment and kind of data, with all commits of its results."""
     states = {True: "", False: " (changed since)", None: " (state unknown)"}
     commits: dict[str, dict[str, None]] = {}
     for result in shown:
@@ -84,4 +84,4 @@ def _environments(shown: Sequence[Result]) -> list[str]:
             f"{where.precision}, torch {where.packages['torch']}"
         )
         commits.setdefault(line, {})[f"{(where.commit or 'unknown')[:12]}{states[where.clean]}"] = None
-    return [f"{line}, commit{'s' if len(found) > 1 else ''} {', '.join(found)}." for line, found in commits.items()]
+    return [f"{line}, commit{'s' if len(shas) > 1 else ''} {', '.join(shas)}." for line, shas in commits.items()]

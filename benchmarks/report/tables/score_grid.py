@@ -1,4 +1,4 @@
-"""A table of scores in the paper's layout: every measured number with the published one below it."""
+"""Renders a table of scores in the paper's layout: each measured number with the published number below it."""
 
 import json
 from collections.abc import Sequence
@@ -8,30 +8,30 @@ from benchmarks.report.tables.grid import Grid, write
 from benchmarks.report.tables.score_table import ScoreCell, ScoreRow, ScoreTable
 
 Column = list[str]
-"""A heading and one text per row."""
+"""A header and one text per row."""
 
 
 def render(tables: Sequence[ScoreTable], form: str, width: int) -> str:
-    """Write tables in one of `grid.FORMATS`; CSV has one line per number, for a spreadsheet."""
+    """Render tables in one of `grid.FORMATS`; CSV has one line per score."""
     if form == "json":
         return json.dumps([_plain(table) for table in tables], indent=1, ensure_ascii=False)
-    return write(map(_tidy if form == "csv" else score_grid, tables), form, width)
+    return write(map(_long_grid if form == "csv" else score_grid, tables), form, width)
 
 
 def score_grid(table: ScoreTable) -> Grid:
-    """Methods x tasks."""
+    """Table of methods x tasks."""
     headers, *rows = zip(*_columns(table), strict=True)
     return Grid(title=table.title, headers=headers, rows=rows, notes=table.remarks)
 
 
 def score_text(cell: ScoreCell, decimals: int = 1) -> str:
-    """What was measured, with its spread and the number of seeds."""
+    """The measured mean with its standard deviation and number of seeds."""
     spread = f" ± {cell.sd:.{decimals}f} (n={len(cell.seeds)})" if cell.sd is not None else ""
     return "failed" if cell.measured is None else f"{cell.measured:.{decimals}f}{cell.mark}{spread}"
 
 
 def published_text(cell: ScoreCell, decimals: int = 1) -> str:
-    """What is published, and how far the measured number is from it; empty where nothing is."""
+    """The published score with the difference measured minus published; empty where none is published."""
     if cell.published is None:
         return ""
     difference = "" if cell.difference is None else f" (Δ {cell.difference:+.{decimals}f})"
@@ -43,16 +43,17 @@ def _columns(table: ScoreTable) -> list[Column]:
         ["Method", *(row.title for row in table.rows)],
         ["Params", *(parameters_text(row) for row in table.rows)],
         *(
-            [title, *(_score(row.cells.get(task), table.decimals.get(task, 1)) for row in table.rows)]
+            [title, *(_cell_text(row.cells.get(task), table.decimals.get(task, 1)) for row in table.rows)]
             for task, title in table.columns.items()
         ),
     ]
     if any(row.average for row in table.rows):
-        columns.append(["Avg.", *(_score(row.average) for row in table.rows)])
+        columns.append(["Avg.", *(_cell_text(row.average) for row in table.rows)])
     return columns
 
 
-def _tidy(table: ScoreTable) -> Grid:
+def _long_grid(table: ScoreTable) -> Grid:
+    """Long format: one row per method and task."""
     headers = ("table", "method", "task", "mean", "sd", "seeds", "published", "difference")
     rows = [
         (
@@ -69,7 +70,7 @@ def _tidy(table: ScoreTable) -> Grid:
     return Grid(headers=headers, rows=rows)
 
 
-def _score(cell: ScoreCell | None, decimals: int = 1) -> str:
+def _cell_text(cell: ScoreCell | None, decimals: int = 1) -> str:
     if cell is None:
         return "-"
     return "\n".join(part for part in (score_text(cell, decimals), published_text(cell, decimals)) if part)
@@ -90,6 +91,7 @@ def _number(value: float | None) -> str:
 
 
 def _plain(table: ScoreTable) -> dict[str, object]:
+    """The table for JSON, with the property `difference` of each cell added."""
     plain = asdict(table)
     for row, values in zip(table.rows, plain["rows"], strict=True):
         for task, cell in row.cells.items():

@@ -1,4 +1,4 @@
-"""A table of scores in the paper's layout, made of result files: methods x tasks, measured beside published."""
+"""A table of scores in the paper's layout, from results: methods x tasks, measured and published scores."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ from benchmarks.store.result import Result
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreCell:
-    """One method on one task."""
+    """Score of one method on one task."""
 
     measured: float | None
-    """Mean over seeds; None where the cell failed in all of them."""
+    """Mean over seeds; None where all seeds failed."""
     sd: float | None
+    """Sample standard deviation over seeds; None for a single seed."""
     seeds: Sequence[int]
     published: float | None
     mark: str = ""
-    """That it differs from AutoLoRA's."""
+    """MARK if the score differs significantly from AutoLoRA's, else empty."""
 
     @property
     def difference(self) -> float | None:
@@ -31,35 +32,35 @@ class ScoreCell:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """One method."""
+    """Scores of one method."""
 
     method: str
     title: str
     parameters: float | None
-    """Trainable ones, head left out; the mean over the row's results."""
+    """Trainable parameters without the head, the mean over the results of the row."""
     published_parameters: float | None
     cells: Mapping[str, ScoreCell]
     """Task -> cell; tasks that were not run are missing."""
     average: ScoreCell | None
-    """Over the published tasks; None where one of them is missing."""
+    """Mean over the published tasks; None where a task is missing or the paper prints no averages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreTable:
-    """What a report shows of one backbone on one kind of data."""
+    """Scores of one preset, protocol, backbone and kind of data."""
 
     title: str
     columns: Mapping[str, str]
     """Task -> title."""
     decimals: Mapping[str, int]
-    """Task -> decimals shown, where it is not one."""
+    """Task -> number of decimals, for tasks with other than one decimal."""
     rows: Sequence[ScoreRow]
     remarks: Sequence[str]
-    """What a reader must know, in sentences."""
+    """Sentences below the table."""
 
 
 def score_tables(results: Iterable[Result], published: PublishedTable) -> list[ScoreTable]:
-    """One table per preset, protocol, backbone and kind of data, the newest last."""
+    """One table per preset, protocol, backbone and kind of data, the newest group last."""
     return [_table(by_column(group, published), published) for group in groups(results)]
 
 
@@ -85,7 +86,7 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
                 results=[result for result in shown if result.method == method],
                 published=published,
             )
-            for method in sorted(methods, key=lambda method: _place(method, published))
+            for method in sorted(methods, key=lambda method: _order(method, published))
         ],
         remarks=[
             *remarks(shown or results, failed, summaries, published),
@@ -94,7 +95,8 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
     )
 
 
-def _place(method: str, published: PublishedTable) -> tuple[int, str]:
+def _order(method: str, published: PublishedTable) -> tuple[int, str]:
+    """Sort key: methods of the paper in its order, then other methods by name."""
     order = published.shown
     return (order.index(method) if method in order else len(order), method)
 
@@ -109,13 +111,13 @@ def _cells(
         return row.scores.get(task) if row else None
 
     differing = marked(summaries)
-    nothing = {
+    failures = {
         (result.task, result.method): ScoreCell(
             measured=None, sd=None, seeds=(), published=score(result.task, result.method)
         )
         for result in failed
     }
-    return nothing | {
+    return failures | {
         pair: ScoreCell(
             measured=summary.mean,
             sd=summary.sd,
@@ -130,21 +132,23 @@ def _cells(
 def _row(
     method: str, title: str, cells: Mapping[str, ScoreCell], results: Sequence[Result], published: PublishedTable
 ) -> ScoreRow:
-    known = published.row(method)
+    published_row = published.row(method)
     counts = [result.trainable_parameters for result in results if result.trainable_parameters is not None]
     measured = [cell.measured for task in published.columns if (cell := cells.get(task)) and cell.measured is not None]
     averaged = any(row.average is not None for row in published.rows)
     complete = averaged and len(measured) == len(published.columns)
     average = (
-        ScoreCell(measured=mean(measured), sd=None, seeds=(), published=known.average if known else None)
+        ScoreCell(
+            measured=mean(measured), sd=None, seeds=(), published=published_row.average if published_row else None
+        )
         if complete
         else None
     )
     return ScoreRow(
         method=method,
-        title=known.title if known else title,
+        title=published_row.title if published_row else title,
         parameters=mean(counts) if counts else None,
-        published_parameters=known.parameters if known else None,
+        published_parameters=published_row.parameters if published_row else None,
         cells=cells,
         average=average,
     )

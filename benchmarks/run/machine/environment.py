@@ -1,4 +1,4 @@
-"""What of the machine and the software decides the numbers, found out and recorded."""
+"""Describes and configures the hardware and software properties that affect results."""
 
 import ctypes
 import math
@@ -29,24 +29,25 @@ PACKAGES = (
 )
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 COMMIT_VARIABLE = "AUTOLORA_BENCH_COMMIT"
-"""Names the commit where there is no checkout; one ending in "-dirty" is not clean."""
+"""Environment variable with the commit, where there is no checkout; the suffix "-dirty" marks uncommitted changes."""
 
 
-def use_machine(threads: int) -> None:
-    """Let torch compute the same bits every time, on so many threads of this process."""
+def configure_process(threads: int) -> None:
+    """Make torch deterministic, and set the number of threads that it uses in this process."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing reads it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # filling takes time, and no code reads uninitialised memory
     torch.set_num_threads(threads)
     _keep_freed_memory()
 
 
 def describe(device: str, precision: str) -> Environment:
-    """The environment of a cell that computes on this device in this precision."""
+    """The environment of a cell that runs on this device at this precision."""
     commit, clean = code_version()
     return Environment(
         python=platform.python_version(),
-        packages={"torch": torch.__version__} | {name: found for name in PACKAGES[1:] if (found := _version(name))},
+        packages={"torch": torch.__version__}
+        | {name: installed for name in PACKAGES[1:] if (installed := _version(name))},
         device=torch.device(device).type,
         device_name=torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _cpu_name(),
         threads=torch.get_num_threads(),
@@ -57,30 +58,30 @@ def describe(device: str, precision: str) -> Environment:
     )
 
 
-def resolve_device(wanted: str) -> str:
-    """A torch device for a setting; "auto" is cuda where there is one. Raises InputError: it is not there."""
-    if wanted == "auto":
+def resolve_device(setting: str) -> str:
+    """The torch device of a setting; "auto" is cuda if available, else cpu. Raises InputError: the device is missing."""
+    if setting == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=wanted)
+        torch.empty(0, device=setting)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"device {wanted!r} cannot be used: {str(error).splitlines()[0]}; take --device auto"
+            f"device {setting!r} cannot be used: {str(error).splitlines()[0]}; take --device auto"
         ) from error
-    return wanted
+    return setting
 
 
-def resolve_precision(wanted: str, device: str) -> str:
-    """fp32 or bf16 for a setting; "auto" is bf16 where the device multiplies bf16 matrices in hardware."""
-    if wanted != "auto":
-        return wanted
+def resolve_precision(setting: str, device: str) -> str:
+    """The precision of a setting, fp32 or bf16; "auto" is bf16 where the device multiplies bf16 matrices in hardware."""
+    if setting != "auto":
+        return setting
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if {"avx512_bf16", "amx_bf16", "bf16"} & set(_cpu_info().get("flags", "").split()) else "fp32"
 
 
 def usable_cores() -> int:
-    """Physical cores that this process may use; OMP_NUM_THREADS, affinity and a container's quota count."""
+    """Number of physical cores that this process may use, by OMP_NUM_THREADS, or by CPU affinity and container quota."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -90,7 +91,7 @@ def usable_cores() -> int:
 
 
 def code_version() -> tuple[str | None, bool | None]:
-    """The git commit of this project, and whether the code is as committed (results/ left out)."""
+    """The git commit of this project, and whether the code has no uncommitted changes outside of results/."""
     if not (ROOT / ".git").exists():
         named = os.environ.get(COMMIT_VARIABLE)
         return (named.removesuffix("-dirty"), not named.endswith("-dirty")) if named else (None, None)
@@ -101,10 +102,10 @@ def code_version() -> tuple[str | None, bool | None]:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607  fixed words
+        completed = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607  fixed arguments
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -119,7 +120,7 @@ def _cpu_name() -> str:
 
 
 def _cpu_info() -> dict[str, str]:
-    """What Linux says of the first processor."""
+    """Fields of the first processor in Linux's /proc/cpuinfo; empty on other systems."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
@@ -129,10 +130,10 @@ def _cpu_info() -> dict[str, str]:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed: every step takes the same blocks again.
+    """Make glibc keep freed memory, as every training step allocates blocks of the same sizes again.
 
-    Fresh pages cost a full fine-tuning step of MiniLM a fifth of its time: 109 ms against 84 ms, float32, batches of
-    8 x 12 tokens, two cores of an AMD EPYC.
+    With fresh pages a full fine-tuning step of MiniLM takes 109 ms instead of 84 ms (float32, batches of 8 x 12 tokens,
+    two cores of an AMD EPYC).
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -141,7 +142,7 @@ def _keep_freed_memory() -> None:
 
 
 def _quota() -> float:
-    """Processors that the container's quota allows."""
+    """Number of processors that the container's cgroup quota allows; infinite without a quota."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
     except OSError:

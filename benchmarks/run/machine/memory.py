@@ -1,4 +1,4 @@
-"""Memory of the machine, and the peak of what runs now, without what ran before."""
+"""Memory of the machine, and peak memory of the current cell without that of earlier cells."""
 
 import ctypes
 import gc
@@ -13,28 +13,28 @@ STATUS = Path("/proc/self/status")
 
 
 def memory_bytes() -> float:
-    """Of the whole machine; infinite where it does not say."""
+    """Memory of the whole machine; infinite where the system does not report it."""
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
         return math.inf
     return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
-def set_imports_apart() -> None:
-    """Let no collection of garbage look at what has been imported: it stays, and looking at it takes a third of a second."""
+def freeze_imported_objects() -> None:
+    """Exclude imported objects from garbage collection: they are never freed, and traversing them takes 0.3 seconds."""
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()
 
 
 def return_freed_memory() -> None:
-    """Give back what an earlier cell of this process needed and this one may not, where the system can."""
+    """Return the freed memory of earlier cells of this process to the system, where glibc allows it."""
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak_memory(device: str) -> None:
-    """Forget earlier peaks, where the system can."""
+    """Reset the peak memory, where the system supports it."""
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif STATUS.exists():
@@ -42,7 +42,7 @@ def reset_peak_memory(device: str) -> None:
 
 
 def peak_memory_bytes(device: str) -> int | None:
-    """The device's peak since the last reset: allocated by torch on a GPU, resident on a CPU; None if not known."""
+    """Peak memory since the last reset: allocated by torch on a GPU, resident on a CPU; None if unknown."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if not STATUS.exists():

@@ -1,4 +1,4 @@
-"""Runs the cells of a plan in a pool: several processes of this machine, or a cluster."""
+"""Runs the cells of a plan in a pool: worker processes of this machine, or a Ray cluster."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,62 +15,62 @@ from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 
 POLL_SECONDS = 0.2
-"""How often the cells that other runs have are looked at, while this run has none."""
-MOST_LOSSES = 3
-"""How often a cell may lose its process or its node before it is kept as failed."""
+"""Time between two checks for free cells, while other runs have all cells that are left."""
+MAX_LOSSES = 3
+"""How often the process or node of a cell may be lost before the cell gets a failed result."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The process or the node of a cell has gone."""
+    """The process or the node of a cell was lost."""
 
     reason: str
 
 
 Message = Progress | Result | Lost | Exception
-"""What is heard of a cell: one of its steps, or how it ended. `Interrupted` means that it was told to stop."""
+"""A message about a cell: a step, its result, or why it has none. `Interrupted` means that it stopped on request."""
 
 
 class Pool(AbstractContextManager["Pool"], Protocol):
-    """Where cells run; nothing of it outlives its `with` block."""
+    """Processes that run cells; all of them end with the `with` block."""
 
-    def room(self, cell: Cell) -> int:
-        """How many cells of this size can run at the same time. Raises InputError: none."""
+    def capacity(self, cell: Cell) -> int:
+        """How many cells of this size can run concurrently. Raises InputError: none can."""
 
-    def start(self, planned: PlannedCell, given_up: str | None) -> bool:
-        """Begin a cell, or, with a reason, keep it as failed; False where another run on the store has it."""
+    def start(self, planned: PlannedCell, failure: str | None) -> bool:
+        """Start a cell, or write a failed result where failure is a reason; False if another run has locked the cell."""
 
-    def listen(self) -> Iterable[tuple[PlannedCell, Message]]:
-        """Wait a fraction of a second for messages of the cells that run."""
+    def receive(self) -> Iterable[tuple[PlannedCell, Message]]:
+        """Wait a fraction of a second for messages about the running cells."""
 
     def stop(self) -> None:
-        """Ask all cells that run to end at their next step; may be called again."""
+        """Make all running cells stop at their next step; may be called repeatedly."""
 
 
 def run_in_pool(
     plan: Sequence[PlannedCell], store: Store, pool: Pool, progress: RunProgress, stop: Callable[[], bool]
 ) -> list[Result]:
-    """Run what is not done, the longest cells first; a cell that fails is kept as failed, and the others go on.
+    """Run the cells that are not done, the longest first; a cell that fails gets a failed result, and the run continues.
 
     Args:
         plan: the cells.
-        store: where results and checkpoints are.
-        pool: runs them; it is entered here.
-        progress: told of every cell's steps.
-        stop: once it answers True, all cells are asked to stop.
+        store: folder of results and checkpoints.
+        pool: runs the cells; this function enters it.
+        progress: shows the steps and results of all cells.
+        stop: once it returns True, all running cells are stopped.
 
     Returns:
-        One result per cell of the plan, in its order.
+        One result per cell of the plan, in the plan's order.
 
     Raises:
-        Interrupted: stop answered True, or a cell was told to stop; the next run goes on from there.
-        InputError: the store cannot be written, there is no room for a cell, data or backbone have gone, or the processes
-            of a cell are lost whatever they do.
+        Interrupted: stop returned True, or a cell was stopped; the next run continues from the checkpoints.
+        InputError: the store is not writable, the pool has no capacity for a cell, data or a backbone are missing, or the
+            processes of a cell are lost even while they write its failed result.
     """
     store.check_writable()
     dispatch = _Dispatch(plan, store, pool, progress)
     with pool:
-        dispatch.check_room()
+        dispatch.check_capacity()
         while True:
             if dispatch.stopping or stop():
                 dispatch.stop()
@@ -78,13 +78,13 @@ def run_in_pool(
                 continue
             if dispatch.is_over():
                 break
-            dispatch.listen()
+            dispatch.receive()
     dispatch.raise_errors()
     return results_in_order(plan, dispatch.results)
 
 
 class _Dispatch:
-    """Which cells wait, which run, and what has become of the others."""
+    """The waiting and the running cells of a plan, and the results and errors of the cells that have ended."""
 
     def __init__(self, plan: Sequence[PlannedCell], store: Store, pool: Pool, progress: RunProgress) -> None:
         self.results = results_at_hand(plan)
@@ -94,22 +94,21 @@ class _Dispatch:
         self._waiting = in_order(self._to_do.values())
         self._running: dict[str, PlannedCell] = {}
         self._losses: dict[str, list[str]] = {}
-        """Identity -> why the cell's process or node was lost, each time."""
+        """Identity -> reasons, one for each time that the cell's process or node was lost."""
         self._lost: list[str] = []
-        """Cells of which not even a failure could be kept."""
+        """Names of cells for which not even a failed result could be written, with the reasons."""
         self._errors: list[Exception] = []
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         for planned in self._waiting:
-            self._pool.room(planned.cell)
+            self._pool.capacity(planned.cell)
 
     def start_next(self) -> bool:
-        """Start the first cell that can run now; returns whether there was one."""
-        able = self._able()
-        planned = next_cell(able, self._store)
-        if not planned or len(self._running) >= self._pool.room(planned.cell):
+        """Start the first cell that can run now; returns whether a cell was started."""
+        planned = next_cell(self._ready(), self._store)
+        if not planned or len(self._running) >= self._pool.capacity(planned.cell):
             return False
-        if not self._pool.start(planned, self._given_up(planned)):
+        if not self._pool.start(planned, self._failure(planned)):
             return False
         self._waiting.remove(planned)
         self._running[planned.cell.identity] = planned
@@ -117,18 +116,18 @@ class _Dispatch:
         return True
 
     def is_over(self) -> bool:
-        """Whether nothing runs, and nothing more can be started."""
-        return not self._running and (self.stopping or not self._able())
+        """Whether no cell runs, and no further cell can be started."""
+        return not self._running and (self.stopping or not self._ready())
 
     def stop(self) -> None:
         self.stopping = True
         self._pool.stop()
 
-    def listen(self) -> None:
-        """Take in what the pool has heard; where nothing runs, other runs have all cells that are left."""
+    def receive(self) -> None:
+        """Handle the pool's messages; first wait if no cell runs, as other runs have locked all ready cells then."""
         if not self._running:
             time.sleep(POLL_SECONDS)
-        for planned, message in self._pool.listen():
+        for planned, message in self._pool.receive():
             if isinstance(message, Progress):
                 self._progress.step(planned, message)
             else:
@@ -139,16 +138,18 @@ class _Dispatch:
         if self._errors:
             raise self._errors[0]
         if self._lost:
-            raise InputError("\n".join([*self._lost, "the other cells are kept; fewer --workers need less memory"]))
+            advice = "the results of the other cells are written; fewer --workers need less memory"
+            raise InputError("\n".join([*self._lost, advice]))
 
-    def _able(self) -> list[PlannedCell]:
+    def _ready(self) -> list[PlannedCell]:
         return [planned for planned in self._waiting if is_ready(planned, self._to_do, self.results)]
 
-    def _given_up(self, planned: PlannedCell) -> str | None:
+    def _failure(self, planned: PlannedCell) -> str | None:
+        """Why the cell can only get a failed result; None: it is run."""
         losses = self._losses.get(planned.cell.identity, [])
-        if len(losses) < MOST_LOSSES:
+        if len(losses) < MAX_LOSSES:
             return None
-        return f"{losses[-1]}, {MOST_LOSSES} times; where memory is short, fewer --workers need less"
+        return f"{losses[-1]}, {MAX_LOSSES} times; if memory is short, fewer --workers need less"
 
     def _end(self, planned: PlannedCell, message: Result | Lost | Exception) -> None:
         identity = planned.cell.identity
@@ -163,7 +164,7 @@ class _Dispatch:
             return
         losses = self._losses.setdefault(identity, [])
         losses.append(message.reason)
-        if len(losses) <= MOST_LOSSES:
+        if len(losses) <= MAX_LOSSES:
             self._waiting.append(planned)
         else:
             self._lost.append(f"{planned.cell.name}: {message.reason}")

@@ -1,4 +1,4 @@
-"""Several processes of this machine that run cells."""
+"""A pool of worker processes on this machine, each running one cell after another."""
 
 import multiprocessing
 import traceback
@@ -22,22 +22,22 @@ from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-"""Workers are forked from a process that has imported everything and computed nothing."""
+"""The fork server has imported all modules, but has not computed anything with torch."""
 POLL_SECONDS = 0.2
-"""How soon a wish to stop is passed on while no worker says anything."""
+"""Time between two checks for a stop request, while no message arrives."""
 
 
 @dataclass
 class _Worker:
-    """A process that runs one cell after the other."""
+    """A worker process, as the run sees it."""
 
     process: BaseProcess
     messages: "Connection[Any, Any]"
     planned: PlannedCell | None = None
-    """What it runs now; None: it waits for an order."""
+    """The cell that the worker runs; None: the worker is idle."""
 
     def receive(self) -> Message:
-        """What the worker says, or that it has ended."""
+        """The worker's next message, or `Lost` where its process has ended."""
         try:
             message: Message = self.messages.recv()
         except (EOFError, ConnectionResetError):
@@ -47,31 +47,31 @@ class _Worker:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What a worker is to do."""
+class _WorkerTask:
+    """A cell for a worker to run, or to write a failed result for."""
 
     cell: Cell
-    given_up: str | None = None
-    """Why the cell is only to be kept as failed; None: it is to be run."""
+    failure: str | None = None
+    """Reason of the failed result; None: the cell is run."""
 
 
 class Workers:
-    """Processes that each run one cell after the other; a pool of `dispatch`."""
+    """The pool; it implements `dispatch.Pool`."""
 
     def __init__(self, plan: Iterable[PlannedCell], store: Store, *, workers: int, threads: int) -> None:
-        """Of nothing yet: a process is started when a cell needs it.
+        """A pool without processes; each process is started when a cell needs it.
 
         Args:
-            plan: the cells; what they are implemented by is imported once for all processes.
-            store: where results and checkpoints are.
-            workers: how many processes there are at most.
-            threads: of each.
+            plan: the cells; the modules of their tasks and methods are imported once, by the fork server.
+            store: folder of results and checkpoints.
+            workers: largest number of processes.
+            threads: number of threads of each process.
         """
         self._context: Any = multiprocessing.get_context(START_METHOD)  # its declared type has no Process
         self._context.set_forkserver_preload([__name__, *_modules(plan)])
         self._stop = self._context.Event()
         self._store = store
-        self._most = workers
+        self._max_workers = workers
         self._threads = threads
         self._workers: list[_Worker] = []
 
@@ -84,28 +84,28 @@ class Workers:
             worker.process.kill()
             worker.process.join()
 
-    def room(self, _: Cell) -> int:
-        """How many cells run at the same time."""
-        return self._most
+    def capacity(self, _: Cell) -> int:
+        """How many cells can run concurrently."""
+        return self._max_workers
 
     def stop(self) -> None:
-        """Tell all workers to write a checkpoint and to end."""
+        """Make all workers write a checkpoint and end."""
         self._stop.set()
 
-    def start(self, planned: PlannedCell, given_up: str | None) -> bool:
-        """Give a cell to a worker that has none, or to a new one."""
+    def start(self, planned: PlannedCell, failure: str | None) -> bool:
+        """Send a cell to an idle worker, or to a new worker."""
         idle = (worker for worker in self._workers if not worker.planned and worker.process.is_alive())
-        worker = next(idle, None) or self._hire()
+        worker = next(idle, None) or self._start_worker()
         worker.planned = planned
-        with suppress(BrokenPipeError):  # it was killed just now: `listen` will hear of it
-            worker.messages.send(_Order(planned.cell, given_up))
+        with suppress(BrokenPipeError):  # the worker has just been killed: `receive` returns Lost
+            worker.messages.send(_WorkerTask(planned.cell, failure))
         return True
 
-    def listen(self) -> Iterator[tuple[PlannedCell, Message]]:
-        """Wait a little for what the workers say."""
-        working = [worker for worker in self._workers if worker.planned]
-        speaking = wait([worker.messages for worker in working], POLL_SECONDS)
-        for worker in [worker for worker in working if worker.messages in speaking]:
+    def receive(self) -> Iterator[tuple[PlannedCell, Message]]:
+        """Wait up to POLL_SECONDS for messages of the workers."""
+        busy = [worker for worker in self._workers if worker.planned]
+        readable = wait([worker.messages for worker in busy], POLL_SECONDS)
+        for worker in [worker for worker in busy if worker.messages in readable]:
             planned, message = worker.planned, worker.receive()
             assert planned
             if not isinstance(message, Progress):
@@ -114,19 +114,19 @@ class Workers:
                 self._workers.remove(worker)
             yield planned, message
 
-    def _hire(self) -> _Worker:
+    def _start_worker(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_work, args=(self._store, self._threads, theirs, self._stop), daemon=True
         )
         process.start()
-        theirs.close()  # the worker's is the last one: the pipe ends with it
+        theirs.close()  # only the worker's copy stays open: the pipe closes when the worker ends
         self._workers.append(_Worker(process, ours))
         return self._workers[-1]
 
 
 def _modules(plan: Iterable[PlannedCell]) -> set[str]:
-    """Where the tasks and methods of a plan are implemented."""
+    """Names of the modules that implement the tasks and methods of a plan."""
     return {
         kind.__module__
         for planned in plan
@@ -135,49 +135,49 @@ def _modules(plan: Iterable[PlannedCell]) -> set[str]:
 
 
 def _work(store: Store, threads: int, messages: "Connection[Any, Any]", stopped: Event) -> None:
-    """Run cell after cell; tell each one's steps, then its result or why there is none. A worker ends with its parent."""
+    """Run one cell after another; send the steps of each, then its result or its error. Ends with the parent process."""
     parent = parent_process()
     with StopOnSignal() as signals:
 
         def stop() -> bool:
             return signals.requested() or stopped.is_set() or not (parent and parent.is_alive())
 
-        def tell(message: Progress | Result | Exception) -> None:
-            with suppress(BrokenPipeError):  # nobody listens any more: the next question is whether to stop
+        def send(message: Progress | Result | Exception) -> None:
+            with suppress(BrokenPipeError):  # the parent has ended: `stop` returns True next
                 messages.send(message)
 
-        with suppress(KeyboardInterrupt):  # a second Ctrl-C, which the parent gets too
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C, which the parent receives too
             materials = open_materials(threads)
-            while order := _next_order(messages, stop):
-                tell(_carry_out(order, store, materials, progress=tell, stop=stop))
+            while task := _next_task(messages, stop):
+                send(_run_task(task, store, materials, progress=send, stop=stop))
 
 
-def _next_order(messages: "Connection[Any, Any]", stop: Callable[[], bool]) -> _Order | None:
-    """Wait for it; None: there will be no other."""
+def _next_task(messages: "Connection[Any, Any]", stop: Callable[[], bool]) -> _WorkerTask | None:
+    """Wait for the next task; None: the worker shall end."""
     while not messages.poll(POLL_SECONDS):
         if stop():
             return None
     try:
-        order: _Order = messages.recv()
+        task: _WorkerTask = messages.recv()
     except EOFError:
         return None
-    return order
+    return task
 
 
-def _carry_out(
-    order: _Order,
+def _run_task(
+    task: _WorkerTask,
     store: Store,
     materials: Materials,
     *,
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
 ) -> Result | Exception:
-    """The cell's result, or why there is none."""
+    """The cell's result, or the error that prevented one."""
     try:
-        if order.given_up:
-            return fail_cell(order.cell, store, materials, order.given_up, stop=stop)
-        return run_cell(order.cell, store, materials, progress=progress, stop=stop)
+        if task.failure:
+            return fail_cell(task.cell, store, materials, task.failure, stop=stop)
+        return run_cell(task.cell, store, materials, progress=progress, stop=stop)
     except (InputError, OSError, Interrupted) as error:
         return error
-    except Exception:  # noqa: BLE001  told, whatever it is
-        return RuntimeError(f"{order.cell.name}\n{traceback.format_exc()}")
+    except Exception:  # noqa: BLE001  every error is sent to the parent
+        return RuntimeError(f"{task.cell.name}\n{traceback.format_exc()}")

@@ -1,4 +1,4 @@
-"""One cell on a machine of a cluster: what it is sent, what it checks, and the files that it sends back."""
+"""Runs one cell on a node of a cluster: checks that the node matches the plan, and returns the cell's files."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -24,120 +24,127 @@ from benchmarks.store.result import Result
 from benchmarks.store.store import RESULT_FILE, SUMS_FILE, CellFolder, Store, write_result
 
 PROGRESS_SECONDS = 1.0
-"""At most this often a cell tells its step."""
+"""Least time between two progress messages of a cell."""
 POLL_SECONDS = 0.2
-"""How soon a cell is told that nobody wants it any more."""
+"""Longest wait for a progress message, after which the generator can be cancelled."""
 SCRATCH = "autolora-bench-"
-"""How the names of the folders begin in which a node keeps cells while they run."""
+"""Prefix of the names of temporary folders, on nodes and on the driver."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a node is sent."""
+class RemoteCellTask:
+    """A cell to run on a node."""
 
     cell: Cell
     threads: int
+    """Number of threads that the cell computes with."""
     needed: Result | None
-    """Of the cell whose ranks this one starts from."""
+    """Result of the cell whose ranks this one starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A cell's folder as it is kept in a store."""
+class FinishedCell:
+    """The content of a finished cell's folder."""
 
     result: Result
     files: dict[str, bytes]
-    """Path below the cell's folder -> content, of everything but the result."""
+    """Path below the cell's folder -> content, for all files except the result."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
-    """The node cannot run the cell as it was planned."""
+class RefusedCell:
+    """The reason why the node cannot run the cell as planned."""
 
     reason: str
 
 
-def work(order: Order) -> Iterator[Progress | Finished | Refused]:
-    """Run a cell in a scratch folder; yields some of its steps, then how it ended.
+def run_remote_cell(task: RemoteCellTask) -> Iterator[Progress | FinishedCell | RefusedCell]:
+    """Run a cell in a temporary folder; yields some of its steps, then the finished cell or the reason of a refusal.
 
-    The cell runs in a thread, so that whatever ends this generator only has to ask it to stop at its next step. The
-    scratch folder has gone before the last word is said.
+    The cell runs in a thread: when this generator is closed, the thread stops at its next step. The temporary folder is
+    deleted before the last message is yielded.
     """
     messages: Queue[Progress] = Queue()
     stopped = Event()
     with TemporaryDirectory(prefix=SCRATCH) as scratch, ThreadPoolExecutor(1) as thread:
-        ending = thread.submit(_end, order, Store(folder=Path(scratch)), messages.put, stopped.is_set)
+        future = thread.submit(_run, task, Store(folder=Path(scratch)), messages.put, stopped.is_set)
         try:
-            yield from _steps(messages, ending)
-        except SystemExit:  # the driver was killed: Ray leaves its workers a tenth of a second
+            yield from _steps(messages, future)
+        except SystemExit:  # the driver was killed: Ray kills its workers after 0.1 seconds
             rmtree(scratch, ignore_errors=True)
             raise
         finally:
             stopped.set()
-        end = ending.result()
+        end = future.result()
     yield end
 
 
-def _steps(messages: "Queue[Progress]", ending: "Future[Finished | Refused]") -> Iterator[Progress]:
-    told = 0.0
-    while not ending.done():
+def _steps(messages: "Queue[Progress]", future: "Future[FinishedCell | RefusedCell]") -> Iterator[Progress]:
+    """The cell's steps until it ends, at most one per PROGRESS_SECONDS."""
+    last_yield = 0.0
+    while not future.done():
         try:
             message = messages.get(timeout=POLL_SECONDS)
         except Empty:
             continue
-        if monotonic() - told >= PROGRESS_SECONDS:
-            told = monotonic()
+        if monotonic() - last_yield >= PROGRESS_SECONDS:
+            last_yield = monotonic()
             yield message
 
 
-def _end(order: Order, store: Store, tell: Callable[[Progress], None], stop: Callable[[], bool]) -> Finished | Refused:
+def _run(
+    task: RemoteCellTask, store: Store, progress: Callable[[Progress], None], stop: Callable[[], bool]
+) -> FinishedCell | RefusedCell:
     try:
-        materials = _materials(order.threads)
-        cell = checked(order.cell, materials)
-        if cell.needs and order.needed:
-            write_result(cell.needs.folder(store).path / RESULT_FILE, order.needed)
-        result = run_cell(cell, store, materials, progress=tell, stop=stop)
-        return Finished(result=result, files=_files(cell.folder(store)))
+        materials = _materials(task.threads)
+        cell = checked(task.cell, materials)
+        if cell.needs and task.needed:
+            write_result(cell.needs.folder(store).path / RESULT_FILE, task.needed)
+        result = run_cell(cell, store, materials, progress=progress, stop=stop)
+        return FinishedCell(result=result, files=_files(cell.folder(store)))
     except (InputError, OSError) as error:
-        return Refused(reason=f"on {platform.node()}: {error}")
+        return RefusedCell(reason=f"on {platform.node()}: {error}")
 
 
 @lru_cache(maxsize=1)
 def _materials(threads: int) -> Materials:
-    """Weights and data stay open for the cells that come after in the same process."""
+    """The process's cache, which later cells of the same process use too."""
     return open_materials(threads)
 
 
 def checked(cell: Cell, materials: Materials) -> Cell:
-    """The cell with this machine's own description, once everything here is what it was planned with.
+    """The cell with this machine's environment, after checking that the node matches the plan.
 
     Raises:
-        InputError: machine, code, data or weights are others; what came of it would stand under a false name.
+        InputError: the node's environment, code, data or weights differ from the plan, so that the cell's identity would
+            not describe its result.
     """
     here = environment.describe(cell.config["device"], cell.config["precision"])
     if here.key != cell.environment.key:
-        names = [*(["torch"] if here.packages["torch"] != cell.environment.packages["torch"] else [])]
-        names += [
+        differing = [*(["torch"] if here.packages["torch"] != cell.environment.packages["torch"] else [])]
+        differing += [
             name
             for name in ("device_name", "threads", "precision")
             if getattr(here, name) != getattr(cell.environment, name)
         ]
         raise InputError(
-            f"this is another environment than the run was planned for, in {', '.join(names)}: "
-            f"{_described(cell)} was planned, {_described(replace(cell, environment=here))} is here. "
-            "Keep this node out of the cluster, or start the run on a machine like it"
+            f"the node's environment differs from the planned one in {', '.join(differing)}: "
+            f"planned {_described(cell)}; the node has {_described(replace(cell, environment=here))}. "
+            "Remove this node from the cluster, or start the run on a machine like it"
         )
     versions = {"task": registry.task(cell.task).version, "method": registry.method(cell.method).version}
     if versions != dict(cell.versions):
-        raise InputError(f"{cell.name} is of versions {dict(cell.versions)}, here is {versions}: install the same code")
-    for name, option, found in (
-        ("data", "data", materials.data(cell.task, cell.config["data"], cell.config["partial"]).fingerprint),
-        ("model", "model", backbones.fingerprint(cell.config["model"])),
+        raise InputError(
+            f"{cell.name} was planned with versions {dict(cell.versions)}, the node has {versions}: install the same code"
+        )
+    for name, fingerprint in (
+        ("data", materials.data(cell.task, cell.config["data"], cell.config["partial"]).fingerprint),
+        ("model", backbones.fingerprint(cell.config["model"])),
     ):
-        if found != cell.fingerprints[name]:
+        if fingerprint != cell.fingerprints[name]:
             raise InputError(
-                f"--{option} {cell.config[option]} has other content here than where the run was started "
-                f"({found[:12]}, wanted {cell.fingerprints[name][:12]}): give all machines the same files at this path"
+                f"--{name} {cell.config[name]} has different content on the node than where the run was started "
+                f"({fingerprint[:12]}, not {cell.fingerprints[name][:12]}): all machines need the same files at this path"
             )
     return replace(cell, environment=here)
 
@@ -148,7 +155,7 @@ def _described(cell: Cell) -> str:
 
 
 def _files(folder: CellFolder) -> dict[str, bytes]:
-    """What a finished cell leaves beside its result and their sums."""
+    """Path -> content of a finished cell's files, except the result and the checksums."""
     return {
         path.relative_to(folder.path).as_posix(): path.read_bytes()
         for path in sorted(folder.path.rglob("*"))

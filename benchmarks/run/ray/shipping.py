@@ -1,4 +1,4 @@
-"""What travels to the nodes of a cluster: our code, and folders of data or weights that are small enough."""
+"""Packs what is sent to the nodes of a cluster: this project's code, and small folders of data or weights."""
 
 import shutil
 from collections.abc import Iterable
@@ -10,18 +10,18 @@ import benchmarks
 from benchmarks.core.spec import InputError
 
 CODE = (autolora, baselines, benchmarks)
-MOST_BYTES = 200_000_000
-"""Of a folder that travels."""
+MAX_BYTES = 200_000_000
+"""Largest size of a folder that is sent."""
 
 
 def pack(target: Path, names: Iterable[str]) -> None:
-    """Copy the code, and the folders among some values of --data and --model, to where they are packed.
+    """Copy the code, and the folders among some values of --data and --model, into the folder that is sent.
 
-    A folder that is named by a relative path travels: a node works beside the code, where the same name finds it. One
-    with an absolute path has to be at the same place on every node.
+    Only folders with a relative path are sent: the working directory of a node is the folder that was sent, so that the
+    same relative path is valid there. A folder with an absolute path must exist on every node.
 
     Raises:
-        InputError: a folder cannot travel.
+        InputError: a folder cannot be sent.
     """
     for package in CODE:
         (source,) = package.__path__
@@ -31,9 +31,9 @@ def pack(target: Path, names: Iterable[str]) -> None:
         if folder.is_absolute() or not folder.is_dir():
             continue
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        if ".." in folder.parts or size > MOST_BYTES or (target / folder).exists():
+        if ".." in folder.parts or size > MAX_BYTES or (target / folder).exists():
             raise InputError(
                 f"the folder {name} ({size / 1e6:.0f} MB) cannot be sent to the nodes: only folders below this one, of "
-                f"at most {MOST_BYTES / 1e6:.0f} MB. Put it where every node finds it, and give its absolute path"
+                f"at most {MAX_BYTES / 1e6:.0f} MB. Put it at the same absolute path on every node, and give its absolute path"
             )
         shutil.copytree(folder, target / folder)

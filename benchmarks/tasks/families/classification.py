@@ -1,4 +1,4 @@
-"""Classes or scores for single texts and pairs of texts: the GLUE kind of task."""
+"""Classification and regression of single texts and pairs of texts, as in GLUE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from benchmarks.tasks.families.evaluation import in_batches
 from benchmarks.tasks.metrics.local import LocalMetric
 
 METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman")
-"""What a task of this family can be scored by."""
+"""Metrics that tasks of this family can use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextClassification:
-    """A data set of texts or pairs of texts with a class or a score each."""
+    """A task with a data set of texts, or pairs of texts, each with a class or a score."""
 
     version: int
     title: str
@@ -29,7 +29,7 @@ class TextClassification:
     metric: str
     """The headline metric, a name in METRICS."""
     also: tuple[str, ...] = ()
-    """Metrics that are reported beside it."""
+    """Metrics that are reported besides the headline metric."""
     head: Head = "sequence"
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class TextClassification:
 
     @property
     def num_labels(self) -> int:
-        """Outputs of the head: one per class, or 1 for a score."""
+        """Number of outputs of the head: one per class, or 1 for a score."""
         return len(self.dataset.columns.labels) or 1
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
@@ -52,7 +52,7 @@ class TextClassification:
         return self.dataset.load(data, partial=partial)
 
     def prepare(self, data: TaskData, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
-        """Tokenise, cutting texts to max_length tokens; batches are padded to their own longest."""
+        """Tokenise, truncating to max_length tokens; each batch is padded to its longest example."""
         examples = {split: self._tokenise(rows, tokenizer, max_length) for split, rows in data.splits.items()}
         return Prepared(
             train=examples["train"],
@@ -63,7 +63,7 @@ class TextClassification:
 
     def _tokenise(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[Example]:
         texts = [[row[name] for row in rows] for name in self.dataset.columns.text]
-        # No attention mask: it is all ones up to the padding, which comes with the batch.
+        # No attention mask: it is all ones until the batch is padded, and `pad` adds it then.
         encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
         columns = {**encoded, "labels": [row["label"] for row in rows]}
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -71,18 +71,20 @@ class TextClassification:
     def predict(
         self, model: nn.Module, examples: Sequence[Example], prepared: Prepared, runtime: Runtime
     ) -> Prediction:
-        """Run the model, which is on the runtime's device, over examples; leaves its mode and all random states.
+        """Run the model, which is on the runtime's device, over examples; its mode and all random states are unchanged.
 
         Raises:
             NonFiniteLossError: a logit is NaN or infinite.
         """
         logits = torch.stack(in_batches(model, examples, prepared.collate, runtime))
         if not logits.isfinite().all():
-            broken = int((~logits.isfinite()).any(dim=1).sum())
-            raise NonFiniteLossError(f"{self.title}: the logits of {broken} of {len(examples)} examples are not finite")
-        chosen = logits[:, 0] if self.num_labels == 1 else logits.argmax(dim=1)
+            non_finite = int((~logits.isfinite()).any(dim=1).sum())
+            raise NonFiniteLossError(
+                f"{self.title}: the logits of {non_finite} of {len(examples)} examples are not finite"
+            )
+        predictions = logits[:, 0] if self.num_labels == 1 else logits.argmax(dim=1)
         return Prediction(
-            labels=[example["labels"] for example in examples], predictions=chosen.tolist(), scores=logits.tolist()
+            labels=[example["labels"] for example in examples], predictions=predictions.tolist(), scores=logits.tolist()
         )
 
     def score(self, prediction: Prediction) -> dict[str, float]:
@@ -92,7 +94,7 @@ class TextClassification:
 
 
 def pad(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:
-    """Pad examples to their longest: int64 tensors of shape (batch, tokens), labels (batch,) in int64 or float32."""
+    """Pad to the longest example: int64 tensors of shape (batch, tokens); labels, shape (batch,), in int64 or float32."""
     inputs = [{name: value for name, value in example.items() if name != "labels"} for example in examples]
     labels = [example["labels"] for example in examples]
     dtype = torch.float32 if isinstance(labels[0], float) else torch.int64

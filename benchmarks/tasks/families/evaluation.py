@@ -1,4 +1,4 @@
-"""Running a model over examples, for evaluation."""
+"""Model inference over examples, for evaluation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,18 +22,18 @@ def in_batches(
     """Logits in evaluation mode, float32 on the CPU, one tensor per example, in the order of the examples."""
     by_length = sorted(range(len(examples)), key=lambda index: len(examples[index]["input_ids"]))
     logits: list[Tensor] = []
-    with answering(model, runtime):
+    with inference(model, runtime):
         for start in range(0, len(by_length), batch_size):
             batch = collate([examples[index] for index in by_length[start : start + batch_size]])
             inputs = {name: tensor.to(runtime.device) for name, tensor in batch.items() if name != "labels"}
             logits.extend(model(**inputs).logits.float().cpu())
-    places = torch.tensor(by_length).argsort().tolist()
-    return [logits[place] for place in places]
+    positions = torch.tensor(by_length).argsort().tolist()
+    return [logits[position] for position in positions]
 
 
 @contextmanager
-def answering(model: nn.Module, runtime: Runtime) -> Iterator[None]:
-    """Evaluation mode, no gradients, the runtime's precision and its linear layers."""
+def inference(model: nn.Module, runtime: Runtime) -> Iterator[None]:
+    """Context with evaluation mode, no gradients, and the runtime's precision and linear layers."""
     with ExitStack() as stack:
         stack.callback(use_onednn(model, runtime))
         for context in (evaluation_mode(model), torch.inference_mode(), runtime.autocast()):
@@ -43,7 +43,7 @@ def answering(model: nn.Module, runtime: Runtime) -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Switch dropout and the like off; afterwards every module is in the mode that it was in."""
+    """Put all modules in evaluation mode (no dropout), and restore the mode of each module afterwards."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Entities in sentences: one tag per word, predicted at the word's first token."""
+"""Entity recognition: one IOB2 tag per word, predicted at the first token of the word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from transformers import DataCollatorForTokenClassification, PreTrainedTokenizer
 
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.problem import Batch, Example
-from autolora.training.train import IGNORED
+from autolora.training.batches import IGNORED
 from benchmarks.core.spec import Head, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.iob2 import tags_of
 from benchmarks.data.sources.tagged import TaggedDataSet
@@ -21,7 +21,7 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True, kw_only=True)
 class EntityTagging:
-    """A data set of sentences whose words have tags in IOB2."""
+    """A task with a data set of sentences whose words have IOB2 tags."""
 
     version: int
     title: str
@@ -32,12 +32,12 @@ class EntityTagging:
 
     @cached_property
     def tags(self) -> list[str]:
-        """In the order of the head's outputs."""
+        """All tags, in the order of the head's outputs."""
         return tags_of(self.dataset.types)
 
     @property
     def num_labels(self) -> int:
-        """Outputs of the head per token."""
+        """Number of outputs of the head per token."""
         return len(self.tags)
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
@@ -45,7 +45,7 @@ class EntityTagging:
         return self.dataset.load(data, partial=partial)
 
     def prepare(self, data: TaskData, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
-        """Tokenise word by word, cutting sentences to max_length tokens; batches are padded to their own longest."""
+        """Tokenise word by word, truncating to max_length tokens; each batch is padded to its longest sentence."""
         examples = {split: self._tokenise(rows, tokenizer, max_length) for split, rows in data.splits.items()}
         return Prepared(
             train=examples["train"],
@@ -70,40 +70,40 @@ class EntityTagging:
     def predict(
         self, model: nn.Module, examples: Sequence[Example], prepared: Prepared, runtime: Runtime
     ) -> Prediction:
-        """Tag the words; one that was cut off is outside of all entities, as if the model had said so.
+        """Predict a tag for every word; words lost by truncation are tagged as outside of all entities.
 
         Returns:
-            `labels` and `predictions` are lists of tags, one list per sentence; `scores` the logits of the tags said.
+            `labels` and `predictions` have a list of tags per sentence, `scores` the logits of the predicted tags.
 
         Raises:
             NonFiniteLossError: a logit is NaN or infinite.
         """
         logits = in_batches(model, examples, prepared.collate, runtime)
-        said, scores = [], []
+        predictions, scores = [], []
         for example, of_tokens in zip(examples, logits, strict=True):
             if not of_tokens.isfinite().all():
                 raise NonFiniteLossError(f"{self.title}: the logits of a sentence are not finite")
             tags = [OUTSIDE] * len(example["tags"])
             best = of_tokens.max(dim=1)
-            leading = [(place, word) for place, word in enumerate(example["words"]) if word is not None]
-            for place, word in leading:
-                tags[word] = self.tags[int(best.indices[place])]
-            said.append(tags)
-            scores.append([float(best.values[place]) for place, _ in leading])
-        return Prediction(labels=[example["tags"] for example in examples], predictions=said, scores=scores)
+            leading = [(position, word) for position, word in enumerate(example["words"]) if word is not None]
+            for position, word in leading:
+                tags[word] = self.tags[int(best.indices[position])]
+            predictions.append(tags)
+            scores.append([float(best.values[position]) for position, _ in leading])
+        return Prediction(labels=[example["tags"] for example in examples], predictions=predictions, scores=scores)
 
     def score(self, prediction: Prediction) -> dict[str, float]:
         """F1, precision and recall of whole entities, times 100."""
-        found = LocalMetric("entities").compute(predictions=prediction.predictions, references=prediction.labels)
-        return {f"entity_{name}": 100 * found[name] for name in ("f1", "precision", "recall")}
+        metrics = LocalMetric("entities").compute(predictions=prediction.predictions, references=prediction.labels)
+        return {f"entity_{name}": 100 * metrics[name] for name in ("f1", "precision", "recall")}
 
 
 def _first_tokens(words: Sequence[int | None]) -> list[int | None]:
-    """Of each token, the word that it is the first token of; None for all others."""
-    return [word if word is not None and word not in words[:place] else None for place, word in enumerate(words)]
+    """Index of the word that each token begins; None for other tokens."""
+    return [word if word is not None and word not in words[:index] else None for index, word in enumerate(words)]
 
 
 def pad(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Batch:
-    """Pad sentences to their longest: int64 tensors of shape (batch, tokens); labels of padding count for no loss."""
+    """Pad to the longest sentence: int64 tensors of shape (batch, tokens); the loss ignores padding."""
     inputs = [{name: value for name, value in example.items() if name not in ("words", "tags")} for example in examples]
     return dict(DataCollatorForTokenClassification(tokenizer, label_pad_token_id=IGNORED)(inputs))

@@ -1,4 +1,4 @@
-"""Scores of generated texts, as the official scripts of E2E and WebNLG give them; on the paper's scales."""
+"""Metrics of generated texts that agree with the official scripts of E2E and WebNLG, on the paper's scales."""
 
 import re
 from collections.abc import Sequence
@@ -13,75 +13,77 @@ from benchmarks.tasks.metrics import mteval
 from benchmarks.tasks.metrics.java import meteor, missing, ptb_tokenize
 
 WEBNLG_REFERENCES = 6
-"""As many references as the script takes per input; the first one fills missing places."""
+"""Number of references per input that the official script uses; missing ones are filled with the first."""
 
 
 def e2e_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """E2E's five metrics: BLEU, METEOR and ROUGE-L times 100, NIST and CIDEr as they are.
+    """E2E's five metrics: BLEU, METEOR and ROUGE-L times 100, NIST and CIDEr unscaled.
 
     Args:
         hypotheses: one raw text per input.
         references: one or more raw texts per input.
 
     Returns:
-        "bleu", "nist", and, where Java and pycocoevalcap are at hand, "meteor", "rouge_l" and "cider".
+        "bleu", "nist", and, if Java and pycocoevalcap are installed, "meteor", "rouge_l" and "cider".
     """
-    found = {"bleu": 100 * mteval.bleu(hypotheses, references), "nist": mteval.nist(hypotheses, references)}
+    metrics = {"bleu": 100 * mteval.bleu(hypotheses, references), "nist": mteval.nist(hypotheses, references)}
     if missing():
-        return found
-    from pycocoevalcap.cider.cider import Cider  # noqa: PLC0415  an extra
+        return metrics
+    from pycocoevalcap.cider.cider import Cider  # noqa: PLC0415  an optional dependency
     from pycocoevalcap.rouge.rouge import Rouge  # noqa: PLC0415
 
     tokens = iter(ptb_tokenize([*hypotheses, *(reference for group in references for reference in group)]))
-    said = {index: [next(tokens)] for index in range(len(hypotheses))}
-    known = {index: [next(tokens) for _ in group] for index, group in enumerate(references)}
+    predictions = {index: [next(tokens)] for index in range(len(hypotheses))}
+    targets = {index: [next(tokens) for _ in group] for index, group in enumerate(references)}
     with meteor() as process:
-        corpus, _ = process.score([text for (text,) in said.values()], [*known.values()])
-    return found | {
+        corpus, _ = process.score([text for (text,) in predictions.values()], [*targets.values()])
+    return metrics | {
         "meteor": 100 * corpus,
-        "rouge_l": 100 * float(Rouge().compute_score(known, said)[0]),
-        "cider": float(Cider().compute_score(known, said)[0]),
+        "rouge_l": 100 * float(Rouge().compute_score(targets, predictions)[0]),
+        "cider": float(Cider().compute_score(targets, predictions)[0]),
     }
 
 
 def webnlg_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """WebNLG's three metrics: BLEU and METEOR times 100, TER from 0 on, where less is better.
+    """WebNLG's three metrics: BLEU and METEOR times 100, and TER, which is at least 0 and better if lower.
 
     Args: as `e2e_scores`.
 
     Returns:
-        "bleu", "ter", and, where Java and pycocoevalcap are at hand, "meteor".
+        "bleu", "ter", and, if Java and pycocoevalcap are installed, "meteor".
     """
-    said = [webnlg_text(text) for text in hypotheses]
-    known = [_six([webnlg_text(text) for text in group]) for group in references]
-    columns = [[group[place] for group in known] for place in range(WEBNLG_REFERENCES)]
-    bleu = BLEU(tokenize="13a", lowercase=False).corpus_score(said, columns).score
-    said_words, known_words = _words(said), [_words(group) for group in known]
-    ter = mean(_ter(text, tuple(dict.fromkeys(group))) for text, group in zip(said_words, known_words, strict=True))
-    found = {"bleu": float(bleu), "ter": ter}
+    predictions = [webnlg_text(text) for text in hypotheses]
+    targets = [_filled_up([webnlg_text(text) for text in group]) for group in references]
+    columns = [[group[index] for group in targets] for index in range(WEBNLG_REFERENCES)]
+    bleu = BLEU(tokenize="13a", lowercase=False).corpus_score(predictions, columns).score
+    prediction_words, target_words = _words(predictions), [_words(group) for group in targets]
+    rates = [
+        _ter(text, tuple(dict.fromkeys(group))) for text, group in zip(prediction_words, target_words, strict=True)
+    ]
+    metrics = {"bleu": float(bleu), "ter": mean(rates)}
     if missing():
-        return found
+        return metrics
     with meteor() as process:
-        corpus, _ = process.score(said_words, known_words)
-    return found | {"meteor": 100 * corpus}
+        corpus, _ = process.score(prediction_words, target_words)
+    return metrics | {"meteor": 100 * corpus}
 
 
 def webnlg_text(text: str) -> str:
-    """Lower-case, with blanks around every character that belongs to no word."""
+    """Lower-case a text, and put spaces around every character that is not part of a word."""
     return " ".join(" ".join(re.split(r"(\W)", text.lower())).split())
 
 
-def _six(references: Sequence[str]) -> list[str]:
+def _filled_up(references: Sequence[str]) -> list[str]:
     first = list(references[:WEBNLG_REFERENCES])
     return first + first[:1] * (WEBNLG_REFERENCES - len(first))
 
 
 def _words(texts: Sequence[str]) -> list[str]:
-    """NLTK's word tokens, joined by blanks."""
+    """NLTK's word tokens, joined by spaces."""
     return [" ".join(NLTKWordTokenizer().tokenize(text)) for text in texts]
 
 
-@lru_cache(maxsize=10_000)  # what takes longest; the parts of a split are scored once more
+@lru_cache(maxsize=10_000)  # the slowest metric; the parts of a split are scored a second time
 def _ter(text: str, references: tuple[str, ...]) -> float:
-    """Translation edit rate against the nearest reference; 1 where it is not defined."""
+    """Lowest translation edit rate over the references; 1 for an empty reference, where it is undefined."""
     return min(float(ter(text.split(), reference.split())) if reference.split() else 1.0 for reference in references)

@@ -1,4 +1,4 @@
-"""What only Java computes: Stanford's PTB tokeniser and METEOR 1.5, from the jars that pycocoevalcap carries."""
+"""Metrics code that needs Java: Stanford's PTB tokeniser and METEOR 1.5, from the jars in pycocoevalcap."""
 
 import importlib.util
 import shutil
@@ -11,17 +11,17 @@ from typing import IO
 
 from benchmarks.core.spec import InputError
 
-ENDED = "METEOR's process has ended; run the same command again, with fewer --workers where memory is short"
+ENDED = "METEOR's process has ended unexpectedly; run the same command again, with fewer --workers if memory is short"
 DROPPED = frozenset(
     ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";")
 )
-"""Tokens that coco-caption's metrics leave out."""
+"""Tokens that coco-caption's metrics ignore."""
 SEPARATOR = " ||| "
 PATIENCE_SECONDS = 10
 
 
 def missing() -> str | None:
-    """What keeps these metrics from being computed, and what to do; None where nothing does."""
+    """Description of a missing requirement, and how to install it; None if all requirements are installed."""
     if not shutil.which("java"):
         return "METEOR, ROUGE-L and CIDEr need Java: install a runtime (8 or newer) so that `java` is found"
     if not importlib.util.find_spec("pycocoevalcap"):
@@ -30,7 +30,7 @@ def missing() -> str | None:
 
 
 def ptb_tokenize(texts: Sequence[str]) -> list[str]:
-    """Lower-case tokens joined by blanks, as Stanford's PTB tokeniser has them, punctuation left out.
+    """Tokenise with Stanford's PTB tokeniser: lower-case tokens joined by spaces, without punctuation.
 
     Raises:
         InputError: Java or the jar is missing, or Java fails.
@@ -42,31 +42,31 @@ def ptb_tokenize(texts: Sequence[str]) -> list[str]:
         path.write_bytes("\n".join(" ".join(text.split("\n")) for text in texts).encode())
         jar = _jar("tokenizer", "stanford-corenlp-3.4.1.jar")
         command = [_java(), "-Dfile.encoding=UTF-8", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer"]
-        done = subprocess.run(  # noqa: S603  our own words
+        done = subprocess.run(  # noqa: S603  a fixed command
             [*command, "-preserveLines", "-lowerCase", str(path)], capture_output=True, check=False
         )
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise InputError(f"the PTB tokeniser failed; is it Java 8 or newer, with memory left? It said: {said}")
+        output = done.stderr.decode(errors="replace").strip()
+        raise InputError(f"the PTB tokeniser failed; it needs Java 8 or newer, and free memory. Its output: {output}")
     lines = done.stdout.decode().split("\n")[: len(texts)]
     return [" ".join(token for token in line.rstrip().split(" ") if token not in DROPPED) for line in lines]
 
 
 class Meteor:
-    """A METEOR process, which scores one corpus after the other."""
+    """A running METEOR process, which can score several corpora."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-        """Corpus score, aggregated by METEOR itself, and each item's, from 0 to 1.
+        """Corpus score, aggregated by METEOR, and the score of each item; both from 0 to 1.
 
         Args:
             hypotheses: tokenised texts.
-            references: one or more tokenised texts for each of them.
+            references: one or more tokenised texts per hypothesis.
 
         Raises:
-            InputError: the process ended.
+            InputError: the process has ended.
         """
         statistics = [
             self._ask(SEPARATOR.join(["SCORE", *group, hypothesis.replace("|||", "").replace("  ", " ")]))
@@ -100,10 +100,10 @@ class Meteor:
 
 @contextmanager
 def meteor() -> Iterator[Meteor]:
-    """A METEOR process, which is always ended. Raises InputError: Java or the jar is missing."""
+    """Start a METEOR process, and end it on exit. Raises InputError: Java or the jar is missing."""
     jar = _jar("meteor", "meteor-1.5.jar")
     command = [_java(), "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", jar.name, "-", "-", "-stdio", "-l", "en", "-norm"]
-    process = subprocess.Popen(  # noqa: S603  our own words
+    process = subprocess.Popen(  # noqa: S603  a fixed command
         command, cwd=jar.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
@@ -131,5 +131,5 @@ def _jar(part: str, name: str) -> Path:
         raise InputError(problem)
     package = importlib.util.find_spec("pycocoevalcap")
     assert package
-    assert package.submodule_search_locations  # a namespace package: it has no file of its own
+    assert package.submodule_search_locations  # a namespace package has no `__file__`
     return Path(next(iter(package.submodule_search_locations))) / part / name

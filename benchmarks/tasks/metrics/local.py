@@ -1,8 +1,8 @@
-"""The metrics of scikit-learn, scipy and seqeval as `evaluate.Metric`s that need no network and write no files.
+"""Metrics of scikit-learn, scipy and seqeval as `evaluate.Metric`s that need no network and write no files.
 
-A correlation with constant predictions is 0/0. It counts as 0 here, which is Matthews' convention for constant
-classes too: such a model knows nothing of the order, and its row must stay comparable. Constant references are
-another matter: no model can be measured on them, so they are an error.
+A correlation with constant predictions is 0/0. It is defined as 0 here, which is also the convention for Matthews'
+correlation with constant classes: such predictions carry no information, and the scores stay comparable. Constant
+references are an error, because no model can be evaluated on them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +21,14 @@ from sklearn import metrics as sklearn
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How one metric is computed."""
+    """Computation of one metric."""
 
     compute: Callable[..., Mapping[str, float]]
-    """References, predictions and the metric's own options -> values by name."""
+    """References, predictions, and options of the metric -> values by name."""
     dtype: str
-    """Of a prediction and a reference: "int64" class indices, "float64" scores or "string" tags."""
+    """Type of predictions and references: "int64" class indices, "float64" scores or "string" tags."""
     per_word: bool = False
-    """Whether an example has a list of them, one per word."""
+    """Whether an example has a list of values, one per word."""
 
 
 class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
@@ -38,7 +38,7 @@ class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no typ
         name: one of SCORES.
 
     Raises:
-        KeyError: there is no such metric.
+        KeyError: the metric is unknown.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,7 +46,7 @@ class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no typ
         super().__init__(keep_in_memory=True)
 
     def _build_data_dir(self) -> str:
-        return ""  # evaluate would create a folder in the user's cache, and use it for nothing
+        return ""  # otherwise evaluate creates an unused folder in the user's cache
 
     def _info(self) -> evaluate.MetricInfo:
         value = datasets.Value(self._score.dtype)
@@ -59,14 +59,14 @@ class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no typ
 
 
 def _accuracy(references: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
-    """Share of right predictions, in [0, 1]."""
+    """Share of correct predictions, in [0, 1]."""
     return {"accuracy": float(sklearn.accuracy_score(references, predictions))}
 
 
 def _f1(references: Sequence[int], predictions: Sequence[int], average: str = "binary") -> dict[str, float]:
     """Harmonic mean of precision and recall, in [0, 1]: of class 1, or `average="macro"` over all classes.
 
-    It is 0 for a class that is neither predicted nor there.
+    It is 0 for a class that occurs neither in the predictions nor in the references.
     """
     return {"f1": float(sklearn.f1_score(references, predictions, average=average, zero_division=0.0))}
 
@@ -79,11 +79,11 @@ def _matthews(references: Sequence[int], predictions: Sequence[int]) -> dict[str
 def _correlation(
     name: str, correlate: Callable[..., Any], references: Sequence[float], predictions: Sequence[float]
 ) -> dict[str, float]:
-    """Pearson's correlation, or Spearman's, where ties share their mean rank; in [-1, 1]."""
+    """Pearson's correlation, or Spearman's, which gives ties their mean rank; in [-1, 1]."""
     if not np.isfinite([*predictions, *references]).all():
         raise ValueError("scores must be finite to be correlated")
     if np.ptp(references) == 0:
-        raise ValueError(f"references must differ to be correlated with; all {len(references)} are {references[0]}")
+        raise ValueError(f"references must not all be equal; all {len(references)} are {references[0]}")
     if np.ptp(predictions) == 0:
         return {name: 0.0}
     return {name: float(correlate(references, predictions).statistic)}
@@ -92,7 +92,7 @@ def _correlation(
 def _entities(references: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, float]:
     """Precision, recall and F1 of whole entities over all types, in [0, 1]; seqeval's default mode, conlleval's rules.
 
-    An entity counts where its words and its type are right. An I- that nothing precedes begins an entity.
+    An entity is correct if its words and its type are. An I- tag that continues no entity begins one.
     """
     tags = [list(map(list, side)) for side in (references, predictions)]
     return {

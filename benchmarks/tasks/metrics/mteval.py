@@ -1,8 +1,8 @@
-"""BLEU and NIST as E2E's official script counts them (`measure_scores.py -p` of tuetschek/e2e-metrics).
+"""BLEU and NIST as E2E's official script computes them (`measure_scores.py -p` of tuetschek/e2e-metrics).
 
-Tokens are those of mteval-v13a, lower-cased. Three points differ from other implementations, and are part of the
-official numbers: a hypothesis with fewer than n tokens makes the total of n-grams smaller instead of leaving it; an
-empty hypothesis counts as one empty token; NIST takes its information from the references at hand, all of them.
+Tokens are those of mteval-v13a, lower-cased. Three points differ from other implementations, and affect the official
+numbers: a hypothesis with fewer than n - 1 tokens reduces the total number of n-grams instead of not counting; an empty
+hypothesis counts as one empty token; NIST estimates n-gram information from all references of the evaluated corpus.
 """
 
 import math
@@ -17,13 +17,13 @@ NGram = tuple[str, ...]
 
 BLEU_ORDER, NIST_ORDER = 4, 5
 LEAST_MATCHES, LEAST_TOTAL = 1e-15, 1e-9
-"""What stands in for no match, and for no n-gram."""
+"""Lower bounds that replace zero matches and a zero total of n-grams."""
 HALF_AT = 1.5
-"""NIST's length penalty is 0.5 where the references are so many times as long as the hypotheses."""
+"""Ratio of reference length to hypothesis length at which NIST's length penalty is 0.5."""
 
 
 def tokenize(text: str) -> Tokens:
-    """Tokens of mteval-v13a, lower-cased; one empty token for an empty text."""
+    """Tokenise as mteval-v13a, lower-cased; an empty text gives one empty token."""
     tokens: str = Tokenizer13a()(text.lower())  # type: ignore[no-untyped-call]
     return tokens.split(" ")
 
@@ -35,11 +35,11 @@ class _Item:
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Corpus BLEU, from 0 to 1: 4-grams, the closest reference length, the shorter one on ties.
+    """Corpus BLEU, from 0 to 1, with n-grams up to 4 and the closest reference length (the shorter one on ties).
 
     Args:
         hypotheses: raw texts.
-        references: one or more raw texts for each of them.
+        references: one or more raw texts per hypothesis.
     """
     items = _items(hypotheses, references)
     length = sum(len(item.hypothesis) for item in items)
@@ -50,7 +50,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> floa
 
 
 def nist(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Corpus NIST: 5-grams weighted by their information, the references' mean length. Arguments as for `bleu`."""
+    """Corpus NIST: n-grams up to 5, weighted by information, and the mean reference length. Arguments as for `bleu`."""
     items = _items(hypotheses, references)
     counts: Counter[NGram] = Counter()
     for item in items:
@@ -90,16 +90,16 @@ def _log_precision(items: Iterable[_Item], order: int) -> float:
 
 
 def _total(items: Iterable[_Item], order: int) -> int:
-    """N-grams of all hypotheses; one with fewer than `order` tokens takes some off."""
+    """Number of n-grams of all hypotheses; a hypothesis with fewer than `order - 1` tokens counts negatively."""
     return sum(len(item.hypothesis) - order + 1 for item in items)
 
 
 def _matches(item: _Item, order: int) -> Counter[NGram]:
-    """The hypothesis's n-grams, each at most as often as in the reference that has it most often."""
-    known: Counter[NGram] = Counter()
+    """N-grams of the hypothesis, with counts clipped to the maximum count in a reference."""
+    highest: Counter[NGram] = Counter()
     for reference in item.references:
-        known |= _ngrams(reference, order)
-    return _ngrams(item.hypothesis, order) & known
+        highest |= _ngrams(reference, order)
+    return _ngrams(item.hypothesis, order) & highest
 
 
 def _ngrams(tokens: Tokens, order: int) -> Counter[NGram]:
@@ -107,7 +107,7 @@ def _ngrams(tokens: Tokens, order: int) -> Counter[NGram]:
 
 
 def _nist_penalty(ratio: float) -> float:
-    """1 for hypotheses that are long enough, less for shorter ones."""
+    """Length penalty: 1 for a ratio of hypothesis to reference length of at least 1, less for a smaller ratio."""
     if not 0 < ratio < 1:
         return float(ratio >= 1)
     return math.exp(math.log(0.5) * (math.log(ratio) / math.log(HALF_AT)) ** 2)

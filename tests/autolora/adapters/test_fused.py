@@ -19,7 +19,7 @@ from autolora.adapters.ranks import RankAllocation
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.pipeline import RetrainConfig, retrain
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.support.tiny import VOCABULARY, collate, examples, problem, same
 
 GPT2 = {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "pad_token_id": 0}

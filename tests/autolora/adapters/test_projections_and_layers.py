@@ -24,7 +24,7 @@ def test_both_sublayers_of_every_block_end_somewhere(kind: str) -> None:
 
 
 class Strange(nn.Module):
-    """Projections under names of their own."""
+    """An attention block with unusual projection names."""
 
     def __init__(self) -> None:
         super().__init__()

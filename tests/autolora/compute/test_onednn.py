@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN: the same as torch's own but for rounding, in every pass that a method takes."""
+"""Linear layers by oneDNN give the results of torch's default up to rounding, in every pass of every method."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,11 +18,13 @@ from autolora.compute.runtime import Runtime
 from autolora.problem import Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
 from baselines.full import Full
-from baselines.stacking.lora_stack import LoRAStack, StackConfig, train_stack
+from baselines.stacking.lora_stack import LoRAStack, StackConfig
+from baselines.stacking.train_stack import train_stack
 from benchmarks.tasks.families.evaluation import in_batches
 from tests.support import tiny
 from tests.support.tiny import build, collate, examples, problem

@@ -1,4 +1,4 @@
-"""Two processes that train one model: what one process finds, to rounding, in training and in the search."""
+"""Two processes that train one model give the results of one process up to rounding, in training and in the search."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from autolora.compute.process_group import Team
 from autolora.compute.runtime import Interrupted, Runtime
 from autolora.problem import Problem
+from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.config import SearchConfig
-from autolora.rank_search.hypergradient import Hypergradient
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig, train
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 from baselines.adalora import AdaLora
 from baselines.lora_grid import LoraGrid
 from baselines.stacking.lora_stack import StackConfig
@@ -37,13 +38,13 @@ SEARCHES = {
     "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
     "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
 }
-pytestmark = pytest.mark.xdist_group("team")  # the two processes are begun once
+pytestmark = pytest.mark.xdist_group("team")  # the two processes are started once
 ETA = 1.0
 LORA = LoraConfig(r=2, target_modules=["query", "value"])
 
 
 def task(**changes: Any) -> Problem:
-    """Of 41 examples in batches of 8: an epoch has a batch of one, so that a member has nothing to compute."""
+    """41 examples in batches of 8: the last batch of an epoch has one example, so that one process has none."""
     return problem(**{"build_model": steady, "train": examples(41)} | changes)
 
 
@@ -89,7 +90,7 @@ EQUAL: dict[str, Callable[[], dict[str, Tensor]]] = {
 
 
 def hypergradients() -> tuple[Hypergradient, Hypergradient]:
-    """Of the batch that the team shares; and of this member's half, as if there were no other."""
+    """The hypergradient of the batch that both processes share, and that of this process's half of it alone."""
     return _hypergradient(Team.of_this_process()), _hypergradient(Team(), half=Team.of_this_process().rank)
 
 
@@ -108,39 +109,39 @@ def _hypergradient(team: Team, half: int | None = None) -> Hypergradient:
 
 
 def resumed(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], str]:
-    """With dropout: an undisturbed training; one that only the second member wants to stop; the reason told."""
+    """With dropout: weights of an uninterrupted training; those after an interruption by process 1; its message."""
     undisturbed = shaken()
     train(undisturbed, task(build_model=shaken), TRAINING)
     rank = Team.of_this_process().rank
     runtime = stop_after(3, checkpoints=folder) if rank == 1 else Runtime(checkpoints=folder)
-    with pytest.raises(Interrupted) as told:
+    with pytest.raises(Interrupted) as caught:
         train(shaken(), task(runtime=runtime), TRAINING)
     going_on = shaken()
     train(going_on, task(runtime=Runtime(checkpoints=folder)), TRAINING)
-    return weights(undisturbed), weights(going_on), str(told.value)
+    return weights(undisturbed), weights(going_on), str(caught.value)
 
 
 def masks() -> list[Tensor]:
-    """What every member draws."""
+    """The random numbers of every process."""
     team = Team.of_this_process()
     team.seed(0)
     return team.gather(torch.rand(5))
 
 
 def refused() -> list[str]:
-    said = []
+    messages = []
     for attempt in (
         partial(search, task(), replace(CONFIG, engine="betty", eta=1.0, look_ahead="optimizer")),
         partial(LoraGrid(training=TRAINING).train, task()),
     ):
-        with pytest.raises(ValueError, match="process") as told:
+        with pytest.raises(ValueError, match="process") as caught:
             attempt()
-        said.append(str(told.value))
-    return said
+        messages.append(str(caught.value))
+    return messages
 
 
 def everything(folder: Path) -> dict[str, Any]:
-    """All that is asked of the two processes, which take seconds to begin."""
+    """The results of all computations of the two processes, which take seconds to start."""
     return {
         "equal": {name: work() for name, work in EQUAL.items()},
         "hypergradients": hypergradients(),
@@ -167,13 +168,13 @@ def test_two_processes_find_what_one_finds(members: list[dict[str, Any]], name: 
             assert torch.allclose(found[key].double(), value.double(), rtol=0, atol=1e-6), key
 
 
-def test_members_never_part(members: list[dict[str, Any]]) -> None:
+def test_all_processes_have_the_same_weights(members: list[dict[str, Any]]) -> None:
     leader, other = members
     for name in EQUAL:
         assert all(torch.equal(leader["equal"][name][key], other["equal"][name][key]) for key in leader["equal"][name])
 
 
-def test_the_mean_of_the_members_hypergradients_is_another_one(members: list[dict[str, Any]]) -> None:
+def test_the_mean_of_the_processes_hypergradients_differs_from_the_hypergradient(members: list[dict[str, Any]]) -> None:
     alone = _hypergradient(Team())
     size = _norm(alone.total)
     for member in members:
@@ -183,7 +184,7 @@ def test_the_mean_of_the_members_hypergradients_is_another_one(members: list[dic
     assert _distance(mean, alone.total) > 0.05 * size
 
 
-def test_a_wish_to_stop_is_everybody_s_and_the_resumed_training_has_the_same_bits(
+def test_one_process_stops_all_processes_and_the_resumed_training_is_bit_identical(
     members: list[dict[str, Any]],
 ) -> None:
     for member in members:
@@ -192,7 +193,7 @@ def test_a_wish_to_stop_is_everybody_s_and_the_resumed_training_has_the_same_bit
         assert all(torch.equal(undisturbed[name], going_on[name]) for name in undisturbed)
 
 
-def test_each_member_draws_its_own_masks_and_the_leader_s_are_those_of_one_process(
+def test_processes_draw_different_masks_and_process_0_those_of_a_single_process(
     members: list[dict[str, Any]],
 ) -> None:
     leader, other = members[0]["masks"]
@@ -201,7 +202,7 @@ def test_each_member_draws_its_own_masks_and_the_leader_s_are_those_of_one_proce
     assert not torch.equal(leader, other)
 
 
-def test_what_takes_one_process_says_so(members: list[dict[str, Any]]) -> None:
+def test_methods_for_one_process_refuse_several(members: list[dict[str, Any]]) -> None:
     for member in members:
         betty, stack = member["refused"]
         assert "engine 'betty'" in betty

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from autolora.compute.runtime import Interrupted, Runtime
+from autolora.rank_search.bilevel import Bilevel
 from autolora.rank_search.config import SearchConfig
-from autolora.rank_search.hypergradient import ENGINES, Bilevel, exact, finite_difference, first_order
+from autolora.rank_search.hypergradient import ENGINES, exact, finite_difference, first_order
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.autolora.rank_search.test_hypergradient import toy
 from tests.support.tiny import build, collate, examples, problem, stop_after
 
@@ -24,7 +25,7 @@ RADII = (0.04, 0.02, 0.01, 0.005)
 
 
 def with_dropout(bilevel: Bilevel, draw: Callable[[], object]) -> Bilevel:
-    """The same problem with a random mask over the weights in every pass; `draw` comes before each of them."""
+    """The same problem with a random mask over the weights in every pass; `draw` is called before each pass."""
 
     def masked(weights: Sequence[Tensor], loss: Callable[[Sequence[Tensor]], Tensor]) -> Tensor:
         draw()
@@ -142,7 +143,7 @@ def test_betty_takes_the_same_course_as_our_finite_differences_where_it_looks_ah
 
 
 def betty_gradient(optimizer: str, lr: float) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of betty's: its hypergradient; the direct and the second-order term at the weights that it came to."""
+    """One step of betty: its hypergradient; and our direct and second-order terms at the weights that it reached."""
     batches = collate(examples(8)), collate(examples(8, seed=1))
     torch.manual_seed(0)
     config = replace(CONFIG, engine="betty", max_rank=3)
@@ -163,7 +164,7 @@ def betty_gradient(optimizer: str, lr: float) -> tuple[Tensor, Tensor, Tensor]:
         valid_loss=searching.model.on(batches[1]),
         weights=weights,
         logits=logits,
-        advance=lambda _: [weight.clone() for weight in weights],  # betty has been there: the weights moved already
+        advance=lambda _: [weight.clone() for weight in weights],  # betty has already moved the weights
     )
     truth = exact(bilevel, 1.0)
     return torch.cat(seen), torch.cat(truth.direct), torch.cat(truth.second_order)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from autolora.adapters.selection import PARAMETERISATIONS
-from autolora.rank_search.hypergradient import Bilevel, Hypergradient, exact
+from autolora.rank_search.bilevel import Bilevel, Hypergradient
+from autolora.rank_search.hypergradient import exact
 
 RANK, INPUTS, HIDDEN, OUTPUTS, BATCH = 3, 5, 4, 3, 7
 LAYERS = 2
@@ -77,7 +78,7 @@ def central_differences(problem: Bilevel, eta: float, step: float = 1e-5) -> lis
 
 
 def second_order_error(problem: Bilevel, eta: float, found: Hypergradient) -> float:
-    """Relative error of the second-order term alone: brute force less the direct term."""
+    """Relative error of the second-order term alone: brute force minus the direct term."""
     truth = torch.cat(unrolled(problem, eta)) - torch.cat(found.direct)
     return float((torch.cat(found.total) - torch.cat(found.direct) - truth).norm() / truth.norm())
 
@@ -110,7 +111,7 @@ def flipped(found: Hypergradient, problem: Bilevel) -> list[Tensor]:  # noqa: AR
 
 
 def taken_ahead(found: Hypergradient, problem: Bilevel) -> list[Tensor]:
-    """The mixed derivative at w' instead of w, as betty's engine takes it."""
+    """The mixed derivative at w' instead of w, as in betty's engine."""
     ahead = [
         (w - found.eta * g).detach().requires_grad_()
         for w, g in zip(problem.weights, found.train_gradient, strict=True)

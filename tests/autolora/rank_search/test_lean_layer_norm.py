@@ -1,4 +1,4 @@
-"""Layer norm with a short second derivative: held against torch's own."""
+"""The lean layer norm and its derivatives, checked against torch's layer norm."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def layer_norm(size: int = 7) -> nn.LayerNorm:
 
 
 def derivatives(module: nn.Module, x: Tensor, gradient: Tensor, h: Tensor) -> list[Tensor]:
-    """The output, its gradient by x, and the gradients of <h, that> by x and by the output's gradient."""
+    """The output, its gradient by x, and the gradients of <h, gradient by x> by x and by the output's gradient."""
     x, gradient = x.clone().requires_grad_(), gradient.clone().requires_grad_()
     normed = module(x)
     (by_x,) = torch.autograd.grad(normed, x, gradient, create_graph=True)

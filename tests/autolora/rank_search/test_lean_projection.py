@@ -1,4 +1,4 @@
-"""A projection with its update in few operations: held against the one that is computed as written."""
+"""The lean projection and its derivatives, checked against `by_components`."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def given() -> list[Tensor]:
 
 
 def derivatives(compute: Compute, projection: nn.Linear, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The output, its gradients by all tensors, and those of these gradients' product with others, by all again."""
+    """The output, its gradients by all tensors, and the gradients of their inner product with random tensors."""
     torch.manual_seed(2)
     x, *factors = tensors
     y = compute(x, projection, *factors)

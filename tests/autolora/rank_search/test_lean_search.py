@@ -1,4 +1,4 @@
-"""A search with lean parts ends where one with the parts that they stand for ends."""
+"""A search with lean modules gives the result of a search with the modules that they replace."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,12 +10,12 @@ from autolora.adapters.layers import by_components
 from autolora.compute.runtime import Runtime
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.support.tiny import build, problem
 
 CONFIG = SearchConfig(max_rank=4, training=TrainingConfig(lr=1e-2, steps=55, batch_size=8), selection_lr=1e-2, eta=1.0)
 STOOD_FOR = {"use_lean_layer_norm": lambda _: None, "lean_projection": by_components}
-"""Name in `search_model` -> what a search without it does."""
+"""Name in `search_model` -> its replacement in a search without the lean module."""
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])

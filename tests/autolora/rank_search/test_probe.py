@@ -1,4 +1,4 @@
-"""What a probe says of engines that are right, and of planted ones that are wrong."""
+"""Probes of correct engines, and of engines with planted errors."""
 
 from dataclasses import replace
 
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from autolora.compute.runtime import Runtime, TimingRun
+from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import SearchConfig
-from autolora.rank_search.hypergradient import Bilevel, Hypergradient, exact, first_order
+from autolora.rank_search.hypergradient import exact, first_order
 from autolora.rank_search.probe import probe
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.autolora.rank_search.test_hypergradient import toy
 from tests.support.tiny import problem
 
@@ -20,7 +21,7 @@ TRAINING = TrainingConfig(lr=1e-2, steps=4, batch_size=4)
 
 
 def wrong(change: float) -> object:
-    """An engine whose second-order term is multiplied."""
+    """An engine whose second-order term is multiplied by a factor."""
 
     def engine(bilevel: Bilevel, eta: float) -> Hypergradient:
         found = exact(bilevel, eta)
@@ -63,7 +64,7 @@ def test_a_search_keeps_its_probe_and_one_without_the_term_keeps_none() -> None:
 
 
 def test_a_projected_search_is_not_probed() -> None:
-    """What it has trained is worth nothing, and the probe's passes are none of the steps that are counted."""
+    """Its weights are unusable, and the passes of the probe are not among the timed steps."""
     projected = problem(runtime=Runtime(timing_run=TimingRun(steps=1, warmup=0)))
     assert search(projected, SearchConfig(max_rank=2, training=TRAINING), probing=True).probe is None
 

@@ -13,13 +13,14 @@ from transformers import AlbertConfig, AlbertForSequenceClassification
 from autolora.adapters.selection import PARAMETERISATIONS
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.rank_search import rank_search
+from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import Convergence, SearchConfig
 from autolora.rank_search.history import converged_at
-from autolora.rank_search.hypergradient import Bilevel, Hypergradient, exact
+from autolora.rank_search.hypergradient import exact
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.result import SearchResult
 from autolora.rank_search.search import search
-from autolora.training.train import TrainingConfig
+from autolora.training.config import TrainingConfig
 from tests.support.tiny import build, collate, examples, problem
 
 TRAINING = TrainingConfig(lr=1e-2, steps=6, batch_size=8, warmup=0)
@@ -169,7 +170,7 @@ RULE = Convergence(patience=4, tolerance=1e-3)
 
 
 def records(*changes: float, ranks: Sequence[int] = ()) -> list[dict[str, Any]]:
-    """One record every second step; ranks stay at 1 where none are given."""
+    """One record every second step; ranks stay at 1 unless others are given."""
     ranks = [*ranks, *[1] * (len(changes) - len(ranks))]
     return [
         {"step": 2 * (index + 1), "largest_change": change, "ranks": {"query": rank}}
@@ -189,7 +190,7 @@ def test_a_converged_search_stops_and_a_moving_one_does_not(tmp_path: Path) -> N
         CONFIG, training=replace(TRAINING, steps=30), selection_lr=1e-9, convergence=Convergence(patience=4)
     )
     found = search(problem(runtime=Runtime(checkpoints=tmp_path)), still)
-    assert found.steps == 6  # the first record cannot know whether anything moved
+    assert found.steps == 6  # the first record has no previous record to compare with
     assert search(problem(runtime=Runtime(checkpoints=tmp_path)), still) == found  # a finished stage is not run again
     moving = replace(still, selection_lr=1e-1, convergence=Convergence(patience=4, tolerance=1e-9))
     assert search(problem(), moving).steps == 30

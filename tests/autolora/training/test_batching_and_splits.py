@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from autolora.training.batching import BatchOrder
+from autolora.training.batch_order import BatchOrder
 from autolora.training.splits import stratified_split
 
 LENGTHS = [5 + (i * 37) % 55 for i in range(1003)]

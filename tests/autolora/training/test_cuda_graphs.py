@@ -1,4 +1,4 @@
-"""Passes recorded as CUDA graphs: on a CUDA device for real, elsewhere with graphs that a test can do without one."""
+"""Passes recorded as CUDA graphs: real ones on a CUDA device, emulated ones elsewhere."""
 
 import gc
 import random
@@ -21,12 +21,15 @@ from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
+from autolora.training.batches import lengthened, pad_token_of
+from autolora.training.config import TrainingConfig
 from autolora.training.cuda_graphs import Replay, replayed
-from autolora.training.train import TrainingConfig, lengthened, pad_token_of, train
+from autolora.training.train import train
 from baselines.adalora import AdaLora
 from baselines.adapter import Adapter
 from baselines.full import Full
-from baselines.stacking.lora_stack import LoRAStack, StackConfig, train_stack
+from baselines.stacking.lora_stack import LoRAStack, StackConfig
+from baselines.stacking.train_stack import train_stack
 from tests.support import tiny
 from tests.support.emulated_graph import EmulatedGraph, emulate
 from tests.support.tiny import VOCABULARY, build, collate, problem, texts, weights
@@ -61,7 +64,7 @@ RECORDED_SEARCHES = {
 
 @pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.skipif("not torch.cuda.is_available()"))])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where passes can be recorded."""
+    """A device on which passes can be recorded."""
     if request.param == "cuda":
         yield "cuda"
         return
@@ -70,7 +73,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def long_and_short(number: int = 64) -> list[Example]:
-    """Of 3 to 36 tokens, so that the batches have five lengths."""
+    """Examples of 3 to 36 tokens, so that the batches have five lengths."""
     rng = random.Random(0)
     drawn = [[rng.randrange(2, VOCABULARY) for _ in range(rng.randrange(3, 37))] for _ in range(number)]
     return [{"input_ids": tokens, "labels": tokens[0] % 2} for tokens in drawn]
@@ -118,7 +121,7 @@ TRAININGS: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
 
 
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Launch every kernel by itself, on batches of the same lengths."""
+    """Launch kernels one by one, on batches of the same lengths."""
     monkeypatch.setattr("autolora.training.cuda_graphs.has_graphs", lambda device: False)  # noqa: ARG005
 
 
@@ -172,7 +175,7 @@ def test_a_resumed_training_ends_with_the_same_bits(device: str, tmp_path: Any) 
     assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
 
 
-def test_a_pass_that_asks_the_device_on_its_way_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_that_reads_from_the_device_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     emulate(monkeypatch)
 
     def asking(model: nn.Module, batch: Any) -> Tensor:
@@ -183,12 +186,12 @@ def test_a_pass_that_asks_the_device_on_its_way_cannot_be_recorded(monkeypatch: 
         lora(task(Runtime(graphs=True), loss=asking))
 
 
-def test_a_model_that_is_known_to_ask_is_refused_before_any_step() -> None:
-    with pytest.raises(ValueError, match="the loss of deberta-v2 asks the device for numbers"):
+def test_a_model_that_is_known_to_read_from_the_device_is_refused_before_any_step() -> None:
+    with pytest.raises(ValueError, match="the loss of deberta-v2 reads values from the device"):
         full_of_another("deberta-v3", task(Runtime(graphs=True)))
 
 
-def test_memory_that_runs_out_in_a_recording_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_while_recording_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     emulate(monkeypatch)
 
     @contextmanager
@@ -207,7 +210,7 @@ def test_memory_that_runs_out_in_a_recording_is_told_as_that(monkeypatch: pytest
 
 
 def test_a_search_that_is_over_is_let_go_at_once(device: str) -> None:
-    """Its recordings hold the device's memory, which the training after it needs."""
+    """Recordings hold device memory, which the next training needs."""
     gc.collect()
     gc.disable()
     try:
@@ -232,7 +235,7 @@ def test_a_shape_is_computed_when_first_seen_recorded_then_and_replayed_from_the
     assert calls == [3, 4, 3, 4]
 
 
-def test_without_graphs_or_with_batches_in_parts_or_forgotten_activations_nothing_is_recorded() -> None:
+def test_nothing_is_recorded_without_graphs_or_with_micro_batches_or_with_gradient_checkpointing() -> None:
     model: Any = build()
 
     def compute() -> list[Tensor | None]:
@@ -257,7 +260,7 @@ def test_longer_padding_moves_a_loss_by_rounding_only(kind: str) -> None:
 def _without_dropout(kind: str) -> nn.Module:
     if kind == "decoder":
         return tiny.decoder(dtype=torch.float64).eval()
-    if kind == "decoder with a class":  # which it reads off the last token that is no padding
+    if kind == "decoder with a class":  # computed from the last token that is not padding
         torch.manual_seed(0)
         config = GPT2Config(vocab_size=VOCABULARY + 1, n_positions=40, n_embd=16, n_layer=2, n_head=2, pad_token_id=40)
         return GPT2ForSequenceClassification(config).double().eval()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, TimingRun
 from autolora.training.checkpoint import load_checkpoint, save_checkpoint
-from autolora.training.loop import run_steps
+from autolora.training.loop import Stage, run_steps
 from tests.support.fakes import Clock
 from tests.support.tiny import stop_after
 
@@ -34,8 +34,12 @@ class Walk:
 def walk(runtime: Runtime, steps: int = 20, **options: Any) -> Tensor:
     torch.manual_seed(0)
     walker = Walk()
-    run_steps(walker.step, steps, stage="walk", state={"walker": walker}, runtime=runtime, **options)
+    run_steps(Stage(name="walk", step=walker.step, steps=steps, state={"walker": walker}, **options), runtime)
     return walker.position
+
+
+def stage(step: Callable[[int], Tensor], steps: int, **options: Any) -> Stage:
+    return Stage(**{"name": "walk", "step": step, "steps": steps, "state": {}, **options})
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_a_loop_that_dies_goes_on_from_its_last_checkpoint(tmp_path: Path) -> No
         walk(Runtime(checkpoints=tmp_path, checkpoint_seconds=0), after_step=die)
     steps: list[Progress] = []
     end = walk(Runtime(checkpoints=tmp_path, progress=steps.append))
-    assert steps[0].step == 12  # the step whose checkpoint was not yet written is done again
+    assert steps[0].step == 12  # the step whose checkpoint was not yet written is repeated
     assert torch.equal(end, walk(Runtime()))
 
 
@@ -136,7 +140,7 @@ def test_the_clock_goes_on_after_an_interruption_and_leaves_out_what_is_no_step(
         return torch.zeros(())
 
     def run(runtime: Runtime) -> float:
-        return run_steps(step, 10, stage="nap", state={}, runtime=runtime, after_step=lambda _: clock.sleep(7.0))
+        return run_steps(stage(step, 10, after_step=lambda _: clock.sleep(7.0)), runtime)
 
     with pytest.raises(Interrupted):
         run(stop_after(5, checkpoints=tmp_path))
@@ -149,10 +153,10 @@ def test_a_loss_that_is_no_number_stops_the_loop(loss: float) -> None:
         return torch.tensor(loss if index == 4 else 1.0)
 
     with pytest.raises(NonFiniteLossError, match="step 5 of 9"):
-        run_steps(step, 9, stage="train", state={}, runtime=Runtime())
+        run_steps(stage(step, 9), Runtime())
 
 
-def test_progress_is_told_after_every_step() -> None:
+def test_progress_is_reported_after_every_step() -> None:
     seen: list[Progress] = []
     walk(Runtime(progress=seen.append), steps=3)
     assert [(progress.stage, progress.step, progress.steps) for progress in seen] == [("walk", i, 3) for i in (1, 2, 3)]
@@ -174,14 +178,14 @@ def test_a_timing_run_times_typical_steps_after_a_warm_up_and_counts_all(monkeyp
         return torch.zeros(())
 
     runtime = Runtime(timing_run=TimingRun(steps=3, warmup=2))
-    seconds = run_steps(step, 50, stage="walk", state={}, runtime=runtime, typical=lambda number: [4, 10, 40][:number])
+    seconds = run_steps(stage(step, 50, typical=lambda number: [4, 10, 40][:number]), runtime)
     assert ran == [4, 10, 4, 10, 40]
     assert seconds == pytest.approx(50 * (4 + 10 + 40) / 3)
 
 
 @pytest.mark.parametrize(("graphs", "warmup"), [(False, 2), (True, 6)])
-def test_a_projection_times_no_recording(graphs: bool, warmup: int) -> None:  # noqa: FBT001
-    """A step is recorded when its shapes come for the second time."""
+def test_a_timing_run_does_not_time_recordings(graphs: bool, warmup: int) -> None:  # noqa: FBT001
+    """A step is recorded when its shapes occur for the second time."""
     order: list[int] = []
     runtime = Runtime(timing_run=TimingRun(steps=3, warmup=2), graphs=graphs)
 
@@ -189,7 +193,7 @@ def test_a_projection_times_no_recording(graphs: bool, warmup: int) -> None:  # 
         order.append(index)
         return torch.zeros(())
 
-    run_steps(step, 100, stage="train", state={}, runtime=runtime)
+    run_steps(stage(step, 100), runtime)
     assert order == [*islice(cycle(range(3)), warmup), *range(3)]
 
 
@@ -201,7 +205,7 @@ def test_a_timing_run_of_a_short_stage_times_all_of_it(tmp_path: Path) -> None:
         return torch.zeros(())
 
     runtime = Runtime(timing_run=TimingRun(steps=20, warmup=5), checkpoints=tmp_path)
-    run_steps(step, 2, stage="walk", state={}, runtime=runtime, keep_last=True)
+    run_steps(stage(step, 2, keep_last=True), runtime)
     assert ran == [0, 1, 0, 1, 0, 0, 1]
     assert not list(tmp_path.iterdir())
 
@@ -217,6 +221,6 @@ def test_checkpoints_have_a_clock_of_their_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("autolora.training.loop.save_checkpoint", lambda *_: clock.sleep(2.0))
     runtime = Runtime(checkpoints=tmp_path, checkpoint_seconds=0.0)
     walker = Walk()
-    seconds = run_steps(clock.slower(walker.step, 0.25), 6, stage="walk", state={"walker": walker}, runtime=runtime)
+    seconds = run_steps(stage(clock.slower(walker.step, 0.25), 6, state={"walker": walker}), runtime)
     assert runtime.clocks.seconds == {"checkpoint": 5 * 2.0}
     assert seconds == 6 * 0.25

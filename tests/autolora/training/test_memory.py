@@ -1,4 +1,4 @@
-"""What saves memory changes no number: batches in parts, and activations computed anew, in training and search."""
+"""Micro-batches and gradient checkpointing change no result, in training and in the search."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from autolora.adapters.fused import split_fused
+from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.config import SearchConfig
-from autolora.rank_search.hypergradient import Hypergradient
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
-from autolora.training.train import IGNORED, TrainingConfig, micro_batches, train
+from autolora.training.batches import IGNORED, micro_batches
+from autolora.training.config import TrainingConfig
+from autolora.training.train import train
 from tests.support import tiny
 from tests.support.tiny import build, collate, examples, problem, texts, weights
 
@@ -27,7 +29,7 @@ def encoder(*, checkpointing: bool = False) -> nn.Module:
 
 
 def decoder(*, checkpointing: bool = False) -> nn.Module:
-    """Its loss is a mean over tokens, of which every example has another number."""
+    """Its loss is a mean over tokens, and the examples have different numbers of tokens."""
     model = tiny.decoder(dtype=torch.float64)
     split_fused(model)
     return _forgetful(model) if checkpointing else model
@@ -71,7 +73,7 @@ def test_training_ends_with_the_same_weights(kind: str, changes: dict[str, Any])
 
 
 def searching(kind: str, config: SearchConfig, *, checkpointing: bool = False) -> RankSearch:
-    """With random non-zero updates, so that all terms count."""
+    """With random non-zero updates, so that no term is zero."""
     make, _, head = KINDS[kind]
     torch.manual_seed(0)
     found = RankSearch(make(checkpointing=checkpointing), config, steps=10, head=head)
@@ -115,8 +117,8 @@ def test_the_hypergradient_is_that_of_the_whole_batch(
         assert relative(saving.second_order, plain.second_order) < (1e-9 if engine == "exact" else 1e-6)
 
 
-def test_the_mean_of_the_parts_hypergradients_is_another_one() -> None:
-    """Half of the batches each: the mixed products of halves with halves are not the product of the whole."""
+def test_the_mean_of_the_parts_hypergradients_differs_from_the_hypergradient() -> None:
+    """The mixed products within each half of the batches do not add up to the product of the whole batches."""
     config = replace(CONFIG, eta=1.0)
     drawn = examples(16)
     whole = searching("encoder", config)._hypergradient(collate(drawn[:8]), collate(drawn[8:])).total

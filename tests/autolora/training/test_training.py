@@ -11,7 +11,9 @@ from autolora.adapters.ranks import RankAllocation
 from autolora.compute.precision import cast_frozen
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.problem import Problem
-from autolora.training.train import Optimization, TrainingConfig, schedule, train
+from autolora.training.config import TrainingConfig
+from autolora.training.optimization import Optimization, schedule
+from autolora.training.train import train
 from tests.support.tiny import build, problem, same, weights
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -140,7 +142,7 @@ def test_vectors_are_not_decayed() -> None:
 
 
 def test_a_step_takes_gradients_in_any_order_of_memory() -> None:
-    """Fused AdamW by itself takes the numbers as they lie in memory."""
+    """Fused AdamW ignores the strides of gradients."""
     torch.manual_seed(0)
     gradient = torch.randn(4, 3)
     ends = []

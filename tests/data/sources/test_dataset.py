@@ -38,7 +38,7 @@ def write_parquet(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["STS-B", "glue/STS-B"])
-def test_a_folder_holds_the_data_sets_or_the_collection(place: str, tmp_path: Path) -> None:
+def test_a_folder_contains_the_data_sets_or_the_collection(place: str, tmp_path: Path) -> None:
     write_tsv(tmp_path / place)
     assert STSB.load(str(tmp_path)).splits == {"train": ROWS, "validation": ROWS}
 
@@ -51,32 +51,32 @@ def test_the_same_rows_have_the_same_fingerprint_whatever_their_format(tmp_path:
     assert from_tsv.fingerprint == from_parquet.fingerprint
 
 
-def test_parquet_goes_before_tsv(tmp_path: Path) -> None:
+def test_parquet_is_preferred_to_tsv(tmp_path: Path) -> None:
     write_tsv(tmp_path / "STS-B")
     write_parquet(tmp_path / "stsb")
     assert STSB.load(str(tmp_path)).source == "parquet stsb"
 
 
-def test_rows_that_are_not_the_official_ones_are_refused_unless_they_are_meant(tmp_path: Path) -> None:
+def test_rows_that_are_not_the_official_ones_are_refused_unless_allowed(tmp_path: Path) -> None:
     write_tsv(tmp_path / "STS-B")
     official = STSB.load(str(tmp_path)).fingerprint
     pinned = replace(STSB, fingerprints={"tsv": official})
     assert pinned.load(str(tmp_path)).fingerprint == official
     (tmp_path / "STS-B" / "dev.tsv").write_text(TSV.replace("A dog.", "A cat."))
     with pytest.raises(
-        InputError, match=f"whose fingerprint is {official}; theirs is [0-9a-f]{{64}}. Get the official"
+        InputError, match=f"their fingerprint is [0-9a-f]{{64}}, but the official one is {official}. Get the official"
     ):
         pinned.load(str(tmp_path))
     notes = pinned.load(str(tmp_path), partial=True).notes
     assert f"not {official[:12]}." in notes[-1]
 
 
-def test_counts_that_differ_from_the_papers_are_said(tmp_path: Path) -> None:
+def test_counts_that_differ_from_the_papers_are_reported(tmp_path: Path) -> None:
     write_tsv(tmp_path / "STS-B")
     assert STSB.load(str(tmp_path)).notes == ("validation has 2 rows; the paper's Table 6 says 5.",)
 
 
-def test_a_sample_is_said_with_its_share(tmp_path: Path) -> None:
+def test_a_sample_is_reported_with_its_share(tmp_path: Path) -> None:
     write_tsv(tmp_path / "STS-B")
     (tmp_path / "STS-B" / "dev.tsv").rename(tmp_path / "STS-B" / "dev.partial.tsv")
     with pytest.raises(InputError, match="--partial"):
@@ -100,5 +100,5 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_the_data_set_says_where_it_looked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no STS-B: looked .*glue/STS-B, .*glue/stsb"):
+    with pytest.raises(InputError, match=r"does not contain STS-B: looked .*glue/STS-B, .*glue/stsb"):
         STSB.load(str(tmp_path))

@@ -14,7 +14,7 @@ ROWS = [{"sentence": "Fine.", "label": 1}, {"sentence": "Is bad it.", "label": 0
 
 
 def hub_table(rows: list[dict[str, Any]], names: tuple[str, ...] = COLUMNS.labels) -> Dataset:
-    """Rows in the Hub's schema: with an `idx` column, and classes that know their names."""
+    """Rows in the Hub's schema: with an `idx` column and a ClassLabel feature."""
     features = {"sentence": Value("string"), "label": ClassLabel(names=list(names)), "idx": Value("int32")}
     return Dataset.from_list([{**row, "idx": index} for index, row in enumerate(rows)], features=Features(features))
 
@@ -25,9 +25,9 @@ def test_parquet_files_in_the_hubs_schema_are_read(tmp_path: Path) -> None:
     assert hub.read_parquet(tmp_path, COLUMNS, ["train"]).splits == {"train": ROWS}
 
 
-def test_shards_are_joined_in_order_and_none_may_lack(tmp_path: Path) -> None:
+def test_shards_are_joined_in_order_and_must_be_complete(tmp_path: Path) -> None:
     hub_table(ROWS[:1]).to_parquet(tmp_path / "train-00000-of-00002.parquet")
-    with pytest.raises(InputError, match="holds 1 of 2 files train-"):
+    with pytest.raises(InputError, match="contains 1 of 2 files train-"):
         hub.read_parquet(tmp_path, COLUMNS, ["train"])
     hub_table(ROWS[1:]).to_parquet(tmp_path / "train-00001-of-00002.parquet")
     assert hub.read_parquet(tmp_path, COLUMNS, ["train"]).splits == {"train": ROWS}
@@ -35,18 +35,21 @@ def test_shards_are_joined_in_order_and_none_may_lack(tmp_path: Path) -> None:
 
 def test_a_missing_split_is_an_error(tmp_path: Path) -> None:
     hub_table(ROWS).to_parquet(tmp_path / "train-00000-of-00001.parquet")
-    with pytest.raises(InputError, match="holds 0 of 1 files validation-"):
+    with pytest.raises(InputError, match="contains 0 of 1 files validation-"):
         hub.read_parquet(tmp_path, COLUMNS, ["train", "validation"])
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (hub_table(ROWS).rename_column("sentence", "text"), r"columns \['sentence'\] are missing; there are \['text'"),
+        (
+            hub_table(ROWS).rename_column("sentence", "text"),
+            r"columns \['sentence'\] are missing; the columns are \['text'",
+        ),
         (hub_table(ROWS, ("acceptable", "unacceptable")), "classes must be .* they are .'acceptable', 'unacceptable'"),
         (hub_table([{"sentence": "No label.", "label": -1}]), "row 0: label must be one of .* got -1"),
-        (hub_table([{"sentence": None, "label": 1}]), "row 0: sentence must hold text"),
-        (hub_table(ROWS).select([]), "holds no rows"),
+        (hub_table([{"sentence": None, "label": 1}]), "row 0: sentence must contain text"),
+        (hub_table(ROWS).select([]), "contains no rows"),
     ],
 )
 def test_parquet_that_is_not_as_expected_is_refused(table: Dataset, message: str, tmp_path: Path) -> None:
@@ -73,18 +76,18 @@ def test_the_hub_is_read_at_the_pinned_revision(monkeypatch: pytest.MonkeyPatch)
     assert data.source == "hub nyu-mll/glue@bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
 
-def test_a_download_that_is_cut_off_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_download_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def load_dataset(*_: Any, **__: Any) -> None:
         raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
 
     monkeypatch.setattr(hub, "load_dataset", load_dataset)
-    with pytest.raises(InputError, match=r"cannot be had from the Hub: peer closed .* --data DIR"):
+    with pytest.raises(InputError, match=r"cannot be loaded from the Hub: peer closed .* --data DIR"):
         hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train"])
 
 
-def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_without_a_network_names_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"cannot be had from the Hub: .* --data DIR .*, or --data embedded"):
+    with pytest.raises(InputError, match=r"cannot be loaded from the Hub: .* --data DIR .*, or --data embedded"):
         hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train"])

@@ -1,4 +1,4 @@
-"""Files in IOB2, and data sets made of them: what is read, and what is an error with file and line."""
+"""IOB2 files and data sets of tagged sentences: valid content, and errors that name file and line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -49,13 +49,13 @@ def test_a_token_that_looks_like_a_comment_is_a_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ab\tB-x\nc\tB-z\n", "f:2: unknown tag 'B-z'; known are O, B-x, I-x, B-y, I-y"),
-        ("ab\tB-x\n\nc\tI-x\n", "f:3: I-x follows the start of a sentence: an entity begins with B-"),
+        ("ab\tB-x\nc\tB-z\n", "f:2: unknown tag 'B-z'; known tags: O, B-x, I-x, B-y, I-y"),
+        ("ab\tB-x\n\nc\tI-x\n", "f:3: I-x follows the start of a sentence; an entity must begin with B-"),
         ("ab\tB-x\nc\tI-y\n", "f:2: I-y follows B-x"),
-        ("ab B-x\n", "f:1: a line is a token, a tab and its tag, or empty; got 'ab B-x'"),
-        ("ab\tB-x\tmore\n", "f:1: a line is a token"),
-        ("a b\tB-x\n", "f:1: a token has no blanks inside; got 'a b'"),
-        ("\n\n", "holds no sentences"),
+        ("ab B-x\n", "f:1: a line must be empty or a token, a tab and a tag; got 'ab B-x'"),
+        ("ab\tB-x\tmore\n", "f:1: a line must be empty or a token"),
+        ("a b\tB-x\n", "f:1: a token must not contain spaces; got 'a b'"),
+        ("\n\n", "contains no sentences"),
     ],
 )
 def test_what_is_malformed_is_an_error_with_its_line(text: str, message: str, tmp_path: Path) -> None:
@@ -64,17 +64,17 @@ def test_what_is_malformed_is_an_error_with_its_line(text: str, message: str, tm
     assert message in str(error.value)
 
 
-def test_a_folder_holds_the_files_or_the_data_set_s_folder(tmp_path: Path) -> None:
+def test_a_folder_contains_the_files_or_the_data_set_s_folder(tmp_path: Path) -> None:
     data = NAMES.load(str(folder(tmp_path)))
     assert (list(data.splits["train"]), data.source, data.notes) == (ROWS, "iob2 names", ())
     assert NAMES.load(str(tmp_path / "names")).splits == data.splits
 
 
-def test_other_sentences_than_the_official_ones_are_refused_unless_they_are_meant(tmp_path: Path) -> None:
+def test_sentences_that_are_not_the_official_ones_are_refused_unless_allowed(tmp_path: Path) -> None:
     pinned = replace(NAMES, fingerprints={"iob2": NAMES.load(str(folder(tmp_path))).fingerprint})
     assert not pinned.load(str(tmp_path)).notes
     write(tmp_path / "names" / "test.iob2", "ab\tO\n\nc\tO\n")
-    with pytest.raises(InputError, match="the rows are not the official ones, whose fingerprint is"):
+    with pytest.raises(InputError, match="the rows are not the official ones: their fingerprint is"):
         pinned.load(str(tmp_path))
     notes = pinned.load(str(tmp_path), partial=True).notes
     assert notes[0] == "test has 2 sentences; the official files have 1."
@@ -82,7 +82,7 @@ def test_other_sentences_than_the_official_ones_are_refused_unless_they_are_mean
 
 
 def test_a_folder_without_the_files_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no train\.iob2: looked in"):
+    with pytest.raises(InputError, match=r"does not contain train\.iob2: looked in"):
         NAMES.load(str(tmp_path))
     with pytest.raises(InputError, match="there is no folder 'nowhere'"):
         NAMES.load("nowhere")

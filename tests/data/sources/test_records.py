@@ -1,4 +1,4 @@
-"""Records and texts of E2E and WebNLG: the official files' counts, both forms alike, and errors with file and line."""
+"""Records and texts of E2E and WebNLG: official counts, equal rows from all formats, errors that name file and line."""
 
 import gzip
 import re
@@ -50,7 +50,7 @@ def test_texts_of_one_record_are_one_row(text: str, tmp_path: Path) -> None:
     ]
 
 
-def test_the_form_with_bars_is_read_as_well(tmp_path: Path) -> None:
+def test_the_format_with_bars_is_read_as_well(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "name : Zizzi | price : cheap||Zizzi is cheap . \n")
     assert read_e2e(path) == [{"record": "name : Zizzi | price : cheap", "texts": ["Zizzi is cheap ."]}]
 
@@ -58,18 +58,18 @@ def test_the_form_with_bars_is_read_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "mr,text\na,b\n", "a.csv:1: the header line lacks ['ref']; it names ['mr', 'text']"),
+        ("a.csv", "mr,text\na,b\n", "a.csv:1: the header line lacks ['ref']; it has ['mr', 'text']"),
         (
             "a.csv",
             "mr,ref\nname[A],A.\ncolour[red],B.\n",
-            "a.csv:3: unknown attribute 'colour'; known are name, eatType",
+            "a.csv:3: unknown attribute 'colour'; known attributes: name, eatType",
         ),
-        ("a.csv", "mr,ref\nThe Vaults,A.\n", "a.csv:2: a record is attributes with values"),
-        ("a.csv", "mr,ref\nname[A],\n", "a.csv:2: there is no text"),
-        ("a.csv", "mr,ref\n", "holds no records"),
+        ("a.csv", "mr,ref\nThe Vaults,A.\n", "a.csv:2: a record must be attributes with values"),
+        ("a.csv", "mr,ref\nname[A],\n", "a.csv:2: the text is empty"),
+        ("a.csv", "mr,ref\n", "contains no records"),
         ("a.csv", 'mr,"ref\nname[A],A.\n', "a.csv:2: unexpected end of data"),
         ("a.csv", "mr,ref\nname[A],A, too.\n", "a.csv:2: more columns than the 2 of the header line"),
-        ("a.txt", "name : A|A.\n", "a.txt:1: a line is a record, || and its text"),
+        ("a.txt", "name : A|A.\n", "a.txt:1: a line must be a record, || and a text"),
         ("a.txt", "name : A||A.\ncolour : red||B.\n", "a.txt:2: unknown attribute 'colour'"),
     ],
 )
@@ -79,16 +79,16 @@ def test_what_is_malformed_in_e2e_is_an_error_with_its_line(name: str, text: str
     assert message in str(error.value)
 
 
-def test_a_text_may_hold_brackets_and_commas() -> None:
+def test_a_text_may_contain_brackets_and_commas() -> None:
     assert linearise("name[Café, Adriatic], near[The Mill]", "here") == "name : Café, Adriatic | near : The Mill"
 
 
 def test_a_long_line_is_refused_at_once() -> None:
-    with pytest.raises(InputError, match="a record is attributes with values"):
+    with pytest.raises(InputError, match="a record must be attributes with values"):
         linearise("a" * 1_000_000, "here")
 
 
-def test_entries_of_the_same_triples_are_one_row_and_only_good_texts_count(tmp_path: Path) -> None:
+def test_entries_with_the_same_triples_are_one_row_with_the_good_texts_only(tmp_path: Path) -> None:
     expected = [{"record": 'A_B : city : C, "D"', "texts": ["One.", "Three."], "category": "Airport"}]
     write(tmp_path / "a.xml", XML)
     assert read_webnlg(tmp_path / "a.xml") == read_webnlg(tmp_path) == expected
@@ -98,15 +98,15 @@ def test_entries_of_the_same_triples_are_one_row_and_only_good_texts_count(tmp_p
     ("text", "message"),
     [
         (XML.replace("</entry></entries>", ""), "a.xml:10: malformed XML"),
-        (XML.replace("A_B | city | C", "A_B | C", 1), "entry Id1: a triple is subject | property | object; got"),
-        (XML.replace("One.", " "), "entry Id1: 1 of its texts are empty"),
-        (XML.replace('category="Airport" eid="Id2"', 'eid="Id2"'), "entry Id2: an entry has a category"),
-        ("<benchmark/>", "holds no entries"),
+        (XML.replace("A_B | city | C", "A_B | C", 1), "entry Id1: a triple must be subject | property | object; got"),
+        (XML.replace("One.", " "), "entry Id1: 1 texts of the entry are empty"),
+        (XML.replace('category="Airport" eid="Id2"', 'eid="Id2"'), "entry Id2: an entry must have a category"),
+        ("<benchmark/>", "contains no entries"),
         (XML.replace('"1.0"', '"1.0" encoding="utf-7"'), "a.xml: the file is not in the encoding that it declares"),
         (XML.replace('"1.0"', '"1.0" encoding="hex"'), "a.xml: the file is not in the encoding that it declares"),
         (
             XML.replace("<benchmark>", '<!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]><benchmark>'),
-            "declares entities or a document type, which is refused",
+            "entities and document type declarations are not allowed",
         ),
     ],
 )
@@ -116,8 +116,8 @@ def test_what_is_malformed_in_webnlg_is_an_error(text: str, message: str, tmp_pa
     assert message in str(error.value)
 
 
-def test_a_json_file_that_lacks_something_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no file of WebNLG entries"):
+def test_an_incomplete_json_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a file of WebNLG entries"):
         read_webnlg(write(tmp_path / "a.json", "[]"))
     with pytest.raises(InputError, match="entry 1: 'modifiedtripleset' is missing"):
         read_webnlg(write(tmp_path / "a.json", '{"entries": [{"1": {}}]}'))
@@ -128,13 +128,16 @@ def test_a_json_file_that_lacks_something_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        (ENTRIES.replace('"One."', "1"), "entry 1: subjects, properties, objects, texts and category are texts; got 1"),
+        (
+            ENTRIES.replace('"One."', "1"),
+            "entry 1: subjects, properties, objects, texts and category must be strings; got 1",
+        ),
         (
             ENTRIES.replace('"A"', "null"),
-            "entry 1: subjects, properties, objects, texts and category are texts; got None",
+            "entry 1: subjects, properties, objects, texts and category must be strings; got None",
         ),
         (ENTRIES.replace("One.", r"\ud800"), "surrogates not allowed"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_malformed_in_json_is_an_error(entries: str, message: str, tmp_path: Path) -> None:
@@ -142,7 +145,7 @@ def test_what_is_malformed_in_json_is_an_error(entries: str, message: str, tmp_p
         read_webnlg(write(tmp_path / "a.json", entries))
 
 
-def test_packed_json_is_read_and_refused_where_it_is_damaged_or_a_bomb(
+def test_compressed_json_is_read_and_refused_if_damaged_or_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = gzip.compress(ENTRIES.encode())
@@ -153,7 +156,7 @@ def test_packed_json_is_read_and_refused_where_it_is_damaged_or_a_bomb(
     bomb = gzip.compress(b" " * 1001)
     for damaged in (packed[:-9], packed[:20] + b"x" + packed[21:], ENTRIES.encode(), bomb):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"a\.json\.gz is no file of WebNLG entries"):
+        with pytest.raises(InputError, match=r"a\.json\.gz is not a file of WebNLG entries"):
             read_webnlg(path)
 
 
@@ -170,13 +173,13 @@ def test_the_official_e2e_files_have_their_counts(name: str, expected: tuple[int
 
 @needs_data
 @pytest.mark.parametrize(("name", "texts"), [("train", 42061), ("valid", 4672), ("test", 4693)])
-def test_the_form_with_bars_has_the_official_counts(name: str, texts: int) -> None:
+def test_the_format_with_bars_has_the_official_counts(name: str, texts: int) -> None:
     assert counts(read_e2e(DATA / "e2e" / "lora_text" / f"{name}.txt"))[1] == texts
 
 
 @needs_data
 @pytest.mark.parametrize(("split", "texts"), [("train", 18025), ("dev", 2258), ("test", 4928)])
-def test_webnlg_s_xml_and_json_hold_the_same(split: str, texts: int) -> None:
+def test_webnlg_s_xml_and_json_files_give_the_same_rows(split: str, texts: int) -> None:
     folder = DATA / "webnlg" / "webnlg_challenge_2017" / split
     xml = read_webnlg(folder / "testdata_with_lex.xml" if split == "test" else folder)
     as_json = read_webnlg(DATA / "webnlg" / "lora_json" / f"{split}.json.gz")

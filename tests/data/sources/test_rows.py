@@ -30,7 +30,7 @@ def test_a_score_in_text_and_in_float32_is_the_same_number() -> None:
 
 
 def test_a_row_without_any_text_is_refused_but_one_of_a_pair_may_be_empty() -> None:
-    with pytest.raises(ValueError, match="sentence1 and sentence2 must hold text"):
+    with pytest.raises(ValueError, match="sentence1 and sentence2 must contain text"):
         SIMILARITY.row(["", "  "], 1)
     assert SIMILARITY.row(["", "B."], 1)["sentence2"] == "B."
 

@@ -17,7 +17,7 @@ def read(folder: Path, content: bytes, layout: TsvLayout = LAYOUT) -> TaskData:
     return read_tsv(folder, layout, COLUMNS, ["train"])
 
 
-def test_rows_carry_the_texts_under_the_hubs_names_and_the_labels_index(tmp_path: Path) -> None:
+def test_rows_have_the_hubs_column_names_and_label_indices(tmp_path: Path) -> None:
     assert read(tmp_path, GOOD).splits == {
         "train": [
             {"question": "Who?", "sentence": 'A "quoted" man.', "label": 0},
@@ -26,7 +26,7 @@ def test_rows_carry_the_texts_under_the_hubs_names_and_the_labels_index(tmp_path
     }
 
 
-def test_columns_go_by_the_header_not_by_their_place(tmp_path: Path) -> None:
+def test_columns_are_found_by_the_header_not_by_position(tmp_path: Path) -> None:
     moved = b"label\tsentence\tquestion\nentailment\tA man.\tWho?\n"
     assert read(tmp_path, moved).splits["train"] == [{"question": "Who?", "sentence": "A man.", "label": 0}]
 
@@ -55,17 +55,17 @@ def test_harmless_differences_change_nothing(harmless: bytes, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GOOD + b"2\tWhen?\tentailment\n", r"train\.tsv:4: 3 columns where 4 are due"),
-        (GOOD + b"2\tWhen?\tTo\tday.\tentailment\n", r"train\.tsv:4: 5 columns where 4 are due"),
-        (GOOD + b"\n" + b"2\tWhen?\tToday.\tentailment\n", r"train\.tsv:4: 1 columns where 4 are due"),
+        (GOOD + b"2\tWhen?\tentailment\n", r"train\.tsv:4: 3 columns instead of 4"),
+        (GOOD + b"2\tWhen?\tTo\tday.\tentailment\n", r"train\.tsv:4: 5 columns instead of 4"),
+        (GOOD + b"\n" + b"2\tWhen?\tToday.\tentailment\n", r"train\.tsv:4: 1 columns instead of 4"),
         (GOOD + b"2\tWhen?\tToday.\tmaybe\n", r"train\.tsv:4: label must be one of .*not_entailment.*; got 'maybe'"),
         (GOOD + b"2\tWhen?\tToday.\t2\n", r"train\.tsv:4: label must be one of .*; got '2'"),
-        (GOOD + b"2\t\t \tentailment\n", r"train\.tsv:4: question and sentence must hold text"),
+        (GOOD + b"2\t\t \tentailment\n", r"train\.tsv:4: question and sentence must contain text"),
         (GOOD + b"2\tWhen?\tCaf\xe9.\tentailment\n", r"train\.tsv:4: not UTF-8 \(byte 0xe9 after 11 bytes\)"),
         (GOOD.decode().encode("utf-16"), r"train\.tsv:1: not UTF-8"),
         (GOOD.replace(b"question", b"query"), r"train\.tsv:1: the header line lacks \['question'\]"),
         (b"", r"train\.tsv:1: the header line lacks"),
-        (HEADER, r"train\.tsv holds no rows"),
+        (HEADER, r"train\.tsv contains no rows"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_line(content: bytes, message: str, tmp_path: Path) -> None:
@@ -78,21 +78,21 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         read_tsv(tmp_path, LAYOUT, COLUMNS, ["train"], partial=True)
 
 
-def test_a_partial_file_is_used_only_when_allowed_and_is_said(tmp_path: Path) -> None:
+def test_a_partial_file_is_used_only_if_allowed_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "train.partial.tsv").write_bytes(GOOD)
-    with pytest.raises(InputError, match=r"only train\.partial\.tsv, a sample of it, is there: --partial"):
+    with pytest.raises(InputError, match=r"only a sample, train\.partial\.tsv, is there; use --partial"):
         read_tsv(tmp_path, LAYOUT, COLUMNS, ["train"])
     assert read_tsv(tmp_path, LAYOUT, COLUMNS, ["train"], partial=True).partial == ("train",)
 
 
-def test_a_whole_file_goes_before_a_partial_one(tmp_path: Path) -> None:
+def test_a_whole_file_is_preferred_to_a_partial_one(tmp_path: Path) -> None:
     (tmp_path / "train.partial.tsv").write_bytes(HEADER)
     (tmp_path / "train.tsv").write_bytes(GOOD)
     data = read_tsv(tmp_path, LAYOUT, COLUMNS, ["train"], partial=True)
     assert (len(data.splits["train"]), data.partial) == (2, ())
 
 
-def test_broken_rows_are_left_out_and_said_where_the_official_files_have_them(tmp_path: Path) -> None:
+def test_broken_rows_are_skipped_and_reported_where_the_official_files_have_them(tmp_path: Path) -> None:
     torn = TsvLayout(folder="QQP", text=("question", "sentence"), label="label", broken_rows=True)
     data = read(tmp_path, GOOD + b"2\tWhen\n\tis it?\tentailment\n3\tHow?\tSo.\tentailment\n", torn)
     assert [row["question"] for row in data.splits["train"]] == ["Who?", "Why?", "How?"]

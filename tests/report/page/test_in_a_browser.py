@@ -53,16 +53,17 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, path: Path) -> Iterator[Any]:
     page = browser.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.on(
-        "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+        "request",
+        lambda request: messages.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
     )
     page.goto(path.as_uri())
     yield page
     page.close()
-    assert said == [], "the console stays empty, and nothing is fetched"
+    assert messages == [], "the console must stay empty, and nothing may be fetched"
 
 
 def column(page: Any, number: int) -> list[str]:
@@ -134,7 +135,7 @@ def test_a_phone_has_no_sideways_scrolling_but_in_tables(browser: Any, path: Pat
 def test_five_thousand_cells_are_laid_out_once_and_unfolded_one_by_one(
     content: Page, browser: Any, tmp_path: Path
 ) -> None:
-    """What makes a page slow is counted: how slow it then is depends on the machine."""
+    """Counts elements and layout operations instead of time, which depends on the machine."""
     page = browser.new_page()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
@@ -164,7 +165,7 @@ def test_five_thousand_cells_are_laid_out_once_and_unfolded_one_by_one(
 
 
 def with_cells(content: Page, methods: int, tasks: int) -> Page:
-    """The page with one table of so many cells; each unfolds to the same reports."""
+    """The page with one table of `methods` x `tasks` cells, all with the same details."""
     section = content.sections[0]
     titles = {f"t{number}": f"Task {number}" for number in range(tasks)}
     cell = ScoreCell(measured=50.0, sd=None, seeds=(0,), published=None)

@@ -1,4 +1,4 @@
-"""The page as text: what it holds, and that nothing of it comes from elsewhere or is taken for markup."""
+"""The page as text: its content, without external resources and without markup from result files."""
 
 import json
 import re
@@ -21,7 +21,7 @@ EVIL = "<script>alert(1)</script>&\"'"
 
 
 class Reader(HTMLParser):
-    """Tags with their attributes, and what scripts hold."""
+    """Collects the tags with their attributes, and the text of the scripts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         for seed in range(2)
     ]
     failed = make_result(task="rte", method="full", identity="f" * 64, task_title="RTE")
-    answers = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
+    predictions = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
     for result in [*results, replace(failed, status="failed", reason=EVIL, metrics={})]:
-        store.folder_of(result).write_result(result, answers)
+        store.folder_of(result).write_result(result, predictions)
     return written(tmp_path / "runs", tmp_path / "page.html")
 
 
@@ -64,7 +64,7 @@ def written(runs: Path, to: Path) -> str:
     return to.read_text("utf-8")
 
 
-def test_nothing_comes_from_elsewhere(page: str) -> None:
+def test_the_page_loads_no_external_resources(page: str) -> None:
     reader = Reader()
     reader.feed(page)
     sources = [attributes.get("src") for _, attributes in reader.tags if "src" in attributes]
@@ -80,7 +80,7 @@ def test_nothing_comes_from_elsewhere(page: str) -> None:
     )
 
 
-def test_texts_of_files_are_no_markup(page: str) -> None:
+def test_texts_of_result_files_are_escaped(page: str) -> None:
     assert "alert(1)" in page
     assert "<script>alert" not in page
     reader = Reader()
@@ -108,8 +108,8 @@ def test_every_published_number_counts_once(page: str) -> None:
 
 def test_costs_of_a_backbone_without_scores_are_shown_too(tmp_path: Path) -> None:
     store = Store(folder=tmp_path / "quick")
-    answers = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
-    store.folder_of(make_result()).write_result(make_result(), answers)
+    predictions = {"validation": Prediction(labels=[0, 1], predictions=[0, 1], scores=[[0.0, 0.0]] * 2)}
+    store.folder_of(make_result()).write_result(make_result(), predictions)
     places = tmp_path, tmp_path / "page.html"
     assert "Costs at other sizes" not in written(*places)
     shutil.copytree(RESULTS / "reference" / "paper" / "costs", tmp_path / "paper" / "costs")

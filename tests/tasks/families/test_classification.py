@@ -58,12 +58,12 @@ CLASS_ROWS = [
 SCORE_ROWS = [{**row, "label": score} for row, score in zip(CLASS_ROWS, (0.4, 5.0, 3.9), strict=True)]
 
 
-def test_examples_hold_the_tokens_of_both_texts_and_the_label() -> None:
+def test_examples_have_the_tokens_of_both_texts_and_the_label() -> None:
     first = prepare(CLASSES, CLASS_ROWS).train[0]
     assert (first["input_ids"], first["labels"]) == ([2, 3], 1)
 
 
-def test_long_texts_are_cut_and_nothing_is_padded_before_the_batch() -> None:
+def test_long_texts_are_truncated_and_nothing_is_padded_before_batching() -> None:
     train = prepare(CLASSES, CLASS_ROWS, max_length=4).train
     assert [len(example["input_ids"]) for example in train] == [2, 4, 3]
 
@@ -126,7 +126,7 @@ def test_predicting_leaves_modes_and_random_states_alone() -> None:
 
 
 @pytest.mark.bfloat16
-def test_bfloat16_is_used_where_asked_for_and_logits_are_float32() -> None:
+def test_bfloat16_is_used_on_request_and_logits_are_float32() -> None:
     prepared = prepare(CLASSES, CLASS_ROWS)
     exact, rounded = (
         torch.stack(in_batches(model(), prepared.train, prepared.collate, Runtime(precision=precision)))

@@ -1,4 +1,4 @@
-"""Texts written from records: what counts for the loss, what is searched for, and how it is grouped and scored."""
+"""Text generation from records: loss, beam search, grouping by record, and scores."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,8 @@ from benchmarks.data.models.backbones import Backbone, _next_token_loss
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
 from benchmarks.data.sources.rows import task_data
 from benchmarks.run.procedure import hold_out
-from benchmarks.tasks.families.generation import IGNORED, Beam, TextGeneration, write
+from benchmarks.tasks.families.beam_search import Beam, beam_search
+from benchmarks.tasks.families.generation import IGNORED, TextGeneration
 from benchmarks.tasks.metrics import generation as metrics
 
 END = 0
@@ -55,7 +56,7 @@ def prepared(max_length: int = 16, rows: list[Row] = ROWS) -> Prepared:
 
 
 def model(seed: int = 0) -> GPT2LMHeadModel:
-    """Says something other than the end at once, and not the same word for ever."""
+    """A tiny decoder that generates several different tokens before the end-of-text token."""
     torch.manual_seed(seed)
     config = GPT2Config(
         vocab_size=len(WORDS), n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=END, eos_token_id=END,
@@ -124,7 +125,7 @@ def test_record_and_text_have_half_of_the_length_each() -> None:
     ]
     cut, whole = prepared(16, long).train, prepared(64, long).train
     assert whole[0]["input_ids"] == [1, 2, 3, 4, 5, 6, END, 8, 7, 6, 5, 4, 3, 2, 1, END]
-    assert cut[0]["input_ids"] == [1, 2, 3, 4, 5, 6, END, 8, 7, 6, 5, 4, 3, 2, 1]  # its end is cut off
+    assert cut[0]["input_ids"] == [1, 2, 3, 4, 5, 6, END, 8, 7, 6, 5, 4, 3, 2, 1]  # truncated: no end-of-text token
     assert cut[0]["text"] == "h g f e d c b a"
     very_long = prepared(16, [{**long[0], "record": " ".join("abcdefgh")}, long[1]]).train[0]
     assert very_long["prompt"] == 8
@@ -135,7 +136,9 @@ def test_record_and_text_have_half_of_the_length_each() -> None:
 def test_batches_and_the_cache_change_no_text(width: int) -> None:
     decoder = model()
     texts = [
-        write(decoder, prompts(), Beam(width=width, batch_size=size), new_tokens=12, runtime=Runtime(), cached=cached)
+        beam_search(
+            decoder, prompts(), Beam(width=width, batch_size=size), new_tokens=12, runtime=Runtime(), cached=cached
+        )
         for size in (1, 4, 16)
         for cached in (True, False)
     ]
@@ -155,10 +158,10 @@ def test_a_single_beam_takes_the_likeliest_token() -> None:
             tokens.append(token)
             said.append(token)
     beam = Beam(width=1, no_repeat=100)
-    assert write(decoder, [[1, 2, 3, END]], beam, new_tokens=5, runtime=Runtime()) == [said]
+    assert beam_search(decoder, [[1, 2, 3, END]], beam, new_tokens=5, runtime=Runtime()) == [said]
 
 
-def test_no_four_tokens_come_twice_but_the_records_may_be_said() -> None:
+def test_no_four_tokens_are_repeated_but_those_of_the_record_may_occur() -> None:
     decoder = model()
     with torch.no_grad():  # the next token is always the one after: 1 2 3 4 5 6 7 8 1 2 ...
         for block in decoder.transformer.h:
@@ -173,16 +176,16 @@ def test_no_four_tokens_come_twice_but_the_records_may_be_said() -> None:
             decoder.lm_head.weight[after] += directions[token]
     prompt = [1, 2, 3, 4, 5, 6, END]
     free, ruled = (
-        write(decoder, [prompt], Beam(width=1, no_repeat=n), new_tokens=14, runtime=Runtime())[0] for n in (50, 4)
+        beam_search(decoder, [prompt], Beam(width=1, no_repeat=n), new_tokens=14, runtime=Runtime())[0] for n in (50, 4)
     )
     assert free[:6] == [1, 2, 3, 4, 5, 6]
-    assert ruled[:6] == [1, 2, 3, 4, 5, 6]  # though the prompt has them all
+    assert ruled[:6] == [1, 2, 3, 4, 5, 6]  # although all of them occur in the prompt
     quadruples = [tuple(ruled[start : start + 4]) for start in range(len(ruled) - 3)]
     assert len(set(quadruples)) == len(quadruples)
     assert len({tuple(free[start : start + 4]) for start in range(len(free) - 3)}) < len(free) - 3
 
 
-def test_a_record_is_told_once_and_scored_against_all_its_texts() -> None:
+def test_one_text_is_generated_per_record_and_scored_against_all_its_texts() -> None:
     task = prepared()
     found = TASK.predict(model(), task.evaluation["test"], task, Runtime())
     assert found.labels == [["c d", "c"], ["d"], ["d c", "e", "f"]]
@@ -198,7 +201,7 @@ def test_prediction_leaves_the_models_mode_and_the_random_numbers_alone() -> Non
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_parts_are_scored_apart_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_also_scored_separately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "missing", lambda: "no METEOR, which takes seconds to start")
     perfect = Prediction(
         labels=[["c d e f g"], ["a b c d e"]], predictions=["c d e f g", "h"], scores=[], parts=["seen", "unseen"]
@@ -210,7 +213,7 @@ def test_parts_are_scored_apart_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(iter(scores)) == "bleu"
 
 
-def test_a_held_out_part_has_records_of_its_own() -> None:
+def test_a_held_out_part_shares_no_records_with_training() -> None:
     rows: list[Row] = [{"record": word, "texts": ["a", "b", "c"], "category": "x"} for word in WORDS[1:]]
     task = TASK.prepare(task_data({"train": rows, "test": rows}, "here"), tokenizer(), 16)
     parted = hold_out(task, 0.25)
@@ -222,15 +225,15 @@ def test_a_held_out_part_has_records_of_its_own() -> None:
     assert len(parted.groups) == len(parted.train)
 
 
-def test_a_length_without_room_is_refused() -> None:
+def test_a_max_length_that_is_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="at least 16"):
         prepared(8)
 
 
-def test_a_tokenizer_without_an_end_is_refused() -> None:
+def test_a_tokenizer_without_an_end_of_text_token_is_refused() -> None:
     words = tokenizer()
     words.eos_token = None
-    with pytest.raises(InputError, match="take a decoder"):
+    with pytest.raises(InputError, match="use a decoder"):
         TASK.prepare(task_data({"train": ROWS, "test": ROWS}, "here"), words, 16)
 
 
@@ -240,8 +243,8 @@ def test_labels_are_smoothed_for_texts_only(head: Any, backbone: Backbone) -> No
         backbone.builder(2, 0, head=head, label_smoothing=0.1)
 
 
-def test_an_encoder_cannot_write(backbone: Backbone) -> None:
-    with pytest.raises(InputError, match="take a decoder"):
+def test_an_encoder_cannot_generate_text(backbone: Backbone) -> None:
+    with pytest.raises(InputError, match="use a decoder"):
         backbone.builder(0, 0, head="language")
 
 
@@ -253,7 +256,7 @@ def backbone() -> Backbone:
 
 
 def test_a_folder_without_the_files_is_an_error_that_says_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no things: looked for .*train\.txt"):
+    with pytest.raises(InputError, match=r"does not contain things: looked for .*train\.txt"):
         dataset().load(str(tmp_path))
     with pytest.raises(InputError, match="no folder"):
         dataset().load(str(tmp_path / "nowhere"))
@@ -275,11 +278,11 @@ def test_the_hub_s_parquet_files_are_read_from_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 of 1 files test"):
         dataset(hub=hub).load(str(tmp_path))
     Dataset.from_list([{"other": "x"}]).to_parquet(tmp_path / "test-00000-of-00001.parquet")
-    with pytest.raises(InputError, match="not of the expected form: KeyError"):
+    with pytest.raises(InputError, match="does not have the expected form: KeyError"):
         dataset(hub=hub).load(str(tmp_path))
 
 
-def test_other_rows_than_the_official_ones_are_refused_unless_meant(tmp_path: Path) -> None:
+def test_records_that_are_not_the_official_ones_are_refused_unless_allowed(tmp_path: Path) -> None:
     for name, lines in (("train", "a\nb\nc"), ("test", "d")):
         (tmp_path / f"{name}.txt").write_text(lines)
     pinned = dataset(fingerprints={"text": "0" * 64})

@@ -1,4 +1,4 @@
-"""Tags predicted at first tokens, entities scored as seqeval and conlleval do."""
+"""Tags are predicted at first tokens, and entities are scored as by seqeval and conlleval."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ ROWS: list[Row] = [
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Knows the letters a, b and c, so that "ab" is two tokens."""
+    """A tokenizer with the vocabulary a, b and c, so that "ab" is two tokens."""
     pieces = {"[PAD]": 0, "[UNK]": 1, "a": 2, "##b": 3, "c": 4}
     words = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))  # noqa: S106
     words.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -62,7 +62,7 @@ def test_only_a_word_s_first_token_has_a_label() -> None:
     assert prepared().strata == [1, 1]
 
 
-def test_batches_are_padded_and_their_padding_counts_for_no_loss() -> None:
+def test_batches_are_padded_and_the_loss_ignores_padding() -> None:
     task = prepared()
     batch = task.collate(task.train)
     assert set(batch) == {"input_ids", "attention_mask", "labels"}
@@ -79,12 +79,12 @@ def test_every_word_gets_a_tag_whatever_its_tokens_and_the_batch_s_size() -> Non
     assert alone == found.predictions[0]
 
 
-def test_an_entity_that_is_cut_off_is_missed_and_not_left_out() -> None:
+def test_a_truncated_entity_counts_as_missed() -> None:
     task = prepared(max_length=4)
     found = TASK.predict(model(), task.evaluation["test"], task, Runtime())
     assert [len(tags) for tags in found.predictions] == [3, 5]
     assert found.predictions[1][3:] == ["O", "O"]
-    perfect = [["B-x", "O", "B-y"], ["O", "O", "B-x", "O", "O"]]  # the second word of the last entity is cut off
+    perfect = [["B-x", "O", "B-y"], ["O", "O", "B-x", "O", "O"]]  # the second word of the last entity is truncated
     scores = TASK.score(Prediction(labels=found.labels, predictions=perfect, scores=[]))
     assert scores["entity_recall"] == pytest.approx(100 * 2 / 3)
     assert scores["entity_precision"] == pytest.approx(100 * 2 / 3)

@@ -1,4 +1,4 @@
-"""Metrics of generated texts, held to the official scripts' scores and to hand-made cases."""
+"""Metrics of generated texts, checked against the official scripts' scores and hand-computed cases."""
 
 import json
 import math
@@ -77,7 +77,7 @@ def test_bleu_of_a_text_counted_by_hand() -> None:
     assert found == pytest.approx(expected)
 
 
-def test_a_short_hypothesis_takes_n_grams_off_the_total_as_the_script_has_it() -> None:
+def test_a_short_hypothesis_reduces_the_total_of_n_grams_as_in_the_script() -> None:
     # 5 + 1 tokens, 4 + 0 pairs, 3 - 1 triples, 2 - 2 quadruples: the short one makes the precision larger
     with_short = mteval.bleu(["a b c d e f", "a"], [["a b c d x f"], ["a"]])
     expected = (6 / 7 * 3 / 5 * 2 / 3 * 1 / 1) ** 0.25
@@ -90,7 +90,7 @@ def test_an_empty_hypothesis_is_one_empty_token() -> None:
     assert mteval.bleu(["", text], [["a b"], [text]]) < mteval.bleu(["", text], [[""], [text]])
 
 
-def test_quotes_of_all_kinds_and_twenty_references_do_no_harm() -> None:
+def test_all_kinds_of_quotes_and_twenty_references_are_handled() -> None:
     texts = ["the “Mill” is not far"]
     many = [[f"the “Mill” is not far {number}" for number in range(20)]]
     assert 0 < mteval.bleu(texts, many) <= 1

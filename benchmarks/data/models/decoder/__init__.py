@@ -1,1 +1,1 @@
-"""The small GPT-2 of the offline default: what it was pretrained on, how, and the weights."""
+"""The small GPT-2 that generation tasks use offline: its pretraining corpus, its pretraining script and its weights."""

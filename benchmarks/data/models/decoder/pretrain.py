@@ -1,8 +1,8 @@
-"""Makes the small decoder's weights: `python -m benchmarks.data.models.decoder.pretrain FOLDER`.
+"""Pretraining of the small decoder: `python -m benchmarks.data.models.decoder.pretrain FOLDER`.
 
-A GPT-2 of 4.4 million parameters with a byte-pair vocabulary of its own, trained on generated documents that never
-come again. What lies in `weights/` was made by these settings; `training.json` keeps the first losses, which a test
-finds again, and what it was made with.
+The model is a GPT-2 of 4.4 million parameters with its own byte-pair vocabulary, trained on generated documents, each
+of which is used once. These settings produced the files in `weights/`; `training.json` records the settings, the
+versions and the first losses, which a test reproduces.
 """
 
 import argparse
@@ -22,45 +22,45 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from autolora.training.train import schedule
+from autolora.training.optimization import schedule
 from benchmarks.data.models.decoder.corpus import END, documents
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Where the weights lie that come with the project."""
+"""Folder of the project's own weights."""
 KEPT_LOSSES = 20
-"""First losses that `training.json` keeps."""
+"""Number of first losses that `training.json` records."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """How the decoder is made."""
+    """Settings of the decoder's tokenizer, architecture and pretraining."""
 
     seed: int = 0
-    """Of the initial weights and of the corpus."""
+    """Seed of the initial weights and of the corpus."""
     vocabulary: int = 4096
     vocabulary_documents: int = 20_000
-    """Documents that the byte pairs are counted in."""
+    """Number of documents that the tokenizer is trained on."""
     width: int = 256
     layers: int = 4
     heads: int = 4
     positions: int = 512
-    """Longest sequence."""
+    """Maximum sequence length, in tokens."""
     steps: int = 3000
     tokens: int = 4096
-    """Per step."""
+    """Tokens per step."""
     lengths: tuple[int, ...] = (128, 128, 128, 512)
-    """Tokens per sequence, step by step in turns: short ones are cheap, and every position is trained."""
+    """Tokens per sequence, cycled over the steps: short sequences are cheap, long ones train all positions."""
     lr: float = 2e-3
-    """AdamW's peak step size."""
+    """Peak learning rate of AdamW."""
     warmup: float = 0.05
-    """Share of the steps with a rising step size; then it falls to 0."""
+    """Share of all steps with a rising learning rate; afterwards it falls linearly to 0."""
     weight_decay: float = 0.01
     precision: Literal["fp32", "bf16"] = "bf16"
-    """Of the forward pass: bf16 is faster where the processor has it, and a hundred times slower where it has not."""
+    """Precision of the forward pass: bf16 is faster on CPUs that support it, and about 100 times slower on others."""
 
 
 def train_tokenizer(config: Pretraining) -> PreTrainedTokenizerFast:
-    """Byte pairs of the corpus: any text can be written in them, and comes back as it was."""
+    """Train a byte-level BPE tokenizer on the corpus; it encodes any text without loss."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -76,7 +76,7 @@ def train_tokenizer(config: Pretraining) -> PreTrainedTokenizerFast:
 
 
 def build(config: Pretraining) -> GPT2LMHeadModel:
-    """The untrained model."""
+    """Build the untrained model."""
     torch.manual_seed(config.seed)
     return GPT2LMHeadModel(
         GPT2Config(
@@ -95,7 +95,7 @@ def build(config: Pretraining) -> GPT2LMHeadModel:
 
 
 def batches(config: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Iterator[Tensor]:
-    """Token ids, shape (tokens / length, length), cut from one long row of documents."""
+    """Yield token ids, shape (tokens / length, length), cut from the concatenated documents."""
     texts = documents(f"training/{config.seed}")
     waiting: list[int] = []
     step = 0
@@ -108,7 +108,7 @@ def batches(config: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Iterator
 
 
 def pretrain(config: Pretraining, tokenizer: PreTrainedTokenizerFast, model: GPT2LMHeadModel) -> Iterator[float]:
-    """Train the model in place, a step at a time; yields the loss of each."""
+    """Train the model in place; yields the loss after each step."""
     optimizer = AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98))
     rates = LambdaLR(optimizer, schedule(config.steps, config.warmup))
     model.train()
@@ -124,9 +124,9 @@ def pretrain(config: Pretraining, tokenizer: PreTrainedTokenizerFast, model: GPT
 
 
 def main() -> None:
-    """Make the decoder and write it."""
+    """Train tokenizer and decoder, and write them to a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where model, tokenizer and training.json are written")
+    parser.add_argument("folder", type=Path, help="folder that model, tokenizer and training.json are written to")
     folder: Path = parser.parse_args().folder
     config = Pretraining()
     tokenizer = train_tokenizer(config)
@@ -137,7 +137,7 @@ def main() -> None:
         losses.append(loss)
         if len(losses) % 50 == 0:
             seconds = time.monotonic() - began
-            print(f"step {len(losses)} of {config.steps}, loss {_mean(losses[-50:]):.3f}, {seconds:.0f} s", flush=True)  # noqa: T201  a script's own words
+            print(f"step {len(losses)} of {config.steps}, loss {_mean(losses[-50:]):.3f}, {seconds:.0f} s", flush=True)  # noqa: T201  progress of a script
     write(folder, config, tokenizer, model, losses)
 
 
@@ -148,10 +148,10 @@ def write(
     model: GPT2LMHeadModel,
     losses: list[float],
 ) -> None:
-    """Weights in 16 bits, tokenizer, and how they were made."""
+    """Write the weights in float16, the tokenizer, and a record of the training."""
     model.half().save_pretrained(folder)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(folder)
-    made: dict[str, Any] = {
+    record: dict[str, Any] = {
         "settings": asdict(config),
         "parameters": model.num_parameters(),
         "first_losses": losses[:KEPT_LOSSES],
@@ -160,7 +160,7 @@ def write(
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
-    (folder / "training.json").write_text(json.dumps(made, indent=2) + "\n", "utf-8")
+    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 
 def _mean(values: list[float]) -> float:

@@ -1,13 +1,13 @@
-"""Short stories for the decoder: about two people and a thing, whose names come again."""
+"""Short generated stories for pretraining the decoder; their names are repeated across sentences."""
 
-from benchmarks.data.models.decoder.domains import COUNTRIES
+from benchmarks.data.models.decoder.attributes import COUNTRIES
 from benchmarks.data.synthetic.language.drawing import Dice
 from benchmarks.data.synthetic.language.names import QUALITIES, place, word, year
 from benchmarks.data.synthetic.language.vocabulary import KINDS, PEOPLE, with_article
 
 
 def story(dice: Dice) -> str:
-    """A few sentences about two people and a thing, whose names come again."""
+    """Four to seven sentences about two people and a thing, whose names are repeated."""
     one, other = word(dice), word(dice)
     thing = f"{dice.pick(QUALITIES)} {dice.pick(dice.pick(tuple(KINDS.values())))}"
     town, job = place(dice), dice.pick(PEOPLE)
@@ -55,4 +55,4 @@ STORY = (
     '"Is there a pub next to the church?" {one} wanted to know.',
     "If you go to {town}, ask for {other}, who is also {a_job}.",
 )  # fmt: skip
-"""Sentences that make some sense in any order."""
+"""Sentences that are meaningful in any order."""

@@ -1,4 +1,4 @@
-"""Events told twice: what MRPC's statements and QQP's questions are about."""
+"""Events and pairs of accounts of them, for MRPC's statements and QQP's questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,31 +7,31 @@ from benchmarks.data.synthetic.language.drawing import Dice
 from benchmarks.data.synthetic.language.vocabulary import PEOPLE, SYNONYMOUS_VERBS
 
 UNRELATED = 0.1
-"""Share of different events that have nothing in common; the others differ in one part."""
+"""Share of pairs of different events that differ in every part; the other pairs differ in one part."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Who did what to whom, and when or how."""
+    """An event: who did what to whom, and when or how."""
 
     subject: str
     verbs: tuple[str, str]
-    """Synonyms for the deed."""
+    """Synonymous verbs for the action."""
     other: str
     occasion: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """How an event is told."""
+    """An event with the verb and the voice that describe it."""
 
     event: Event
     verb: str
     passive: bool
 
 
-def tell_twice(dice: Dice, occasions: Sequence[str], *, same: bool) -> tuple[Account, Account]:
-    """Two accounts of the same event, in synonyms or the passive; or of two events."""
+def draw_accounts(dice: Dice, occasions: Sequence[str], *, same: bool) -> tuple[Account, Account]:
+    """Draw two accounts of the same event, with synonyms or the passive voice, or of two different events."""
     subject, other, *others = dice.shuffled(PEOPLE)
     verbs, different_verbs = dice.pick_two(SYNONYMOUS_VERBS)
     occasion, different_occasion = dice.pick_two(occasions)
@@ -44,8 +44,8 @@ def tell_twice(dice: Dice, occasions: Sequence[str], *, same: bool) -> tuple[Acc
         replace(event, occasion=different_occasion),
     ]
     second = event if same else unrelated if dice.chance(UNRELATED) else dice.pick(changed)
-    return _tell(dice, event, passive=False), _tell(dice, second, passive=dice.chance(1 / 4))
+    return _account(dice, event, passive=False), _account(dice, second, passive=dice.chance(1 / 4))
 
 
-def _tell(dice: Dice, event: Event, *, passive: bool) -> Account:
+def _account(dice: Dice, event: Event, *, passive: bool) -> Account:
     return Account(event=event, verb=dice.pick(event.verbs), passive=passive)

@@ -26,35 +26,35 @@ def word(dice: Dice) -> str:
 
 
 def person(dice: Dice) -> str:
-    """Two or three names."""
+    """A person's name of two or three words."""
     middle = [f"{word(dice)[0]}."] if dice.chance(0.2) else []
     return " ".join([word(dice), *middle, word(dice)])
 
 
 def place(dice: Dice) -> str:
-    """A town, made up or of English words."""
+    """The name of a town: a made-up word, or one followed by an English noun."""
     return word(dice) if dice.chance(0.6) else f"{word(dice)} {dice.pick(PLACES).capitalize()}"
 
 
 def name(dice: Dice) -> str:
-    """What a work or a product is called."""
+    """The name of a work or a product."""
     return dice.pick((word, _words, _coloured, _personal, _plural, _local))(dice)
 
 
 def number(dice: Dice) -> str:
-    """A number of one to six digits, now and then with a point or commas."""
+    """A number of one to five digits, in 20% of cases with one decimal."""
     digits = 1 + dice.pick(range(5))
     whole = str(1 + dice.pick(range(9))) + "".join(dice.pick("0123456789") for _ in range(digits - 1))
     return whole + (f".{dice.pick('0123456789')}" if dice.chance(0.2) else "")
 
 
 def year(dice: Dice) -> str:
-    """1850 to 2029."""
+    """A year from 1850 to 2029."""
     return str(1850 + dice.pick(range(180)))
 
 
 def date(dice: Dice) -> str:
-    """A day, as 1931-04-25 or in words."""
+    """A date, as "1931-04-25" or "25 April 1931"."""
     day, month = 1 + dice.pick(range(28)), dice.pick(range(12))
     if dice.chance(0.5):
         return f"{year(dice)}-{month + 1:02d}-{day:02d}"

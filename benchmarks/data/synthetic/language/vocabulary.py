@@ -1,4 +1,4 @@
-"""The words that several embedded tasks share, all of them regular, and how they are inflected."""
+"""Vocabulary shared by embedded tasks; all words have regular inflections, which the functions here form."""
 
 PEOPLE = (
     "actor", "baker", "banker", "dancer", "doctor", "driver", "farmer", "guard", "hunter", "judge", "king", "lawyer",

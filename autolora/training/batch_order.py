@@ -1,22 +1,34 @@
-"""Batches of similar length, in an order that depends on the seed and the step alone."""
+"""The order of batches, of examples of similar length; it depends on the seed and the step alone."""
 
 import random
 from collections.abc import Sequence
 from functools import lru_cache
 
+from autolora.problem import Example
+
 _BATCHES_PER_POOL = 50
-"""Lengths are sorted within pools of this many batches: little padding, and the order stays random."""
+"""Examples are sorted by length within pools of this many batches: little padding, and the order stays random."""
 
 
 class BatchOrder:
-    """Which examples make up the batch of any step; needs no state, so that a run can go on at any step.
+    """Which examples make up the batch of each step; stateless, so that a run can resume at any step.
 
     Every epoch is a fresh permutation. It is cut into pools, each pool is sorted by length and cut into batches,
     and the batches are shuffled. The last batch of an epoch may be smaller; no example is left out.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, *, seed: int, stream: str) -> None:
-        """Args: lengths: tokens per example; stream: names the consumer, so that two draw different orders."""
+        """Set up the order.
+
+        Args:
+            lengths: number of tokens of each example.
+            batch_size: examples per batch.
+            seed: the random seed.
+            stream: name of the stream of batches; streams of the same seed have different orders.
+
+        Raises:
+            ValueError: there are no examples, or batch_size is less than 1.
+        """
         if not lengths:
             raise ValueError(f"there are no examples to draw {stream!r} batches from")
         if batch_size < 1:
@@ -29,21 +41,22 @@ class BatchOrder:
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def batch(self, step: int) -> list[int]:
-        """Indices of the examples of step (0, 1, ...); epochs follow one another without end."""
+        """Indices of the examples in the batch of a step (0, 1, ...); epochs follow one another without end."""
         epoch, position = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[position]
 
     def length(self, step: int) -> int:
-        """Tokens that the batch of step is padded to where few lengths are wanted: 8, 16, ... 64, 80, ... 128, 160, ...
+        """Number of tokens to pad the batch of a step to, so that few lengths occur: 8, 16, ... 64, 80, ... 128, 160, ...
 
-        Of two lengths the larger is by a quarter longer at most, from 32 on; none is longer than the longest example.
+        From 32 tokens on, each of these lengths is at most a quarter longer than the one before; none is longer than
+        the longest example.
         """
-        own = max(self._lengths[index] for index in self.batch(step))
-        unit = 1 << max(3, (own - 1).bit_length() - 3)
-        return min(-(-own // unit) * unit, self._longest)
+        tokens = max(self._lengths[index] for index in self.batch(step))
+        unit = 1 << max(3, (tokens - 1).bit_length() - 3)
+        return min(-(-tokens // unit) * unit, self._longest)
 
     def typical(self, number: int) -> list[int]:
-        """So many steps of the first epoch, whose batches have all lengths as often as the epoch has, in its order."""
+        """Up to `number` steps of the first epoch, in ascending order, whose batches represent its batch lengths."""
         by_tokens = sorted(range(self.steps_per_epoch), key=lambda step: self._padded_tokens(self.batch(step)))
         number = min(number, len(by_tokens))
         middles = [(2 * part + 1) * len(by_tokens) // (2 * number) for part in range(number)]
@@ -63,3 +76,8 @@ class BatchOrder:
             batches += [by_length[i : i + self._batch_size] for i in range(0, len(by_length), self._batch_size)]
         rng.shuffle(batches)
         return batches
+
+
+def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:
+    """The order of batches over examples, by the length of their `input_ids`."""
+    return BatchOrder([len(example["input_ids"]) for example in examples], batch_size, seed=seed, stream=stream)

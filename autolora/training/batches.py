@@ -1,0 +1,78 @@
+"""Batches as tensors: collated, padded, split into micro-batches, and their loss."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from autolora.compute.process_group import Team
+from autolora.compute.runtime import Runtime
+from autolora.problem import Batch, Example, Problem, TrainingLoss
+
+IGNORED = -100
+"""The label that the loss ignores: torch's default `ignore_index`."""
+
+
+def gather(
+    problem: Problem, examples: Sequence[Example], indices: Sequence[int], *, length: int = 0, pad_token: int = 0
+) -> Batch:
+    """Collate the examples at these indices, pad them to at least `length` tokens, and move them to the device."""
+    batch = lengthened(problem.collate([examples[index] for index in indices]), length, pad_token)
+    return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def lengthened(batch: Batch, length: int, pad_token: int = 0) -> Batch:
+    """The batch with its token dimension padded to length; unchanged if it has no attention mask to hide the padding.
+
+    Args:
+        batch: the token dimension is the second one of `input_ids`, and of every other tensor of the same length.
+        length: target number of tokens; a batch that is at least this long is returned unchanged.
+        pad_token: fills `input_ids`; labels are filled with IGNORED, the attention mask and all else with 0.
+    """
+    ids = batch.get("input_ids")
+    if ids is None or "attention_mask" not in batch or length <= (tokens := ids.shape[1]):
+        return batch
+    fill = {"input_ids": pad_token, "labels": IGNORED}
+
+    def padded(name: str, tensor: Tensor) -> Tensor:
+        if tensor.ndim < 2 or tensor.shape[1] != tokens or (name == "labels" and tensor.is_floating_point()):
+            return tensor
+        after = [0, 0] * (tensor.ndim - 2) + [0, length - tokens]
+        return nn.functional.pad(tensor, after, value=fill.get(name, 0))
+
+    return {name: padded(name, tensor) for name, tensor in batch.items()}
+
+
+def pad_token_of(model: nn.Module) -> int:
+    """The `pad_token_id` of the model's config; 0 if it has none."""
+    return getattr(getattr(model, "config", None), "pad_token_id", None) or 0
+
+
+def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:
+    """Micro-batches with nearly the same number of examples, and the weight of each one's loss in the batch's mean loss.
+
+    Args:
+        batch: its mean loss is taken over the `labels` that are not IGNORED.
+        number: number of micro-batches; limited to the number of examples.
+    """
+    size = len(batch["labels"])
+    number = min(number, size)
+    if number == 1:
+        return [(batch, 1.0)]
+    ends = [size * done // number for done in range(number + 1)]
+    parts = [{name: tensor[slice(*pair)] for name, tensor in batch.items()} for pair in pairwise(ends)]
+    counts = [int((part["labels"] != IGNORED).sum()) for part in parts]
+    return [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
+
+
+def local_parts(batch: Batch, number: int, team: Team) -> list[tuple[Batch, float]]:
+    """This process's micro-batches and their weights, as `micro_batches`, where every process gets `number` of them."""
+    return team.local_parts(micro_batches(batch, number * team.size))
+
+
+def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:
+    """The loss of one batch at the runtime's precision: a float32 scalar (float64 for a float64 model)."""
+    with runtime.autocast():
+        value = loss(model, batch)
+    return value if value.dtype == torch.float64 else value.float()

@@ -1,0 +1,105 @@
+"""Tests of claims that compare two methods over the tasks of a table: scores and trainable parameters."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.analysis.claims.claim import ClaimTest, Untested, column_titles, in_points, p_values_within
+from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.difference import Difference, paired
+from benchmarks.analysis.stats import Summary, resolution_of_mean
+from benchmarks.core.nested import build
+from benchmarks.store.published import published_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Settings of tests that compare two methods on average over a table's tasks."""
+
+    table: int
+    method: str
+    against: str
+    tolerance: float = 0.0
+    """Relative difference up to which two numbers count as about equal, a fraction."""
+
+
+def better(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
+    """Test that the method's mean over tasks less the other's, paired by seed, is above 0."""
+    pair = build(Pair, settings, "better")
+    compared = _difference_of_means(pair, evidence)
+    if isinstance(compared, Untested):
+        return compared
+    difference, basis = compared
+    return ClaimTest(
+        effect=_effect(pair, difference, evidence),
+        p_for=difference.p_above(0),
+        p_against=difference.p_below(0),
+        basis=basis,
+    )
+
+
+def on_par(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
+    """Test that the difference of the two means lies within the margin, by two one-sided tests."""
+    pair = build(Pair, settings, "on-par")
+    compared = _difference_of_means(pair, evidence)
+    if isinstance(compared, Untested):
+        return compared
+    difference, basis = compared
+    return ClaimTest(
+        effect=f"{_effect(pair, difference, evidence)}, margin {evidence.margin.points:g}",
+        basis=basis,
+        **p_values_within(difference, evidence.margin.points),
+    )
+
+
+def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
+    """Test that the trainable parameters differ by at most the tolerance, on average over tasks and seeds."""
+    pair = build(Pair, settings, "as-many-parameters")
+    percentages = [
+        100 * (one.trainable_parameters / other.trainable_parameters - 1)
+        for first, second in _summaries(pair, evidence).values()
+        for one, other in zip(first.results, second.results, strict=False)
+        if one.trainable_parameters and other.trainable_parameters
+    ]
+    difference = paired(percentages, [0.0] * len(percentages))
+    if difference is None:
+        return Untested(reason=f"{pair.method} and {pair.against} have fewer than two results in common")
+    return ClaimTest(
+        effect=f"{in_points(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
+        basis=f"{len(percentages)} pairs of results",
+        **p_values_within(difference, 100 * pair.tolerance),
+    )
+
+
+def _summaries(pair: Pair, evidence: Evidence) -> dict[str, tuple[Summary, Summary]]:
+    """Column -> summaries of both methods, for the columns that both methods have."""
+    table = published_table(pair.table)
+    by_column = {column: evidence.pair(column, pair.method, pair.against, table) for column in table.columns}
+    return {column: summaries for column, summaries in by_column.items() if summaries}
+
+
+def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str] | Untested:
+    """The difference of the means over tasks, paired by seed, and its basis: tasks and number of seeds."""
+    summaries = _summaries(pair, evidence)
+    seeds = common_seeds([summary for both in summaries.values() for summary in both])
+    if len(seeds) < 2:
+        return Untested(reason=f"{pair.method} and {pair.against} have fewer than two seeds in common on their tasks")
+    means = [
+        [statistics.mean(both[side].of_seed(seed) for both in summaries.values()) for seed in seeds] for side in (0, 1)
+    ]
+    difference = paired(*means, least_sd=resolution_of_mean([both[0] for both in summaries.values()]))
+    assert difference
+    table = published_table(pair.table)
+    tasks = f"{len(summaries)} of {len(table.columns)} tasks ({column_titles(list(summaries), table)})"
+    return difference, f"{tasks}, {len(seeds)} seeds"
+
+
+def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:
+    """The difference as text, with its interval for fixed examples and for random examples."""
+    summaries = _summaries(pair, evidence)
+    variance = sum(evidence.example_variance(*both) for both in summaries.values()) / len(summaries) ** 2
+    fixed, random = difference.interval(0.95), difference.with_examples(variance).interval(0.95)
+    # With more degrees of freedom, the interval for random examples can be narrower than the one for fixed examples.
+    low, high = min(fixed[0], random[0]), max(fixed[1], random[1])
+    return f"{in_points(difference)}; were the examples random too [{low:+.2f}, {high:+.2f}]"
