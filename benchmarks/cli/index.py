@@ -72,13 +72,13 @@ MEASURE = (
         "measure engines",
         "measuring:show_engines",
         "Accuracy and time of the engines that compute the hypergradient, on one task.",
-        (o.TASKS.meaning("the task (cola)"), o.PRESET, o.MODEL, o.SET),
+        (o.TASKS.meaning("the task (cola)"), o.PRESET, o.SET),
     ),
     Command(
         "measure floors",
         "measuring:show_floors",
         "Scores without fine-tuning, beside those of full fine-tuning in --runs.",
-        (TASKS, o.PRESET, o.DATA, o.SET, o.RUNS),
+        (TASKS, o.PRESET, o.SET, o.RUNS),
     ),
     Command(
         "measure determinism",
@@ -102,12 +102,17 @@ REPORT = (
     ),
     Command("report costs", "reporting:show_costs", "Print what the methods cost (Table 5).", RESULTS),
     Command("report speed", "reporting:show_speed", "Print times against other implementations.", RESULTS),
-    Command("report protocols", "reporting:show_protocols", "Print how scores depend on the protocol.", RESULTS),
+    Command(
+        "report protocols",
+        "reporting:show_protocols",
+        "Print how scores depend on the protocol.",
+        (o.TABLE, *RESULTS),
+    ),
     Command(
         "report time-to-score",
         "reporting:show_time_to_score",
         "Print the training time until a score is reached; cells need --set run.curve=true.",
-        (o.SCORE, o.RUNS),
+        (o.SCORE, o.TABLE, o.RUNS),
     ),
     Command(
         "report figures",

@@ -37,7 +37,7 @@ WRONG = {
     "run --tasks rte --model {empty}": "must contain config.json and *.safetensors",
     "run --tasks rte --model random:gpt9": "unknown architecture; known: ",
     "run --tasks e2e --model minilm": "use a decoder: --model decoder",
-    "run --tasks rte --set run.max_length=5000": "set run.max_length",
+    "run --tasks rte --set run.max_length=5000": "set a smaller run.max_length",
     "run --tasks rte --workers 0": "workers must be at least 1",
     "run --tasks rte --methods lora_grid --set methods.lora_grid.ranks=[4,4]": "grid",
     "run --table 1 --figure 2": "give --table or --figure, not both",

@@ -20,18 +20,14 @@ from benchmarks.store.store import Store, stores_in
 
 def show_tables(arguments: argparse.Namespace) -> int:
     """Print results in the layout of a table, or of a figure of scores."""
-    layout = asked.layout(arguments)
-    methods = () if arguments.methods else _methods_elsewhere(layout)
-    tasks = () if arguments.tasks else _tasks_elsewhere(layout)
-    found = asked.wanted(Store(folder=arguments.runs).results(), arguments)
-    shown = [result for result in found if result.method not in methods and result.task not in tasks]
-    print_tables(_some(shown, arguments), layout, arguments.format)
+    print_tables(_of_table(arguments), asked.layout(arguments), arguments.format)
     return 0
 
 
 def show_ranks(arguments: argparse.Namespace) -> int:
     """Print the learned ranks, how far searches agree, and what the controls score."""
-    print_ranks(_all(arguments), None, arguments.format)
+    results = asked.wanted(Store(folder=arguments.runs).results(), arguments)
+    print_ranks(_some(results, arguments), None, arguments.format)
     return 0
 
 
@@ -39,14 +35,14 @@ def show_protocols(arguments: argparse.Namespace) -> int:
     """Print how much of the scores is the protocol."""
     from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
 
-    rows = protocol_rows(_all(arguments), Store(folder=arguments.runs).predictions)
+    rows = protocol_rows(_of_table(arguments), Store(folder=arguments.runs).predictions)
     print(render_protocols(rows, arguments.format, width()))
     return 0
 
 
 def show_time_to_score(arguments: argparse.Namespace) -> int:
     """Print the training time until a score is reached."""
-    print(render_times(times_to_score(_all(arguments), arguments.score), arguments.score))
+    print(render_times(times_to_score(_of_table(arguments), arguments.score), arguments.score))
     return 0
 
 
@@ -95,8 +91,13 @@ def draw_figures(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _all(arguments: argparse.Namespace) -> list[Result]:
-    return _some(asked.wanted(Store(folder=arguments.runs).results(), arguments), arguments)
+def _of_table(arguments: argparse.Namespace) -> list[Result]:
+    """Results of the table's tasks and methods, and of those that belong to no other table."""
+    layout = asked.layout(arguments)
+    methods = () if getattr(arguments, "methods", None) else _methods_elsewhere(layout)
+    tasks = () if getattr(arguments, "tasks", None) else _tasks_elsewhere(layout)
+    found = asked.wanted(Store(folder=arguments.runs).results(), arguments)
+    return _some((result for result in found if result.method not in methods and result.task not in tasks), arguments)
 
 
 def _some(results: Iterable[Result], arguments: argparse.Namespace) -> list[Result]:
