@@ -13,7 +13,7 @@ from autolora.training.train import train
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Row "LoRA" of Table 1."""
+    """The method LoRA, as in the row "LoRA" of Table 1: one rank in every projection."""
 
     version: ClassVar[int] = 1
     title: ClassVar[str] = "LoRA"

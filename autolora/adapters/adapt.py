@@ -12,7 +12,7 @@ from autolora.problem import Problem
 
 
 def fresh_model(problem: Problem) -> nn.Module:
-    """A fresh model in which fused query-key-value projections are split into separate modules."""
+    """A newly built model without adapters, whose fused query-key-value projections are split into modules."""
     model = problem.build_model()
     split_fused(model)
     return model

@@ -29,7 +29,7 @@ def matthews(labels: Values, predictions: Values, counts: Values) -> Values:
 
 
 def f1(labels: Values, predictions: Values, counts: Values) -> Values:
-    """F1 of class 1; 0 where class 1 is never predicted correctly."""
+    """F1 of class 1, one per draw of examples; 0 where class 1 is never predicted correctly."""
     truth, predicted = labels == 1, predictions == 1
     return _ratio(2 * counts @ (truth & predicted), counts @ truth + counts @ predicted)
 

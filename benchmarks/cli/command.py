@@ -68,5 +68,5 @@ class Command:
 
 
 def program() -> str:
-    """How a user starts the command line."""
+    """The words that start this program: the installed command's name, or "python -m benchmarks"."""
     return INSTALLED if Path(sys.argv[0]).stem == INSTALLED else "python -m benchmarks"

@@ -188,7 +188,7 @@ COMMANDS = (*CELLS, *MEASURE, *REPORT, *JUDGE, *RESULT_FILES, *KNOWN)
 
 
 def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
-    """The command that the first words name, and the words after it; None where they ask for help alone.
+    """Returns (command, words after its name); (None, words) where no command is named, or only a group of commands.
 
     Raises:
         InputError: there is no such command; the nearest ones are named.

@@ -60,7 +60,7 @@ def protocol_rows(results: Iterable[Result], predictions: Predictions) -> list[P
     ]
 
 
-def render_protocols(rows: Sequence[ProtocolRow], form: str, width: int) -> str:
+def render_protocol_effects(rows: Sequence[ProtocolRow], form: str, width: int) -> str:
     """Render rows in one of `grid.FORMATS`."""
     if form == "json":
         return json.dumps([asdict(row) for row in rows], indent=1)

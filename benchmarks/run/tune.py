@@ -101,7 +101,7 @@ def render(results: Iterable[Result]) -> str:
 
 
 def open_preset(path: Path, extends: str) -> TOMLDocument:
-    """A user's preset, to be changed; a new preset that extends the named one where the file does not exist.
+    """Parse a preset file for editing; where there is no file, begin a preset that extends the preset `extends`.
 
     Raises:
         InputError: the file is not valid TOML.

@@ -125,13 +125,13 @@ class CostRun:
         )
 
     def ratios(self, method: str, other: str, tasks: Sequence[str] = (), *, again: bool = False) -> list[float]:
-        """Ratio of two methods' total times, one per undisturbed round; times are summed over tasks first.
+        """Ratios of two methods' total times, summed over tasks: one for each round that nothing disturbed (`sound`).
 
         Args:
             method: the numerator.
             other: the denominator.
             tasks: tasks to sum over; empty means all tasks with both methods.
-            again: use the calibration copy of `method` as the numerator.
+            again: take the second, identical measurement of `method` (the calibration copy) as the numerator.
         """
         costs = [(self.of(task, method, again=again), self.of(task, other)) for task in tasks or self.tasks]
         pairs = [(numerator, denominator) for numerator, denominator in costs if numerator and denominator]

@@ -25,7 +25,7 @@ def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> 
         result = read_result(path)
         if not wanted(result):
             continue
-        if reason := objection(result):
+        if reason := objection_to_result(result):
             left_out.append(f"{path.parent.relative_to(store.folder)}: {reason}")
         else:
             target = reference / result.preset / path.parent.relative_to(store.folder)
@@ -59,7 +59,7 @@ def promote_speed(store: Store, reference: Path) -> tuple[list[Path], list[str]]
     return written, left_out
 
 
-def objection(result: Result) -> str | None:
+def objection_to_result(result: Result) -> str | None:
     """Reason why a result cannot become a reference, judged by the result file alone; None if it can."""
     return f"it failed: {result.reason}" if result.status != "done" else objection_to_code(result.environment)
 

@@ -87,7 +87,11 @@ class Store:
 
 
 def stores_in(folder: Path) -> list[Store]:
-    """The store at a folder, or the stores in its subfolders, one per preset. Raises InputError: there are no results."""
+    """List of stores: the folder itself if it has results, else its subfolders (one per preset) that have.
+
+    Raises:
+        InputError: none of them has results.
+    """
     places = [place for place in (folder, *sorted(folder.glob("*"))) if Store(folder=place).paths()]
     if not places:
         raise InputError(f"{folder} has no results; `run` makes them, --runs names another folder")

@@ -11,7 +11,14 @@ from safetensors.torch import load_file
 from benchmarks.data.models.backbones import open_backbone
 from benchmarks.data.models.decoder.corpus import END, documents
 from benchmarks.data.models.decoder.domains import DOMAINS
-from benchmarks.data.models.decoder.pretrain import KEPT_LOSSES, WEIGHTS, Pretraining, build, pretrain, train_tokenizer
+from benchmarks.data.models.decoder.pretrain import (
+    KEPT_LOSSES,
+    WEIGHTS,
+    Pretraining,
+    pretrain,
+    train_tokenizer,
+    untrained_model,
+)
 from benchmarks.data.synthetic import e2e as restaurants
 from benchmarks.data.synthetic import webnlg as triples
 
@@ -85,7 +92,7 @@ def test_the_script_reproduces_the_first_losses(config: Pretraining) -> None:
     """Computed in float32, which every processor supports; bfloat16 changed these losses by less than 3e-5 of their value."""
     config = replace(config, precision="fp32")
     with torch.random.fork_rng():
-        losses = list(islice(pretrain(config, train_tokenizer(config), build(config)), 2))
+        losses = list(islice(pretrain(config, train_tokenizer(config), untrained_model(config)), 2))
     assert len(MADE["first_losses"]) == KEPT_LOSSES
     assert losses == pytest.approx(MADE["first_losses"][:2], rel=1e-4)
     assert losses[1] < losses[0] * 0.995

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.core.spec import Prediction
-from benchmarks.report.protocol_report import Measured, protocol_rows, render_protocols
+from benchmarks.report.protocol_report import Measured, protocol_rows, render_protocol_effects
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 from tests.support.fakes import make_result
@@ -52,11 +52,13 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert mnli.rescored == {"last batch dropped": 100.0, "splits pooled": 70.0, "best epoch": None}
     assert cola.rescored == {"last batch dropped": 50.0, "splits pooled": None, "best epoch": 50.0}
     assert (dict(mnli.measured), dict(cola.measured)) == ({}, {"released": Measured(score=60.0, seeds=1)})
-    text, markdown = (render_protocols([mnli, cola], form, 200) for form in ("text", "markdown"))
+    text, markdown = (render_protocol_effects([mnli, cola], form, 200) for form in ("text", "markdown"))
     assert "+10.00" in text
     assert "-20.00" in text
     assert "| protocol released " in markdown
-    assert json.loads(render_protocols([cola], "json", 200))[0]["measured"] == {"released": {"score": 60.0, "seeds": 1}}
+    assert json.loads(render_protocol_effects([cola], "json", 200))[0]["measured"] == {
+        "released": {"score": 60.0, "seeds": 1}
+    }
 
 
 def test_generated_texts_are_not_scored_by_other_rules(tmp_path: Path) -> None:

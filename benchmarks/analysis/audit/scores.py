@@ -196,7 +196,7 @@ def _lead_on_webnlg(table: PublishedTable) -> Finding:
 
 
 def implied_recall(table: PublishedTable) -> Iterator[Finding]:
-    """Recall computed from precision and F1: Table 3 prints these two, the text names F1 as the metric."""
+    """The recall that follows from the precision and the F1 of Table 3, which prints no recall."""
     recalls = {
         row.title: row.scores["f1"] * row.scores["precision"] / (2 * row.scores["precision"] - row.scores["f1"])
         for row in table.rows

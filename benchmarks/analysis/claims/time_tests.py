@@ -22,8 +22,8 @@ class CostRatio:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency:
-    """Settings of tests of inference time."""
+class SlowerInference:
+    """Settings of the test whether inference with `method` is slower than with `against`."""
 
     method: str
     against: str
@@ -50,7 +50,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
 
 def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """Test that the method's inference takes longer than the other's, over the rounds of the newest speed run."""
-    latency = build(Latency, settings, "slower-inference")
+    latency = build(SlowerInference, settings, "slower-inference")
     for run in reversed(evidence.speeds):
         by_work = run.ratios(latency.method, latency.against)
         if not by_work:

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from benchmarks.cli import scope as asked
 from benchmarks.cli.commands.judging import compare_with_reference
-from benchmarks.cli.commands.printing import print_ranks, print_tables
+from benchmarks.cli.commands.printing import print_ranks, print_scores
 from benchmarks.core import registry
 from benchmarks.core.settings import Settings, load_settings, parse_assignment
 from benchmarks.core.spec import InputError
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.figure == asked.LEARNED_RANKS:
         print_ranks(launched.results, FIGURES, arguments.format)
     else:
-        print_tables(launched.results, asked.layout(arguments), arguments.format)
+        print_scores(launched.results, asked.layout(arguments), arguments.format)
     if not arguments.check:
         return launched.exit_status
     pairs = [(task, method) for scope in scopes for task in scope.tasks for method in scope.methods]

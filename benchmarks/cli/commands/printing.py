@@ -20,8 +20,8 @@ TERMINAL = (120, 24)
 """Columns and lines where there is no terminal."""
 
 
-def print_tables(results: Sequence[Result], layout: PublishedTable, form: str) -> None:
-    """Results in the layout of one of the paper's tables."""
+def print_scores(results: Sequence[Result], layout: PublishedTable, form: str) -> None:
+    """Print results in the layout of one of the paper's tables."""
     print(render(score_tables(results, layout), form, width()))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from benchmarks.analysis.stats import groups
 from benchmarks.cli import scope as asked
-from benchmarks.cli.commands.printing import print_costs, print_ranks, print_tables, width
+from benchmarks.cli.commands.printing import print_costs, print_ranks, print_scores, width
 from benchmarks.core.spec import InputError
 from benchmarks.report.speed_report import render_speed
 from benchmarks.report.time_to_score import render_times, times_to_score
@@ -20,7 +20,7 @@ from benchmarks.store.store import Store, stores_in
 
 def show_tables(arguments: argparse.Namespace) -> int:
     """Print results in the layout of a table, or of a figure of scores."""
-    print_tables(_of_table(arguments), asked.layout(arguments), arguments.format)
+    print_scores(_of_table(arguments), asked.layout(arguments), arguments.format)
     return 0
 
 
@@ -33,10 +33,10 @@ def show_ranks(arguments: argparse.Namespace) -> int:
 
 def show_protocols(arguments: argparse.Namespace) -> int:
     """Print how much of the scores is the protocol."""
-    from benchmarks.report.protocol_report import protocol_rows, render_protocols  # noqa: PLC0415  scipy is slow to load
+    from benchmarks.report.protocol_report import protocol_rows, render_protocol_effects  # noqa: PLC0415  scipy is slow to load
 
     rows = protocol_rows(_of_table(arguments), Store(folder=arguments.runs).predictions)
-    print(render_protocols(rows, arguments.format, width()))
+    print(render_protocol_effects(rows, arguments.format, width()))
     return 0
 
 

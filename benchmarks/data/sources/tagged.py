@@ -13,7 +13,7 @@ from benchmarks.data.sources.rows import task_data
 
 @dataclass(frozen=True, kw_only=True)
 class TaggedDataSet:
-    """Sources of tagged sentences, and the properties of the official files."""
+    """One data set of sentences with an entity tag per word: where it is read, and what the official files contain."""
 
     name: str
     """Name of the folder and of the generator."""

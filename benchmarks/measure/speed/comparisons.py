@@ -211,7 +211,7 @@ def inference(setting: Setting) -> Iterator[Comparison]:
         yield Comparison(work=f"inference on {sentences}, cola's lengths", contenders=contenders)
 
 
-def writing(setting: Setting) -> Iterator[Comparison]:
+def generation(setting: Setting) -> Iterator[Comparison]:
     """Beam search with the small decoder: batched and cached, compared with one record at a time without a cache."""
     decoder = open_backbone("decoder")
     model = decoder.builder(0, seed=0, head="language")().to(setting.runtime.device)
@@ -247,7 +247,7 @@ COMPARISONS: Mapping[str, Callable[[Setting], Iterator[Comparison]]] = MappingPr
         "grid": grid,
         "stack": stack,
         "inference": inference,
-        "writing": writing,
+        "writing": generation,
     }
 )
 """Name on the command line -> function that sets up its comparisons."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from benchmarks.report.tables.grid import Grid, write
-from benchmarks.report.tables.score_table import ScoreCell, ScoreRow, ScoreTable
+from benchmarks.report.tables.score_table import ScoreRow, ScoreTable, TableScore
 
 Column = list[str]
 """A header and one text per row."""
@@ -24,13 +24,13 @@ def score_grid(table: ScoreTable) -> Grid:
     return Grid(title=table.title, headers=headers, rows=rows, notes=table.remarks)
 
 
-def score_text(cell: ScoreCell, decimals: int = 1) -> str:
+def score_text(cell: TableScore, decimals: int = 1) -> str:
     """The measured mean with its standard deviation and number of seeds."""
     spread = f" ± {cell.sd:.{decimals}f} (n={len(cell.seeds)})" if cell.sd is not None else ""
     return "failed" if cell.measured is None else f"{cell.measured:.{decimals}f}{cell.mark}{spread}"
 
 
-def published_text(cell: ScoreCell, decimals: int = 1) -> str:
+def published_text(cell: TableScore, decimals: int = 1) -> str:
     """The published score with the difference measured minus published; empty where none is published."""
     if cell.published is None:
         return ""
@@ -70,7 +70,7 @@ def _long_grid(table: ScoreTable) -> Grid:
     return Grid(headers=headers, rows=rows)
 
 
-def _cell_text(cell: ScoreCell | None, decimals: int = 1) -> str:
+def _cell_text(cell: TableScore | None, decimals: int = 1) -> str:
     if cell is None:
         return "-"
     return "\n".join(part for part in (score_text(cell, decimals), published_text(cell, decimals)) if part)

@@ -12,8 +12,8 @@ from benchmarks.store.result import Result
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreCell:
-    """Score of one method on one task."""
+class TableScore:
+    """Score of one method on one task: the mean over seeds, beside the published score."""
 
     measured: float | None
     """Mean over seeds; None where all seeds failed."""
@@ -39,9 +39,9 @@ class ScoreRow:
     parameters: float | None
     """Trainable parameters without the head, the mean over the results of the row."""
     published_parameters: float | None
-    cells: Mapping[str, ScoreCell]
+    cells: Mapping[str, TableScore]
     """Task -> cell; tasks that were not run are missing."""
-    average: ScoreCell | None
+    average: TableScore | None
     """Mean over the published tasks; None where a task is missing or the paper prints no averages."""
 
 
@@ -103,7 +103,7 @@ def _order(method: str, published: PublishedTable) -> tuple[int, str]:
 
 def _cells(
     summaries: Mapping[tuple[str, str], Summary], failed: Sequence[Result], published: PublishedTable
-) -> dict[tuple[str, str], ScoreCell]:
+) -> dict[tuple[str, str], TableScore]:
     """(task, method) -> cell."""
 
     def score(task: str, method: str) -> float | None:
@@ -112,13 +112,13 @@ def _cells(
 
     differing = marked(summaries)
     failures = {
-        (result.task, result.method): ScoreCell(
+        (result.task, result.method): TableScore(
             measured=None, sd=None, seeds=(), published=score(result.task, result.method)
         )
         for result in failed
     }
     return failures | {
-        pair: ScoreCell(
+        pair: TableScore(
             measured=summary.mean,
             sd=summary.sd,
             seeds=summary.seeds,
@@ -130,7 +130,7 @@ def _cells(
 
 
 def _row(
-    method: str, title: str, cells: Mapping[str, ScoreCell], results: Sequence[Result], published: PublishedTable
+    method: str, title: str, cells: Mapping[str, TableScore], results: Sequence[Result], published: PublishedTable
 ) -> ScoreRow:
     published_row = published.row(method)
     counts = [result.trainable_parameters for result in results if result.trainable_parameters is not None]
@@ -138,7 +138,7 @@ def _row(
     averaged = any(row.average is not None for row in published.rows)
     complete = averaged and len(measured) == len(published.columns)
     average = (
-        ScoreCell(
+        TableScore(
             measured=mean(measured), sd=None, seeds=(), published=published_row.average if published_row else None
         )
         if complete

@@ -32,10 +32,10 @@ class Score:
 
 
 class LocalMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """A metric computed in memory.
+    """An `evaluate.Metric` that needs no network and writes no files.
 
     Args:
-        name: one of SCORES.
+        name: a key of SCORES in this module.
 
     Raises:
         KeyError: the metric is unknown.

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.report.page.content import Page, page_content
 from benchmarks.report.page.write import write_page
-from benchmarks.report.tables.score_table import ScoreCell, ScoreRow
+from benchmarks.report.tables.score_table import ScoreRow, TableScore
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
@@ -168,7 +168,7 @@ def with_cells(content: Page, methods: int, tasks: int) -> Page:
     """The page with one table of `methods` x `tasks` cells, all with the same details."""
     section = content.sections[0]
     titles = {f"t{number}": f"Task {number}" for number in range(tasks)}
-    cell = ScoreCell(measured=50.0, sd=None, seeds=(0,), published=None)
+    cell = TableScore(measured=50.0, sd=None, seeds=(0,), published=None)
     rows = [
         ScoreRow(
             method=f"m{number}",

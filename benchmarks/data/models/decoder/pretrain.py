@@ -75,7 +75,7 @@ def train_tokenizer(config: Pretraining) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, bos_token=END)  # type: ignore[no-untyped-call]
 
 
-def build(config: Pretraining) -> GPT2LMHeadModel:
+def untrained_model(config: Pretraining) -> GPT2LMHeadModel:
     """Build the untrained model."""
     torch.manual_seed(config.seed)
     return GPT2LMHeadModel(
@@ -130,7 +130,7 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     config = Pretraining()
     tokenizer = train_tokenizer(config)
-    model = build(config)
+    model = untrained_model(config)
     losses: list[float] = []
     began = time.monotonic()
     for loss in pretrain(config, tokenizer, model):
