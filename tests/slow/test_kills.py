@@ -81,7 +81,7 @@ def in_a_results_write(patch: pytest.MonkeyPatch, rng: random.Random) -> None:
 
     def half_written(path: Path, content: bytes) -> None:
         if path.name in (store.SUMS_FILE, store.PREDICTIONS_FILE, store.RESULT_FILE) and next(names) == number:
-            path.with_name(store.PARTIAL.format(name=path.name, process=os.getpid())).write_bytes(content[:100])
+            path.with_name(files.PARTIAL.format(name=path.name, process=os.getpid())).write_bytes(content[:100])
             die()
         write(path, content)
 
