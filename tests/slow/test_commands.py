@@ -3,6 +3,7 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ from tests.test_readme import COMMANDS, OF_RUNS, READING
 
 pytestmark = pytest.mark.slow
 COMPUTING = sorted({*COMMANDS} - {*READING} | {OF_RUNS})
-TRAINING = ("run", "tune", "check", "measure determinism", "measure engines")
-OTHERS = ("plan", "measure cost", "measure speed", "results merge", "results promote", "results repeat")
+TRAINING = ("run", "tune", "measure determinism", "measure engines")
+OTHERS = ("check", "plan", "measure cost", "measure speed", "results merge", "results promote", "results repeat")
 COST = "--tasks sst2 --methods lora,full --steps 1 --warmup 0 --rounds 1 --set training.batch_size=2 --set run.max_length=16"
 NEW = 2
 """Exit status of `check` where the reference lacks what was run."""
@@ -39,7 +40,13 @@ def test_there_are_commands_to_run() -> None:
     assert {name_of(command) for command in COMPUTING} >= {*TRAINING, *OTHERS}
 
 
-@pytest.mark.parametrize("command", COMPUTING)
+def in_bfloat16(command: str) -> Any:
+    """The command as a case; the engines are measured in bfloat16, too."""
+    marks = [pytest.mark.bfloat16] if command.startswith("measure engines") else []
+    return pytest.param(command, marks=marks)
+
+
+@pytest.mark.parametrize("command", map(in_bfloat16, COMPUTING))
 def test_a_command_that_computes_does_what_the_pages_say(
     command: str, small: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
