@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Generic, TypeVar
 
 from autolora import files
@@ -80,10 +81,12 @@ class Store:
         return sorted(self.folder.glob(f"*/*/*/{RESULT_FILE}"))
 
     def check_writable(self) -> None:
-        """Raises InputError: the folder is not writable."""
-        probe = self.folder / ".probe"
-        write_atomically(probe, b"")
-        probe.unlink()
+        """Raises InputError: no file can be written here. Nothing is left of the attempt, even by a killed process."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
 
 
 def stores_in(folder: Path) -> list[Store]:
@@ -233,12 +236,16 @@ def _packed(predictions: Mapping[str, Any]) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file such that no reader sees a partially written one.
+    """Write a file that is never seen half-written.
 
     Raises:
-        InputError: the disk is full, or the folder is not writable; the old file is unchanged.
+        InputError: the disk is full, or the folder cannot be written; the file is as it was.
     """
     try:
         files.write_atomically(path, content)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; free disk space, or choose another folder") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror}; make room, or choose another folder")
