@@ -145,6 +145,29 @@ def test_the_detectable_difference_has_the_stated_power() -> None:
     assert power == pytest.approx(0.8, abs=1e-3)
 
 
+@pytest.mark.parametrize("seeds", [1, 3, 5])
+@pytest.mark.parametrize("cells", [10, 40])
+def test_a_shift_by_the_detectable_difference_is_found_in_four_of_five_simulated_checks(cells: int, seeds: int) -> None:
+    tasks = [f"task{number}" for number in range(cells)]
+    old = [result for task in tasks for result in runs([60.0, 61.0, 60.5, 59.5, 60.2], task=task)]
+    new = [
+        result
+        for task in tasks
+        for result in runs([60.1, 60.9, 60.3, 60.0, 60.5][:seeds], task=task, environment=NEW_CODE)
+    ]
+    first, *_ = check(new, old, [(task, "lora") for task in tasks])
+    assert first.detectable_difference is not None
+    assert first.difference is not None
+    shift = first.detectable_difference / (first.difference.error / np.sqrt(1 / seeds + 1 / 5))  # in sd of a score
+    rng = np.random.default_rng(0)
+    references, candidates = rng.normal(size=(100_000, 5)), rng.normal(shift, size=(100_000, seeds))
+    squares = sum(((side - side.mean(1, keepdims=True)) ** 2).sum(1) for side in (references, candidates))
+    error = np.sqrt(squares / (seeds + 3) * (1 / seeds + 1 / 5))
+    t = (candidates.mean(1) - references.mean(1)) / error
+    found = 2 * stats.t.sf(abs(t), seeds + 3) < LEVEL / cells
+    assert found.mean() == pytest.approx(0.8, abs=0.006)  # the standard error of the share is 0.0013
+
+
 def test_re_runs_that_differ_only_by_noise_raise_few_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """200 re-runs of 10 cells with other code: three new seeds are compared with five reference seeds."""
     monkeypatch.setattr(gc, "collect", int)  # Holm's correction by statsmodels collects garbage at every call

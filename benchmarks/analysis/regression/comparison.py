@@ -7,8 +7,8 @@ from functools import cache
 from statistics import mean
 from typing import Literal
 
+from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestIndPower
 
 from benchmarks.analysis.difference import Difference, unpaired
 from benchmarks.analysis.regression.invariants import violations
@@ -176,5 +176,18 @@ def _detectable_difference(cell: CellCheck, difference: Difference, level: float
 
 @cache
 def _detectable_effect(candidates: int, references: int, level: float) -> float:
-    """The detectable difference in standard deviations of a score, from the numbers of seeds."""
-    return float(TTestIndPower().solve_power(nobs1=candidates, ratio=references / candidates, alpha=level, power=POWER))
+    """The detectable difference in standard deviations of a score, from the numbers of seeds.
+
+    The power is the upper tail of the noncentral t distribution; the lower tail adds less than `level` to it.
+    """
+    degrees_of_freedom = candidates + references - 2
+    critical = float(stats.t.isf(level / 2, degrees_of_freedom))
+
+    def missing_power(noncentrality: float) -> float:
+        return POWER - float(stats.nct.sf(critical, degrees_of_freedom, noncentrality))
+
+    upper = critical
+    while missing_power(upper) > 0:
+        upper *= 2
+    noncentrality = float(optimize.brentq(missing_power, 0.0, upper))
+    return noncentrality * math.sqrt(1 / candidates + 1 / references)
