@@ -66,6 +66,19 @@ def kendalls_w(matrix: Matrix) -> float:
     return float(12 * between / (searches**2 * (projections**3 - projections) - searches * ties))
 
 
+def logit_spread(selections: Sequence[Sequence[float]]) -> float:
+    """Standard deviation of the selection logits within a projection, pooled over projections and searches.
+
+    The variance within each projection has k - 1 degrees of freedom, because the softmax determines the logits only up to
+    a constant; the mean of these variances is unbiased.
+
+    Args:
+        selections: positive selection variables, one sequence of k values per projection and search.
+    """
+    logits = [np.log(np.asarray(values, dtype=float)) for values in selections]
+    return float(np.sqrt(np.mean([values.var(ddof=1) for values in logits])))
+
+
 def noise_ranks(spread: float, max_rank: int, shape: tuple[int, int], *, seed: int = 0) -> Matrix:
     """Ranks derived with the threshold 1/k from independent, normally distributed selection logits.
 

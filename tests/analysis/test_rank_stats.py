@@ -6,7 +6,15 @@ import pytest
 from scipy import stats
 
 from benchmarks.analysis import rank_stats
-from benchmarks.analysis.rank_stats import agreement, correlation, kendalls_w, layer_effect, noise_ranks, task_effect
+from benchmarks.analysis.rank_stats import (
+    agreement,
+    correlation,
+    kendalls_w,
+    layer_effect,
+    logit_spread,
+    noise_ranks,
+    task_effect,
+)
 
 
 def test_kendalls_w_is_that_of_friedmans_test() -> None:
@@ -54,6 +62,12 @@ def test_ranks_that_differ_between_layers_stand_out_from_noise() -> None:
     noise = noise_ranks(0.3, 8, (5, 12), seed=99).tolist()
     assert layer_effect(noise, 0.3, 8, draws=200) > 0.05
     assert layer_effect([[1, 8] * 6] * 5, 0.3, 8, draws=200) < 0.01
+
+
+def test_the_spread_of_selections_that_a_softmax_made_of_normal_logits_is_that_of_the_logits() -> None:
+    logits = np.random.default_rng(0).normal(scale=0.9, size=(4000, 8))
+    selections = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert logit_spread(selections.tolist()) == pytest.approx(0.9, rel=0.01)  # the standard error is 0.004 of it
 
 
 def test_a_constant_correlates_with_nothing() -> None:
