@@ -90,19 +90,45 @@ def test_partial_conjunction_keeps_its_level() -> None:
     assert np.mean([partial_conjunction(draw.tolist(), 3) < 0.05 for draw in draws]) < 0.06
 
 
-def test_parameters_are_compared_pair_by_pair(tmp_path: Path) -> None:
-    pairs = [
-        *runs("cola", {"lora": [60, 60, 60]}, trainable_parameters=1000),
-        *runs("cola", {"autolora": [60, 60]}, trainable_parameters=980),
-        *runs("rte", {"lora": [60, 60]}, trainable_parameters=1000),
-        *runs("rte", {"autolora": [60, 60]}, trainable_parameters=1010),
+def counted(task: str, method: str, counts: Sequence[int]) -> list[Result]:
+    """One result per seed with these numbers of trainable parameters."""
+    results = runs(task, {method: [60.0] * len(counts)})
+    return [replace(result, trainable_parameters=count) for result, count in zip(results, counts, strict=True)]
+
+
+SETTINGS = {"table": 1, "method": "autolora", "against": "lora", "tolerance": 0.1}
+
+
+def test_parameters_are_one_number_per_seed_the_mean_over_tasks(tmp_path: Path) -> None:
+    results = [
+        *(result for task in ("cola", "rte") for result in counted(task, "lora", [1000, 1000, 1000])),
+        *counted("cola", "autolora", [980, 990, 1000]),
+        *counted("rte", "autolora", [1010, 1020, 1000]),
     ]
-    settings = {"table": 1, "method": "autolora", "against": "lora", "tolerance": 0.1}
-    result = result_of("as-many-parameters", evidence(tmp_path, pairs), **settings)
-    assert result.effect.startswith("-0.50 percent")
-    assert result.p_for < 0.01
-    settings["tolerance"] = 0.001
-    assert result_of("as-many-parameters", evidence(tmp_path, pairs), **settings).p_for > 0.5
+    result = result_of("as-many-parameters", evidence(tmp_path, results), **SETTINGS)
+    # -0.5, 0.5 and 0 percent at the three seeds: mean 0, standard error 0.5 / sqrt(3), t at 97.5% with 2 degrees 4.303
+    assert result.effect.startswith("+0.00 percent [-1.24, +1.24]")
+    assert result.basis == "3 seeds, each the mean over 2 tasks (CoLA, RTE)"
+    assert result.p_for == pytest.approx(0.0004, abs=1e-4)  # t = 10 * sqrt(3) / 0.5 = 34.6
+    narrow = SETTINGS | {"tolerance": 0.001}
+    assert result_of("as-many-parameters", evidence(tmp_path, results), **narrow).p_for > 0.3
+
+
+def test_equal_shares_of_parameters_at_all_seeds_are_not_tested(tmp_path: Path) -> None:
+    results = [*counted("cola", "lora", [1000, 1000]), *counted("cola", "autolora", [980, 980])]
+    reason = reason_untested("as-many-parameters", evidence(tmp_path, results), **SETTINGS)
+    assert reason.startswith("autolora trains -2.00 percent more parameters than lora at each of 2 seeds")
+    one_seed = [*counted("cola", "lora", [1000]), *counted("cola", "autolora", [980])]
+    assert "fewer than two seeds" in reason_untested("as-many-parameters", evidence(tmp_path, one_seed), **SETTINGS)
+
+
+def test_two_tasks_of_one_seed_are_one_number(tmp_path: Path) -> None:
+    results = [
+        *(result for task in ("cola", "rte") for result in counted(task, "lora", [1000])),
+        *counted("cola", "autolora", [980]),
+        *counted("rte", "autolora", [1010]),
+    ]
+    assert "fewer than two seeds" in reason_untested("as-many-parameters", evidence(tmp_path, results), **SETTINGS)
 
 
 def test_costs_are_ratios_of_undisturbed_rounds(tmp_path: Path) -> None:
@@ -142,6 +168,13 @@ def test_costs_are_ratios_of_undisturbed_rounds(tmp_path: Path) -> None:
     assert cheap.effect.startswith("1.85 times, -0.15 from 2")
     assert cheap.p_for < 0.05
     assert result_of("costs-at-most", available, **settings, times=1.5).p_against < 0.05
+    level = replace(run, costs=(cost("autolora", 2, 2), cost("adalora", 1, 1)))
+    assert "equal ratios in all of them" in reason_untested(
+        "costs-at-most",
+        evidence(tmp_path / "level", runs("sst2", {"lora": [60]}), costs=[level]),
+        **settings,
+        times=3.0,
+    )
     assert "no cost run has" in reason_untested(
         "costs-at-most", available, method="autolora", against="lora_grid", times=1.0
     )

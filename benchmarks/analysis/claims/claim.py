@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.analysis.difference import Difference
+from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.verdicts import Margin
 from benchmarks.core.nested import build
 from benchmarks.store.published import PAPER, PublishedTable
@@ -69,6 +69,15 @@ def in_points(difference: Difference, unit: str = "points") -> str:
     """A difference with its 95% interval, as text."""
     low, high = difference.interval(0.95)
     return f"{difference.value:+.2f} {unit} [{low:+.2f}, {high:+.2f}]"
+
+
+def against_constant(numbers: Sequence[float], constant: float) -> Difference | None:
+    """The mean of numbers, one per seed or round, less a constant.
+
+    Returns:
+        None for fewer than two numbers, and for equal ones: they show no noise, so that every p value would be 0 or 1.
+    """
+    return paired(numbers, [constant] * len(numbers)) if len(set(numbers)) > 1 else None
 
 
 def p_values_within(difference: Difference, bound: float) -> dict[str, float]:

@@ -1,11 +1,18 @@
 """Tests of claims that compare two methods over the tasks of a table: scores and trainable parameters."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.analysis.claims.claim import ClaimTest, Untested, column_titles, in_points, p_values_within
+from benchmarks.analysis.claims.claim import (
+    ClaimTest,
+    Untested,
+    against_constant,
+    column_titles,
+    in_points,
+    p_values_within,
+)
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.stats import Summary, resolution_of_mean
@@ -54,22 +61,37 @@ def on_par(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untes
 
 
 def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
-    """Test that the trainable parameters differ by at most the tolerance, on average over tasks and seeds."""
+    """Test that the trainable parameters differ by at most the tolerance: one number per seed, a mean over tasks."""
     pair = build(Pair, settings, "as-many-parameters")
-    percentages = [
-        100 * (one.trainable_parameters / other.trainable_parameters - 1)
-        for first, second in _summaries(pair, evidence).values()
-        for one, other in zip(first.results, second.results, strict=False)
-        if one.trainable_parameters and other.trainable_parameters
-    ]
-    difference = paired(percentages, [0.0] * len(percentages))
+    summaries = _summaries(pair, evidence)
+    seeds = common_seeds([summary for both in summaries.values() for summary in both])
+    by_seed = [_excess_percentages(list(summaries.values()), seed) for seed in seeds]
+    percentages = [statistics.mean(of_seed) for of_seed in by_seed if of_seed]
+    if len(percentages) < 2:
+        return Untested(reason=f"{pair.method} and {pair.against} have fewer than two seeds in common on their tasks")
+    difference = against_constant(percentages, 0.0)
     if difference is None:
-        return Untested(reason=f"{pair.method} and {pair.against} have fewer than two results in common")
+        return Untested(
+            reason=f"{pair.method} trains {percentages[0]:+.2f} percent more parameters than {pair.against} at each of "
+            f"{len(percentages)} seeds, which shows no noise to test against"
+        )
+    tasks = column_titles(list(summaries), published_table(pair.table))
     return ClaimTest(
         effect=f"{in_points(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
-        basis=f"{len(percentages)} pairs of results",
+        basis=f"{len(percentages)} seeds, each the mean over {len(summaries)} tasks ({tasks})",
         **p_values_within(difference, 100 * pair.tolerance),
     )
+
+
+def _excess_percentages(summaries: Sequence[tuple[Summary, Summary]], seed: int) -> list[float]:
+    """By how many percent the first method trains more parameters than the second at one seed, task by task.
+
+    Empty where a result does not say how many parameters it trains.
+    """
+    counts = [
+        tuple(side.results[side.seeds.index(seed)].trainable_parameters or 0 for side in both) for both in summaries
+    ]
+    return [100 * (one / other - 1) for one, other in counts] if all(map(all, counts)) else []
 
 
 def _summaries(pair: Pair, evidence: Evidence) -> dict[str, tuple[Summary, Summary]]:

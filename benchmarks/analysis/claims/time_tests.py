@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.analysis.claims.claim import ClaimTest, Untested, in_points
+from benchmarks.analysis.claims.claim import ClaimTest, Untested, against_constant, in_points
 from benchmarks.analysis.claims.evidence import Evidence
-from benchmarks.analysis.difference import paired
 from benchmarks.core.nested import build
 
 
@@ -37,9 +36,11 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
     if run is None:
         return Untested(reason=f"no cost run has {method} and {against}; `measure cost` measures them")
     ratios = run.ratios(method, against)
-    difference = paired(ratios, [times] * len(ratios))
+    difference = against_constant(ratios, times)
     if difference is None:
-        return Untested(reason="the cost run has fewer than two rounds that nothing disturbed")
+        return Untested(
+            reason="the cost run has fewer than two rounds that nothing disturbed, or equal ratios in all of them"
+        )
     return ClaimTest(
         effect=f"{statistics.mean(ratios):.2f} times, {in_points(difference, f'from {times:g}')}",
         p_for=difference.p_below(0),
@@ -55,7 +56,7 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTe
         by_work = run.ratios(latency.method, latency.against)
         if not by_work:
             continue
-        estimates = {work: paired(ratios, [1.0] * len(ratios)) for work, ratios in by_work.items()}
+        estimates = {work: against_constant(ratios, 1.0) for work, ratios in by_work.items()}
         differences = {work: difference for work, difference in estimates.items() if difference}
         if differences:
             return ClaimTest(
