@@ -127,6 +127,8 @@ class CostRun:
     def ratios(self, method: str, other: str, tasks: Sequence[str] = (), *, again: bool = False) -> list[float]:
         """Ratios of two methods' total times, summed over tasks: one for each round that nothing disturbed (`sound`).
 
+        Empty where no task has both methods.
+
         Args:
             method: the numerator.
             other: the denominator.
@@ -135,6 +137,8 @@ class CostRun:
         """
         costs = [(self.of(task, method, again=again), self.of(task, other)) for task in tasks or self.tasks]
         pairs = [(numerator, denominator) for numerator, denominator in costs if numerator and denominator]
+        if not pairs:
+            return []
         return [
             sum(numerator.rounds[number].total for numerator, _ in pairs)
             / sum(denominator.rounds[number].total for _, denominator in pairs)

@@ -69,10 +69,22 @@ def test_a_noisy_calibration_copy_keeps_a_change_from_being_significant() -> Non
 
 def test_another_device_or_a_run_without_calibration_is_refused() -> None:
     elsewhere = replace(run(1.9), environment=make_environment(device_name="Other CPU"))
-    assert refusals(elsewhere, run(1.9)) == ["device was Some CPU, is Other CPU"]
+    assert refusals(elsewhere, run(1.9), "adalora") == ["device was Some CPU, is Other CPU"]
     blind = replace(run(1.9), costs=run(1.9).costs[:-1])
-    assert refusals(blind, run(1.9)) == ["it has fewer than two undisturbed calibration rounds"]
-    assert not refusals(run(2.4), run(1.85))
+    assert refusals(blind, run(1.9), "adalora") == ["it has fewer than two undisturbed calibration rounds"]
+    assert not refusals(run(2.4), run(1.85), "adalora")
+
+
+def test_a_run_without_the_baseline_is_refused_and_has_no_ratios(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without = replace(run(1.9), costs=run(1.9).costs[1:])
+    assert without.ratios("autolora", "adalora") == []
+    assert refusals(without, run(1.9), "adalora") == ["it has no costs of adalora, whose training time is 1"]
+    write_cost_run(tmp_path / "runs", without)
+    write_cost_run(tmp_path / "old", run(1.85))
+    assert main(["check", "--costs", "--runs", str(tmp_path / "runs"), "--reference", str(tmp_path / "old")]) == 2
+    assert "it has no costs of adalora" in capsys.readouterr().out
 
 
 def test_the_command_compares_the_newest_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

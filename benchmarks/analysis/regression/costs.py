@@ -38,8 +38,8 @@ class CostCheck:
         return self.p < LEVEL
 
 
-def refusals(candidate: CostRun, reference: CostRun) -> list[str]:
-    """The reasons why two cost runs must not be compared, as clauses."""
+def refusals(candidate: CostRun, reference: CostRun, baseline: str) -> list[str]:
+    """The reasons why two cost runs must not be compared in multiples of the baseline's time, as clauses."""
     clauses = [
         f"{name} was {before}, is {now}"
         for name, before, now in (
@@ -53,6 +53,11 @@ def refusals(candidate: CostRun, reference: CostRun) -> list[str]:
             ("projection", bool(reference.timed_steps), bool(candidate.timed_steps)),
         )
         if before != now
+    ]
+    clauses += [
+        f"{whose} has no costs of {baseline}, whose training time is 1"
+        for whose, run in (("it", candidate), ("the reference", reference))
+        if baseline not in run.methods
     ]
     return clauses if _calibration(candidate) else [*clauses, "it has fewer than two undisturbed calibration rounds"]
 

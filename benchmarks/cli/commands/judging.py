@@ -118,9 +118,9 @@ def _check_costs(arguments: argparse.Namespace, reference: Path) -> int:
     if not candidates:
         raise InputError(f"{arguments.runs} has no cost run of preset {arguments.preset}; `measure cost` makes one")
     newest, known = candidates[-1], cost_runs(reference)
-    comparable = [run for run in known if not refusals(newest, run)]
+    comparable = [run for run in known if not refusals(newest, run, REFERENCE)]
     if not comparable:
-        reasons = refusals(newest, known[-1]) if known else ["there is no reference"]
+        reasons = refusals(newest, known[-1], REFERENCE) if known else ["there is no reference"]
         print(f"not comparable: {'; '.join(reasons)}")
         return 2
     checks = check_costs(newest, comparable[-1], REFERENCE)
