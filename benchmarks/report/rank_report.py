@@ -46,8 +46,9 @@ class TaskRanks:
     """Ranks, shape (searches, projections)."""
     deviation: float
     """Mean of |k * selection variable - 1|: relative deviation of the selection variables from their equal start 1/k."""
-    share: float
-    """Median over all records of eta's share, ||eta * second-order term|| / ||direct term||."""
+    share: float | None
+    """Median over all records of eta's share, ||eta * second-order term|| / ||direct term||; None where an engine does
+    not record it, as betty's does not."""
     agreement: Agreement | None
     """Agreement between the seeds; None for a single search, or where a search has equal ranks everywhere."""
     noise_mean: float
@@ -142,6 +143,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
     selections = [result.details["selection"] for result in results]
     spread = logit_spread([values for selection in selections for values in selection.values()])
     shares = [record["second_order_share"] for result in results for record in result.details["history"]]
+    known = [share for share in shares if share is not None]
     return TaskRanks(
         task=first.task,
         title=first.task_title,
@@ -152,7 +154,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
         deviation=statistics.mean(
             abs(max_rank * value - 1) for selection in selections for values in selection.values() for value in values
         ),
-        share=statistics.median(shares),
+        share=statistics.median(known) if known else None,
         agreement=agreement(ranks),
         noise_mean=float(noise_ranks(spread, max_rank, (1, NOISE_DRAWS)).mean()),
         layer_p=layer_effect(ranks, spread, max_rank),

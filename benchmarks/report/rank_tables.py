@@ -49,7 +49,7 @@ def _evidence_grid(report: RankReport) -> Grid:
             "-" if task.agreement is None else f"{task.agreement.w:.2f} (p {task.agreement.p:.3f})",
             f"{1 / len(task.seeds):.2f}",
             f"{task.layer_p:.3f}",
-            f"{task.share:.1e}",
+            "-" if task.share is None else f"{task.share:.1e}",
         ]
         for task in report.tasks
     ]

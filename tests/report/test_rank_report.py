@@ -67,6 +67,15 @@ def test_searches_of_one_task_are_compared_with_each_other_and_with_noise() -> N
     assert 3 < task.noise_mean < 4
 
 
+def test_searches_that_record_no_share_are_reported_without_one() -> None:
+    betty = searched(0, [1, 2, 3, 4, 5, 6])
+    for record in betty.details["history"]:
+        record["second_order_share"] = None
+    report = rank_report([betty])
+    assert report.tasks[0].share is None
+    assert "Are they learned?" in render_ranks(report, "text", 200)
+
+
 def test_learned_ranks_are_compared_with_controls_of_the_same_scaling_and_seeds() -> None:
     others = [control("lora_shuffled_ranks", seed, 49.0 + seed) for seed in (0, 1, 2, 7)]
     constant = [
