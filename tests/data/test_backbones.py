@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 import sentencepiece
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
 from torch import nn
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from autolora.adapters.projections import find_projections
 from benchmarks.core.spec import InputError
 from benchmarks.data.models import backbones, weights
-from tests.support.tiny import MODELS, build, same
+from tests.support.tiny import MODELS, build, same, save_tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +25,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A local folder with a tiny pretrained encoder without a head."""
     model = build(request.param)
     model.base_model.save_pretrained(tmp_path)
-    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)  # noqa: S106
+    save_tokenizer(tmp_path)
     return tmp_path
 
 
@@ -94,6 +91,31 @@ def test_a_tokenizer_in_sentencepiece_form_is_read(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "DebertaV2Tokenizer"}')
     tokenizer = backbones.open_backbone(str(tmp_path)).tokenizer
     assert len(tokenizer("the queen sings", "a king listens")["input_ids"]) > 6
+
+
+def test_a_config_without_a_padding_id_gets_the_tokenizers(tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=8,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=None,
+    )
+    LlamaForSequenceClassification(config).model.save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    backbone = backbones.open_backbone(str(tmp_path))
+    assert backbone.config.pad_token_id == 1
+    model = backbone.builder(2, seed=0)().eval()
+    alone = model(input_ids=torch.tensor([[3, 4]])).logits
+    batch = {"input_ids": torch.tensor([[3, 4, 1], [5, 6, 7]]), "attention_mask": torch.tensor([[1, 1, 0], [1, 1, 1]])}
+    assert torch.allclose(model(**batch).logits[:1], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "padding"), [("minilm", 0), ("decoder", 0)])
+def test_the_padding_id_of_a_pinned_backbone_is_its_tokenizers(name: str, padding: int) -> None:
+    backbone = backbones.open_backbone(name)
+    assert backbone.config.pad_token_id == backbone.tokenizer.pad_token_id == padding
 
 
 def test_regression_has_one_output_and_squared_error(folder: Path) -> None:

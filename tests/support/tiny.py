@@ -80,9 +80,14 @@ def collate(batch: list[Example]) -> Batch:
 def save_encoder(folder: Path) -> Path:
     """A folder with the encoder and a tokenizer that knows no word, as `--model` takes it."""
     build().base_model.save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+def save_tokenizer(folder: Path) -> None:
+    """Write a tokenizer that knows no word and pads with token 1."""
     words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))  # noqa: S106
     PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(folder)  # noqa: S106
-    return folder
 
 
 def decoder(*, dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -185,7 +185,7 @@ def _tokenizer_and_config(name: str, folder: Path | None) -> tuple[PreTrainedTok
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False) if folder else random_config(name, tokenizer)
     if tokenizer.pad_token is None:  # GPT-2 has none
         tokenizer.pad_token = tokenizer.eos_token
-        config.pad_token_id = tokenizer.pad_token_id
+    config.pad_token_id = tokenizer.pad_token_id  # a decoder's classification head reads the last token before padding
     return tokenizer, config
 
 
