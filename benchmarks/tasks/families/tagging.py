@@ -45,7 +45,7 @@ class EntityTagging:
         return self.dataset.load(data, partial=partial)
 
     def prepare(self, data: TaskData, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
-        """Tokenise word by word, truncating to max_length tokens; each batch is padded to its longest sentence."""
+        """Tokenise words as in running text, truncating to max_length tokens; batches are padded to the longest sentence."""
         examples = {split: self._tokenise(rows, tokenizer, max_length) for split, rows in data.splits.items()}
         return Prepared(
             train=examples["train"],
@@ -55,7 +55,8 @@ class EntityTagging:
         )
 
     def _tokenise(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[Example]:
-        words = [row["tokens"].split(" ") for row in rows]
+        before = _before_words(tokenizer)
+        words = [[before + word for word in row["tokens"].split(" ")] for row in rows]
         encoded = tokenizer(
             words, is_split_into_words=True, truncation=True, max_length=max_length, return_attention_mask=False
         )
@@ -96,6 +97,15 @@ class EntityTagging:
         """F1, precision and recall of whole entities, times 100."""
         metrics = LocalMetric("entities").compute(predictions=prediction.predictions, references=prediction.labels)
         return {f"entity_{name}": 100 * metrics[name] for name in ("f1", "precision", "recall")}
+
+
+def _before_words(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What to put before a word that is tokenised by itself, for the tokens that it has in the middle of a text.
+
+    A space for byte-level tokenizers such as RoBERTa's, whose tokens contain the space before a word; else nothing.
+    """
+    alone, spaced, running = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a", " a", "a a"))
+    return " " if running == alone + spaced and alone != spaced else ""
 
 
 def _first_tokens(words: Sequence[int | None]) -> list[int | None]:

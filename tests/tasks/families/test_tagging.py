@@ -1,15 +1,25 @@
 """Tags are predicted at first tokens, and entities are scored as by seqeval and conlleval."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sentencepiece
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
+from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, pre_tokenizers
+from transformers import (
+    BertConfig,
+    BertForTokenClassification,
+    DebertaV2Tokenizer,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    RobertaTokenizer,
+)
 
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from benchmarks.core.spec import Prediction, Prepared, Row
+from benchmarks.data.models.backbones import open_backbone
 from benchmarks.data.sources.rows import task_data
 from benchmarks.data.sources.tagged import TaggedDataSet
 from benchmarks.tasks.families.tagging import IGNORED, EntityTagging
@@ -60,6 +70,49 @@ def test_only_a_word_s_first_token_has_a_label() -> None:
     assert first["labels"] == [1, IGNORED, 0, 3, IGNORED]
     assert second["labels"] == [0, 0, 1, IGNORED, 2, IGNORED, 0]
     assert prepared().strata == [1, 1]
+
+
+def running_words() -> list[Row]:
+    return [{"tokens": "the protein binds it 's", "tags": ["O", "B-x", "O", "O", "O"]}]
+
+
+def byte_level(kind: str) -> PreTrainedTokenizerBase:
+    """A byte-level tokenizer as RoBERTa's, without or with a space before the first word of a text, or its own class."""
+    trained = ByteLevelBPETokenizer(add_prefix_space=kind == "prefixed")
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(["the protein binds it 's"] * 50, vocab_size=300, special_tokens=special)
+    if kind == "roberta":
+        model = json.loads(trained.to_str())["model"]
+        return RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]])
+    return PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, pad_token="<pad>")  # noqa: S106
+
+
+@pytest.mark.parametrize("kind", ["plain", "prefixed", "roberta"])
+def test_every_word_before_a_byte_level_tokenizer_begins_with_its_space(kind: str) -> None:
+    tokens = byte_level(kind)
+    (example,) = TASK._tokenise(running_words(), tokens, 64)
+    running = tokens(" the protein binds it 's", return_attention_mask=False)
+    assert example["input_ids"] == running["input_ids"]
+    starts = [name for name, word in zip(running.tokens(), example["words"], strict=True) if word is not None]
+    assert [start[0] for start in starts] == ["Ġ"] * 5  # the byte-level alphabet's letter for a space
+
+
+@pytest.mark.parametrize("name", ["minilm", "sentencepiece"])
+def test_the_words_before_another_tokenizer_are_given_as_they_are(name: str, tmp_path: Path) -> None:
+    tokens = sentence_piece(tmp_path) if name == "sentencepiece" else open_backbone(name).tokenizer
+    rows = running_words()
+    (example,) = TASK._tokenise(rows, tokens, 64)
+    as_given = tokens([rows[0]["tokens"].split(" ")], is_split_into_words=True, return_attention_mask=False)
+    assert {name: example[name] for name in as_given} == {name: values[0] for name, values in as_given.items()}
+
+
+def sentence_piece(folder: Path) -> PreTrainedTokenizerBase:
+    """A tokenizer as DeBERTa-v3's."""
+    with (folder / "spm.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["the protein binds it 's"] * 40), model_writer=file, vocab_size=17, minloglevel=2
+        )
+    return DebertaV2Tokenizer.from_pretrained(folder)
 
 
 def test_batches_are_padded_and_the_loss_ignores_padding() -> None:
