@@ -12,8 +12,8 @@ from defusedxml.ElementTree import parse
 from benchmarks.core.spec import InputError, Row
 from benchmarks.core.untrusted import read_json, unpack
 
-GOOD = "good"
-"""Comment of valid texts; texts with other comments are skipped."""
+VALID = ("good", "")
+"""Comments of valid texts, as is no comment at all; texts with other comments are skipped."""
 
 
 def read_webnlg(path: Path) -> list[Row]:
@@ -24,8 +24,8 @@ def read_webnlg(path: Path) -> list[Row]:
         "subject : property : object" joined by " | ", `texts`, the valid texts, and `category`.
 
     Raises:
-        InputError: a file is missing, malformed or declares entities, or an entry is incomplete; the message names the
-            file and, if known, the line or the entry.
+        InputError: a file is missing, malformed or declares entities, an entry is incomplete, or no entry has a valid
+            text; the message names the file and, if known, the line or the entry.
     """
     if path.is_dir():
         files = sorted(path.rglob("*.xml"))
@@ -36,6 +36,8 @@ def read_webnlg(path: Path) -> list[Row]:
         entries = list(_from_xml(path))
     if not entries:
         raise InputError(f"{path} contains no entries")
+    if not any(entry["texts"] for entry in entries):
+        raise InputError(f"{path} contains no valid texts: none of its {len(entries)} entries has one commented 'good'")
     return _distinct(entries)
 
 
@@ -47,7 +49,7 @@ def rows_of_hub(rows: Iterable[Row]) -> list[Row]:
 def _from_hub(row: Row, where: str) -> Row:
     triples = [_parts(triple, where) for triple in row["modified_triple_sets"]["mtriple_set"][0]]
     lexicalisations = zip(row["lex"]["text"], row["lex"]["comment"], strict=True)
-    return _row(triples, [text for text, comment in lexicalisations if comment in ("", GOOD)], row["category"], where)
+    return _row(triples, [text for text, comment in lexicalisations if comment in VALID], row["category"], where)
 
 
 def _distinct(entries: Iterable[Row]) -> list[Row]:
@@ -75,7 +77,7 @@ def _from_xml(path: Path) -> Iterator[Row]:
     for number, entry in enumerate(root.iter("entry"), start=1):
         where = f"{path}, entry {entry.get('eid') or number}"
         triples = [_parts(triple.text, where) for triple in entry.findall("modifiedtripleset/mtriple")]
-        texts = [lex.text or "" for lex in entry.findall("lex") if lex.get("comment", GOOD) == GOOD]
+        texts = [lex.text or "" for lex in entry.findall("lex") if lex.get("comment", "") in VALID]
         yield _row(triples, texts, entry.get("category"), where)
 
 
@@ -91,7 +93,7 @@ def _from_json(path: Path) -> Iterator[Row]:
         where = f"{path}, entry {number}"
         try:
             triples = [_fields(triple) for triple in entry["modifiedtripleset"]]
-            texts = [lex["lex"] for lex in entry["lexicalisations"] if lex["comment"] == GOOD]
+            texts = [lex["lex"] for lex in entry["lexicalisations"] if lex["comment"] in VALID]
             category = entry["category"]
         except (KeyError, TypeError) as error:
             raise InputError(f"{where}: {error} is missing") from error

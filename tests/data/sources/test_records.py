@@ -1,6 +1,7 @@
 """Records and texts of E2E and WebNLG: official counts, equal rows from all formats, errors that name file and line."""
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -206,3 +207,26 @@ def test_the_hub_s_rows_of_webnlg_are_those_of_the_files(tmp_path: Path) -> None
         for comments, texts in told
     ]
     assert webnlg_of_hub(rows) == read_webnlg(write(tmp_path / "a.xml", XML))
+
+
+@pytest.mark.parametrize("comment", ["good", ""])
+def test_webnlg_s_xml_json_and_hub_rows_take_the_same_comments_for_valid(comment: str, tmp_path: Path) -> None:
+    expected = [{"record": "A : b : C", "texts": ["One."], "category": "Airport"}]
+    texts = [("One.", comment), ("Two.", "toFix")]
+    lexes = "".join(f'<lex comment="{said}">{text}</lex>' for text, said in texts)
+    triple = "<modifiedtripleset><mtriple>A | b | C</mtriple></modifiedtripleset>"
+    xml = f'<benchmark><entries><entry category="Airport">{triple}{lexes}</entry></entries></benchmark>'
+    assert read_webnlg(write(tmp_path / "a.xml", xml)) == expected
+    fields = {"subject": "A", "property": "b", "object": "C"}
+    told = [{"lex": text, "comment": said} for text, said in texts]
+    entry = {"category": "Airport", "modifiedtripleset": [fields], "lexicalisations": told}
+    assert read_webnlg(write(tmp_path / "a.json", json.dumps({"entries": [{"1": entry}]}))) == expected
+    lex = {"text": [text for text, _ in texts], "comment": [said for _, said in texts]}
+    row: Row = {"category": "Airport", "modified_triple_sets": {"mtriple_set": [["A | b | C"]]}, "lex": lex}
+    assert webnlg_of_hub([row]) == expected
+
+
+def test_a_webnlg_file_without_a_valid_text_is_an_error(tmp_path: Path) -> None:
+    invalid = XML.replace('comment="good"', 'comment="toFix"')
+    with pytest.raises(InputError, match=r"a\.xml contains no valid texts: none of its 2 entries"):
+        read_webnlg(write(tmp_path / "a.xml", invalid))
