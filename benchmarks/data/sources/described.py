@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.core.spec import InputError, Row, TaskData
-from benchmarks.data.sources.hub import CONVERTED, fetch, has_parquet, read_shards
+from benchmarks.data.sources.hub import CONVERTED, commit_of, fetch, has_parquet, read_shards
 from benchmarks.data.sources.origin import load_official
 from benchmarks.data.sources.rows import task_data
 
@@ -69,9 +69,10 @@ class DescribedDataSet:
 
     def read_hub(self) -> TaskData:
         """Read the Hub's conversion of the repository to parquet. Raises InputError: as `fetch`."""
-        datasets = fetch(self.hub.repository, self.hub.configuration, list(self.hub.splits.values()))
+        commit = commit_of(self.hub.repository, CONVERTED)
+        datasets = fetch(self.hub.repository, self.hub.configuration, list(self.hub.splits.values()), revision=commit)
         splits = self._from_hub(dict(zip(self.hub.splits, datasets, strict=True)))
-        return task_data(splits, f"hub {self.hub.repository}@{CONVERTED}")
+        return task_data(splits, f"hub {self.hub.repository}@{commit}")
 
     def _from_hub(self, splits: Mapping[str, Iterable[Row]]) -> dict[str, list[Row]]:
         try:

@@ -8,6 +8,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from datasets.exceptions import DatasetsError
+from huggingface_hub import HfApi
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
 
 from benchmarks.core.spec import InputError, Row, TaskData
@@ -17,22 +18,32 @@ CONVERTED = "refs/convert/parquet"
 """Branch with the Hub's conversion to parquet of repositories that contain a loading script; the script is not run."""
 REVISIONS: Mapping[str, str] = {"nyu-mll/glue": "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"}
 """Repository -> commit that is read; pinned, so that the rows behind a result never change."""
+BRANCH = "main"
+"""Branch of repositories that are not pinned, such as those of other packages' tasks."""
 
 
 def read_hub(repository: str, configuration: str, columns: Columns, splits: Sequence[str]) -> TaskData:
-    """Read splits of one configuration ("cola") of a repository at its pinned revision.
+    """Read splits of one configuration ("cola") of a repository, at its pinned revision or else at its current one.
 
     Raises:
         InputError: the Hub cannot be reached and the data are not cached, or the data are not as expected.
     """
-    revision = REVISIONS[repository]
+    revision = REVISIONS.get(repository) or commit_of(repository, BRANCH)
     named = zip(splits, fetch(repository, configuration, splits, revision=revision), strict=True)
     rows = {split: _rows(dataset, columns, f"{repository} {configuration} {split}") for split, dataset in named}
     return task_data(rows, f"hub {repository}@{revision}")
 
 
-def fetch(repository: str, configuration: str, splits: Sequence[str], *, revision: str = CONVERTED) -> list[Dataset]:
-    """Splits of one configuration of a repository.
+def commit_of(repository: str, branch: str) -> str:
+    """The commit that a branch of a data set's repository is at; the branch's name where the Hub does not answer."""
+    try:
+        return HfApi().dataset_info(repository, revision=branch).sha or branch
+    except (OSError, ValueError, httpx.HTTPError):  # the rows may be cached; if not, `fetch` says what is wrong
+        return branch
+
+
+def fetch(repository: str, configuration: str, splits: Sequence[str], *, revision: str) -> list[Dataset]:
+    """Splits of one configuration of a repository at a commit or branch.
 
     Raises:
         InputError: the Hub cannot be reached and the data are not cached, or they are not a data set of this form.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.core.spec import InputError, Row, TaskData
-from benchmarks.data.sources.hub import CONVERTED, fetch
+from benchmarks.data.sources.hub import CONVERTED, commit_of, fetch
 from benchmarks.data.sources.iob2 import check_tags, read_iob2, tags_of
 from benchmarks.data.sources.origin import load_official
 from benchmarks.data.sources.rows import task_data
@@ -46,12 +46,13 @@ class TaggedDataSet:
 
     def read_hub(self) -> TaskData:
         """Read the Hub's conversion of the repository to parquet. Raises InputError: as `fetch`."""
-        datasets = fetch(*self.hub, [self.hub_splits.get(split, split) for split in self.files])
+        commit = commit_of(self.hub[0], CONVERTED)
+        datasets = fetch(*self.hub, [self.hub_splits.get(split, split) for split in self.files], revision=commit)
         rows = {
             split: self._rows(dataset["tokens"][:], dataset["tags"][:], f"{self.hub[0]} {split}")
             for split, dataset in zip(self.files, datasets, strict=True)
         }
-        return task_data(rows, f"hub {self.hub[0]}@{CONVERTED}")
+        return task_data(rows, f"hub {self.hub[0]}@{commit}")
 
     def _rows(self, tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[int]], where: str) -> list[Row]:
         names = tags_of(self.types)

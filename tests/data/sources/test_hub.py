@@ -3,11 +3,15 @@ from typing import Any
 
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
+from huggingface_hub import DatasetInfo, HfApi
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from benchmarks.core.spec import InputError
 from benchmarks.data.sources import hub
+from benchmarks.data.sources.described import DescribedDataSet, HubForm
 from benchmarks.data.sources.hub import httpx
 from benchmarks.data.sources.rows import Columns
+from benchmarks.data.sources.tagged import TaggedDataSet
 
 COLUMNS = Columns(text=("sentence",), labels=("unacceptable", "acceptable"))
 ROWS = [{"sentence": "Fine.", "label": 1}, {"sentence": "Is bad it.", "label": 0}]
@@ -74,6 +78,63 @@ def test_the_hub_is_read_at_the_pinned_revision(monkeypatch: pytest.MonkeyPatch)
     data = hub.read_hub("nyu-mll/glue", "cola", COLUMNS, ["train", "validation"])
     assert data.splits == {"train": ROWS[:1], "validation": ROWS}
     assert data.source == "hub nyu-mll/glue@bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+
+def answer(commits: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the Hub's answer on branches, and what is loaded; returns the revisions that are loaded from then on."""
+    loaded: list[str] = []
+
+    def dataset_info(_: HfApi, repository: str, *, revision: str) -> DatasetInfo:
+        if revision not in commits:
+            raise OfflineModeIsEnabled("no network")
+        return DatasetInfo(id=repository, sha=commits[revision], tags=[])
+
+    def load_dataset(path: str, name: str, *, revision: str, split: list[str]) -> list[Dataset]:
+        assert path.startswith("somebody/")
+        assert name == "cola"
+        loaded.append(revision)
+        return [hub_table(ROWS) for _ in split]
+
+    monkeypatch.setattr(HfApi, "dataset_info", dataset_info)
+    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    return loaded
+
+
+@pytest.mark.parametrize(("commits", "read"), [({"main": "c" * 40}, "c" * 40), ({}, "main")])
+def test_a_repository_that_is_not_pinned_is_read_at_its_current_commit_which_the_source_names(
+    commits: dict[str, str], read: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = answer(commits, monkeypatch)
+    data = hub.read_hub("somebody/texts", "cola", COLUMNS, ["train"])
+    assert data.splits == {"train": ROWS}
+    assert data.source == f"hub somebody/texts@{read}"
+    assert loaded == [read]
+
+
+def test_records_with_texts_are_read_at_the_commit_which_the_source_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = answer({hub.CONVERTED: "d" * 40}, monkeypatch)
+    read = DescribedDataSet(
+        name="texts",
+        hub=HubForm(repository="somebody/texts", configuration="cola", splits={"train": "train"}, read=list),
+        forms=(),
+        read=lambda _: [],
+        official_rows={},
+    ).read_hub()
+    assert read.source == "hub somebody/texts@" + "d" * 40
+    assert loaded == ["d" * 40]
+
+
+def test_tagged_sentences_are_read_at_the_commit_which_the_source_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = answer({hub.CONVERTED: "e" * 40}, monkeypatch)
+    table = Dataset.from_list([{"tokens": ["one", "two"], "tags": [0, 1]}])
+    monkeypatch.setattr(hub, "load_dataset", lambda *_, revision, **__: loaded.append(revision) or [table])
+    names = TaggedDataSet(
+        name="names", hub=("somebody/names", "cola"), types=("x",), files={"train": "a"}, official_rows={}
+    )
+    read = names.read_hub()
+    assert read.splits == {"train": [{"tokens": "one two", "tags": ["O", "B-x"]}]}
+    assert read.source == "hub somebody/names@" + "e" * 40
+    assert loaded == ["e" * 40]
 
 
 def test_an_interrupted_download_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
