@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -62,6 +63,15 @@ def build(kind: type[Instance], values: Table, where: str, *, combine: Merge = m
 def plain(instance: Any) -> dict[str, Any]:
     """Convert a dataclass to JSON's types: dicts, lists, numbers, strings."""
     return dict(json.loads(json.dumps(asdict(instance))))
+
+
+def finite(value: Any) -> Any:
+    """A nested table or list with None for every number that JSON cannot represent: NaN and the infinities."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def digest(value: Any) -> str:

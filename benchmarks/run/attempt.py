@@ -14,7 +14,7 @@ import torch
 from autolora.compute.clocks import Clocks
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Outcome
-from benchmarks.core.nested import digest
+from benchmarks.core.nested import digest, finite
 from benchmarks.core.spec import InputError, Prediction
 from benchmarks.run.cell import CellSetup
 from benchmarks.store.result import Result
@@ -97,7 +97,7 @@ class Attempt:
             "trainable_parameters": outcome.trainable_parameters,
             "head_parameters": outcome.head_parameters,
             "metrics": metrics,
-            "details": details,
+            "details": finite(details),
         }
 
     def result(self, **more: Any) -> Result:

@@ -2,12 +2,14 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autolora.problem import Outcome, Problem
 from autolora.training import loop
 from benchmarks.cli.main import main
 from benchmarks.core.spec import InputError
@@ -111,6 +113,23 @@ def test_an_undefined_metric_is_none(options: list[str], tmp_path: Path, monkeyp
     monkeypatch.setattr(fakes.FakeTask, "score", lambda *_: {"accuracy": float("nan")})
     assert main([*options, "--methods", "steady"]) == 0
     assert results(tmp_path)["steady"].metrics == {"validation": {"accuracy": None}}
+
+
+def test_a_trained_cell_whose_method_reports_an_infinite_value_is_kept_with_none_for_it(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = fakes.Steady.train
+
+    def with_details(method: fakes.Steady, problem: Problem) -> Outcome:
+        history = [{"second_order_share": float("inf")}, {"second_order_share": 0.25}]
+        return replace(train(method, problem), details={"history": history, "loss": float("nan"), "steps": 3})
+
+    monkeypatch.setattr(fakes.Steady, "train", with_details)
+    assert main([*options, "--methods", "steady"]) == 0
+    result = results(tmp_path)["steady"]
+    assert result.status == "done"
+    assert result.details["history"] == [{"second_order_share": None}, {"second_order_share": 0.25}]
+    assert (result.details["loss"], result.details["steps"]) == (None, 3)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
