@@ -146,15 +146,29 @@ class CellFolder:
         write_predictions(self.checkpoints / "chosen.json.gz", plain_predictions(predictions))
 
     def write_result(self, result: Result, predictions: Mapping[str, Prediction]) -> None:
-        """Write the result of a finished or failed cell, then remove the cell's checkpoints."""
+        """Write the result of a finished or failed cell, then remove the cell's checkpoints.
+
+        Where a failed result is replaced, the checksums of both are listed until the new one is written, so that other
+        runs find a result that matches at any moment.
+        """
         contents = {RESULT_FILE: _result_bytes(result)}
         if predictions:
             contents = {PREDICTIONS_FILE: _packed(plain_predictions(predictions)), **contents}
-        sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-        write_atomically(self.path / SUMS_FILE, "".join(f"{sums[name]}  {name}\n" for name in sums).encode())
+        sums = b"".join(_sum_line(name, content) for name, content in contents.items())
+        replaced = self._sums()
+        write_atomically(self.path / SUMS_FILE, replaced + sums)
         for name, content in contents.items():  # result.json last: its presence marks the cell as finished
             write_atomically(self.path / name, content)
+        if replaced:
+            write_atomically(self.path / SUMS_FILE, sums)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _sums(self) -> bytes:
+        """The checksums of the result that is there, also if it was written without; empty if there is none."""
+        result, sums = self.path / RESULT_FILE, self.path / SUMS_FILE
+        if not result.exists():
+            return b""
+        return sums.read_bytes() if sums.exists() else _sum_line(RESULT_FILE, result.read_bytes())
 
 
 def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
@@ -194,7 +208,12 @@ def read_result(path: Path) -> Result:
         DamagedError: the file is not valid JSON, lacks a field, or does not match its checksum.
     """
     sums = path.with_name(SUMS_FILE)
-    if sums.exists() and f"{_digest(path)}  {path.name}" not in sums.read_text("utf-8", "replace").splitlines():
+    while True:  # checksums that another run replaced between two reads say nothing about the result read between them
+        listed = _listed(sums)
+        matches = listed is None or _sum_line(path.name, _content(path)) in listed
+        if _listed(sums) == listed:
+            break
+    if not matches:
         raise DamagedError(f"{path} does not match its checksum in {sums.name}; {RESULT.remedy}")
     return read_record(path, RESULT)
 
@@ -220,9 +239,21 @@ def read_record(path: Path, form: Format[Record]) -> Record:
     return record
 
 
-def _digest(path: Path) -> str:
+def _listed(sums: Path) -> list[bytes] | None:
+    """Lines of a file of checksums; None if there is no such file."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sums.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return None
+
+
+def _sum_line(name: str, content: bytes) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; {RESULT.remedy}") from error
 

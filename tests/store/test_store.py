@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.core.spec import InputError, Prediction
+from benchmarks.store import store
 from benchmarks.store.store import DamagedError, Store, read_predictions, read_result, write_atomically, write_result
 from tests.support.fakes import make_result
 
@@ -46,6 +47,41 @@ def test_checkpoints_are_removed_once_the_result_is_written(tmp_path: Path) -> N
     assert not folder.checkpoints.exists()
     assert folder.path == tmp_path / "cola" / "lora" / f"{'a' * 12}-{'b' * 8}"
     assert read_predictions(folder.path / "predictions.json.gz")["validation"]["scores"] == [[0.5, 0.25]]
+
+
+def test_another_run_reads_a_valid_result_at_any_moment_while_a_failed_one_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
+    folder.write_result(make_result(status="failed", reason="out of memory"), {})
+    write, found = store.write_atomically, []
+
+    def then_read(path: Path, content: bytes) -> None:
+        write(path, content)
+        found.append(read_result(folder.path / "result.json").status)
+
+    monkeypatch.setattr(store, "write_atomically", then_read)
+    prediction = Prediction(labels=[1], predictions=[0], scores=[[0.5, 0.25]])
+    folder.write_result(make_result(), {"validation": prediction})
+    assert found == ["failed", "failed", "done", "done"]
+    lines = (folder.path / "SHA256SUMS").read_text("utf-8").splitlines()
+    assert [line.split()[1] for line in lines] == ["predictions.json.gz", "result.json"]
+
+
+def test_checksums_that_are_replaced_while_a_result_is_read_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Store(folder=tmp_path).cell("cola", "lora", "a" * 64, "b" * 64)
+    folder.write_result(make_result(status="failed", reason="out of memory"), {})
+    read = store._content
+
+    def replaced_before(path: Path) -> bytes:
+        monkeypatch.setattr(store, "_content", read)
+        folder.write_result(make_result(), {})
+        return read(path)
+
+    monkeypatch.setattr(store, "_content", replaced_before)
+    assert read_result(folder.path / "result.json").status == "done"
 
 
 def test_an_epoch_written_twice_is_kept_once(tmp_path: Path) -> None:
