@@ -1,8 +1,9 @@
 """Renaming of damaged result files, so that their cells are run again."""
 
+from contextlib import suppress
 from pathlib import Path
 
-from autolora.compute.runtime import never
+from autolora.compute.runtime import Interrupted
 from benchmarks.core.locks import held, is_held
 from benchmarks.store.store import DamagedError, Store, read_result
 
@@ -16,10 +17,16 @@ def set_damaged_aside(store: Store) -> list[str]:
 
 
 def _set_aside(path: Path) -> str | None:
-    with held(path.parent, never):
+    with suppress(Interrupted), held(path.parent, _at_once):  # another run may have taken the cell since the look
         try:
-            read_result(path)
+            if path.exists():  # another run may have renamed it
+                read_result(path)
         except DamagedError as error:
             aside = path.replace(path.with_suffix(".damaged"))
             return f"{error}: it was renamed to {aside.name}"
     return None
+
+
+def _at_once() -> bool:
+    """Do not wait for a lock."""
+    return True

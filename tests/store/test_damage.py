@@ -1,4 +1,5 @@
 import hashlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.core.locks import held
+from benchmarks.store import damage
 from benchmarks.store.damage import set_damaged_aside
 from benchmarks.store.store import DamagedError, Store, read_result
 from tests.support import fakes
@@ -73,3 +75,43 @@ def test_the_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     folder.write_result(result, {})
     digest = hashlib.sha256((folder.path / "result.json").read_bytes()).hexdigest()
     assert (folder.path / "SHA256SUMS").read_text("utf-8") == f"{digest}  result.json\n"
+
+
+def test_a_damaged_result_that_another_run_takes_at_that_moment_is_left_to_it_without_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, result = Store(folder=tmp_path), fakes.make_result()
+    store.folder_of(result).write_result(result, {})
+    (path,) = store.paths()
+    path.write_text("{", "utf-8")
+    monkeypatch.setattr(damage, "is_held", lambda _: False)  # as it was at the look
+    waiting = threading.Thread(target=set_damaged_aside, args=[store], daemon=True)
+    with held(path.parent, lambda: False):
+        waiting.start()
+        waiting.join(timeout=5)
+        assert not waiting.is_alive()
+        assert path.read_text("utf-8") == "{"
+
+
+def test_a_damaged_result_that_another_run_renames_at_that_moment_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, result = Store(folder=tmp_path), fakes.make_result()
+    store.folder_of(result).write_result(result, {})
+    (path,) = store.paths()
+
+    def renamed(_: Path) -> bool:
+        path.rename(path.with_suffix(".damaged"))
+        return False
+
+    monkeypatch.setattr(damage, "is_held", renamed)
+    assert set_damaged_aside(store) == []
+
+
+def test_an_empty_file_of_checksums_is_damage(tmp_path: Path) -> None:
+    store, result = Store(folder=tmp_path), fakes.make_result()
+    store.folder_of(result).write_result(result, {})
+    (path,) = store.paths()
+    path.with_name("SHA256SUMS").write_bytes(b"")
+    with pytest.raises(DamagedError, match="SHA256SUMS"):
+        read_result(path)
