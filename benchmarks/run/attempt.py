@@ -44,6 +44,11 @@ class Attempt:
         with self.clocks.measure("load"):
             self.setup = self.set_up()
 
+    @property
+    def trained(self) -> bool:
+        """Whether the training has finished."""
+        return self.outcome is not None
+
     @contextmanager
     def failure_recorded(self) -> Iterator[None]:
         """An error inside that concerns this cell alone makes it a failed one; others are raised.

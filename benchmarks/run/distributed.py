@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from accelerate import PartialState
+from torch.distributed import distributed_c10d
 
 from autolora.compute.clocks import Clocks
 from autolora.compute.process_group import Team
@@ -27,6 +28,8 @@ COMMANDS = ("run", "tune")
 """Commands that train cells without measuring costs."""
 TIMEOUT = timedelta(days=1)
 """How long a collective operation waits: the leader evaluates alone. If the leader dies, the launcher ends the others."""
+FAILURE_TIMEOUT = timedelta(minutes=10)
+"""How long a process whose training failed waits for the others to fail at the same step."""
 
 
 def run_distributed(command: Callable[[Namespace], int], arguments: Namespace) -> int:
@@ -66,14 +69,45 @@ def broadcast_cell(setup: CellSetup) -> None:
     setup.problem.runtime.team.broadcast(setup.cell)
 
 
+def check_failed_everywhere(cell: Cell, team: Team) -> None:
+    """Return once the training of a cell has failed in all processes; they can then go on with the next cell.
+
+    Raises:
+        InputError: another process has not failed, and so waits for this one in the middle of the training.
+    """
+    if team.size == 1:
+        return
+    store = distributed_c10d._get_default_store()  # noqa: SLF001  collective operations would mix with the training's
+    keys = [f"failed {cell.identity} {rank}" for rank in range(team.size)]
+    store.set(keys[team.rank], "")
+    try:
+        store.wait(keys, FAILURE_TIMEOUT)
+    except RuntimeError as error:
+        raise InputError(
+            f"{cell.name} failed in process {team.rank} of {team.size} but not in all, so that none can go on; "
+            "run the command again"
+        ) from error
+
+
 def _train_broadcast_cells(team: Team, runs: Path) -> None:
     """Train every cell that the leader broadcasts, until it broadcasts None."""
     materials, store = open_materials(usable_cores()), Store(folder=runs)
     with StopOnSignal() as stop:
         while cell := _receive_cell(team):
             setup = set_up(cell, materials, store, clocks=Clocks(), progress=silent, stop=stop.requested)
-            with suppress(Interrupted, NonFiniteLossError, ValueError):  # raised in all processes at the same step
-                setup.method.train(setup.problem)
+            with suppress(Interrupted):  # raised in all processes at the same step
+                _train(setup, team)
+
+
+def _train(setup: CellSetup, team: Team) -> None:
+    """Train a cell; a failure of the cell in all processes is the leader's to record."""
+    try:
+        setup.method.train(setup.problem)
+    except (NonFiniteLossError, ValueError) as error:
+        try:
+            check_failed_everywhere(setup.cell, team)
+        except InputError as alone:
+            raise InputError(f"{alone}: {error}") from error
 
 
 def _receive_cell(team: Team) -> Cell | None:

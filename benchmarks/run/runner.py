@@ -10,7 +10,7 @@ from benchmarks.core.locks import held
 from benchmarks.run.attempt import Attempt
 from benchmarks.run.cache import Materials
 from benchmarks.run.cell import set_up
-from benchmarks.run.distributed import broadcast_cell
+from benchmarks.run.distributed import broadcast_cell, check_failed_everywhere
 from benchmarks.run.machine.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from benchmarks.run.plan import Cell, PlannedCell
 from benchmarks.run.progress import RunProgress
@@ -86,6 +86,8 @@ def run_cell(
             save_adapter(attempt.outcome.model, result, folder.path / "adapter")
         folder.write_result(result, attempt.predictions)
         tracking.end(result)
+        if not attempt.trained:
+            check_failed_everywhere(cell, attempt.setup.problem.runtime.team)
         return result
 
 
