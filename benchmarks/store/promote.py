@@ -8,10 +8,15 @@ from typing import Any
 from benchmarks.store.cost_record import cost_runs, write_cost_run
 from benchmarks.store.result import Environment, Result
 from benchmarks.store.speed_record import speed_runs, write_speed_run
-from benchmarks.store.store import CellFolder, Store, read_predictions, read_result, write_predictions, write_result
-
-SCORE_DIGITS = 6
-"""Decimals that logits are rounded to."""
+from benchmarks.store.store import (
+    PREDICTIONS_FILE,
+    RESULT_FILE,
+    CellFolder,
+    Store,
+    read_predictions,
+    read_result,
+    result_bytes,
+)
 
 
 def promote(store: Store, reference: Path, wanted: Callable[[Result], bool]) -> tuple[list[Path], list[str]]:
@@ -74,11 +79,10 @@ def objection_to_code(environment: Environment) -> str | None:
 
 
 def _copy(source: CellFolder, target: CellFolder, result: Result) -> None:
-    predictions = read_predictions(source.path / "predictions.json.gz")
-    for split in predictions.values():
-        split["scores"] = [[round(value, SCORE_DIGITS) for value in scores] for scores in split["scores"]]
-    write_predictions(target.path / "predictions.json.gz", predictions)
-    write_result(target.path / "result.json", replace(result, config=_without_folders(result.config)))
+    """Copy the predictions bit for bit, so that their fingerprint stays true, and the result without local paths."""
+    predictions, kept = source.path / PREDICTIONS_FILE, replace(result, config=_without_folders(result.config))
+    read_predictions(predictions)
+    target.write_files({PREDICTIONS_FILE: predictions.read_bytes(), RESULT_FILE: result_bytes(kept)})
 
 
 def _without_folders(config: Mapping[str, Any]) -> dict[str, Any]:

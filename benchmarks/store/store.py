@@ -151,9 +151,14 @@ class CellFolder:
         Where a failed result is replaced, the checksums of both are listed until the new one is written, so that other
         runs find a result that matches at any moment.
         """
-        contents = {RESULT_FILE: _result_bytes(result)}
+        contents = {RESULT_FILE: result_bytes(result)}
         if predictions:
             contents = {PREDICTIONS_FILE: _packed(plain_predictions(predictions)), **contents}
+        self.write_files(contents)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def write_files(self, contents: Mapping[str, bytes]) -> None:
+        """Write the files of a result, and their checksums. Args: contents: file name -> content, `result.json` last."""
         sums = b"".join(_sum_line(name, content) for name, content in contents.items())
         replaced = self._sums()
         write_atomically(self.path / SUMS_FILE, replaced + sums)
@@ -161,7 +166,6 @@ class CellFolder:
             write_atomically(self.path / name, content)
         if replaced:
             write_atomically(self.path / SUMS_FILE, sums)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def _sums(self) -> bytes:
         """The checksums of the result that is there, also if it was written without; empty if there is none."""
@@ -197,7 +201,7 @@ def read_predictions(path: Path) -> dict[str, Any]:
 
 def write_result(path: Path, result: Result) -> None:
     """Write a result as indented JSON."""
-    write_atomically(path, _result_bytes(result))
+    write_atomically(path, result_bytes(result))
 
 
 def read_result(path: Path) -> Result:
@@ -258,7 +262,8 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error.strerror}; {RESULT.remedy}") from error
 
 
-def _result_bytes(result: Result) -> bytes:
+def result_bytes(result: Result) -> bytes:
+    """The content of a result's file: indented JSON."""
     return (json.dumps(plain(result), indent=1, allow_nan=False) + "\n").encode()
 
 

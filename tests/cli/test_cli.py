@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,9 @@ def test_a_report_of_nothing_says_how_to_make_something(tmp_path: Path, capsys: 
     assert "has no such result" in capsys.readouterr().err
 
 
-def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_promote_copies_clean_and_finished_results_only_their_predictions_bit_for_bit_and_with_checksums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store, reference = Store(folder=tmp_path / "runs"), tmp_path / "reference"
     prediction = Prediction(labels=[1], predictions=[0], scores=[[0.123456789, 1.0]])
     dirty = fakes.make_environment(clean=False)
@@ -110,7 +113,12 @@ def test_promote_takes_clean_and_finished_results_only(tmp_path: Path, capsys: p
     (path,) = reference.glob("*/*/*/*/result.json")
     assert path.parent == reference / "quick" / "cola" / "good" / f"{'a' * 12}-{'b' * 8}"
     assert read_result(path).method == "good"
-    assert read_predictions(path.parent / "predictions.json.gz")["validation"]["scores"] == [[0.123457, 1.0]]
+    assert read_predictions(path.parent / "predictions.json.gz")["validation"]["scores"] == [[0.123456789, 1.0]]
+    promoted, run = path.parent, store.cell("cola", "good", "a" * 64, "b" * 64).path
+    assert (promoted / "predictions.json.gz").read_bytes() == (run / "predictions.json.gz").read_bytes()
+    names = ("predictions.json.gz", "result.json")
+    sums = [f"{hashlib.sha256((promoted / name).read_bytes()).hexdigest()}  {name}" for name in names]
+    assert (promoted / "SHA256SUMS").read_text("utf-8").splitlines() == sums
     assert read_result(path).config == {"model": "minilm", "data": "GLUE"}  # where it lies means nothing elsewhere
     errors = capsys.readouterr().err
     assert "the code differed from commit" in errors
