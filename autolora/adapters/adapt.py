@@ -12,9 +12,16 @@ from autolora.problem import Problem
 
 
 def fresh_model(problem: Problem) -> nn.Module:
-    """A newly built model without adapters, whose fused query-key-value projections are split into modules."""
+    """A newly built model without adapters, whose fused query-key-value projections are split into modules.
+
+    Torch is seeded from the problem before and after the model is built: a head that the builder draws without a seed
+    of its own then depends on the problem's seed alone, and what is drawn afterwards does so even where the builder
+    seeds torch itself.
+    """
+    torch.manual_seed(problem.seed)
     model = problem.build_model()
     split_fused(model)
+    torch.manual_seed(problem.seed)
     return model
 
 
@@ -22,7 +29,6 @@ def adapt(problem: Problem, config: PeftConfig) -> PeftModel:
     """A fresh model with PEFT's modules, initialised from the seed; only these and the head are trainable."""
     model = fresh_model(problem)
     config.modules_to_save = present_heads(model, problem.head)
-    torch.manual_seed(problem.seed)
     return get_peft_model(model, config)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from autolora.adapters.adapt import fresh_model
@@ -86,7 +85,6 @@ class _Batches:
 
 def begin(problem: Problem, config: SearchConfig, steps: int) -> RankSearch:
     """A seeded search of the given number of steps over a fresh model. Raises: as `RankSearch`."""
-    torch.manual_seed(problem.seed)
     return RankSearch(
         fresh_model(problem),
         config,

@@ -1,0 +1,58 @@
+"""Searches on models as users have them: half precision, fused, wrapped, cut off, seeded by themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from autolora import Problem, SearchConfig, TrainingConfig
+from autolora.adapters.adapt import fresh_model
+from autolora.rank_search.search import begin
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+TRAINING = TrainingConfig(lr=1e-2, steps=5, batch_size=8)
+CONFIG = SearchConfig(selection_lr=0.05, training=TRAINING)
+
+
+def llama(kind: type[nn.Module] = LlamaForCausalLM, **options: Any) -> Any:
+    torch.manual_seed(0)
+    return kind(LlamaConfig(**SIZES, num_key_value_heads=2, pad_token_id=0, **options))
+
+
+def tokens(number: int = 32) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(3, 64, (number, 8), generator=generator).tolist()
+
+
+def collate(rows: Any) -> dict[str, Tensor]:
+    return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+
+
+def problem(build: Callable[[], nn.Module] = llama, train: Any = None, **options: Any) -> Problem:
+    train = train or [{"input_ids": row, "labels": row} for row in tokens()]
+    return Problem(**{"build_model": build, "train": train, "collate": collate, "head": (), **options})
+
+
+def test_two_seeds_start_from_other_factors_even_where_the_builder_seeds_torch() -> None:
+    first, second = (begin(problem(seed=seed), CONFIG, 5).model.layers for seed in (0, 1))
+    assert len(first) == 4
+    for one, other in zip(first.values(), second.values(), strict=True):
+        assert not torch.equal(one.lora_A, other.lora_A)
+
+
+def test_a_head_that_the_builder_draws_without_a_seed_depends_on_the_problems_seed_alone() -> None:
+    def drawn(seed: int) -> Tensor:
+        torch.rand(seed + 3)  # whatever was drawn before
+        weight: Tensor = fresh_model(problem(lambda: nn.Linear(3, 2), seed=seed)).weight  # type: ignore[assignment]
+        return weight
+
+    assert torch.equal(drawn(1), drawn(1))
+    assert not torch.equal(drawn(1), drawn(2))
