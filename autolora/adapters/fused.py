@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from autolora.adapters.projections import SPLITTABLE
-from autolora.adapters.ranks import exact_key
+from autolora.adapters.ranks import exact_key, exact_targets
 
 ROLES = ("query", "key", "value")
 
@@ -88,7 +88,7 @@ def export(model: PeftModel) -> PeftModel:
         LoraConfig(
             r=max(ranks.values()),
             lora_alpha=max(ranks.values()),
-            target_modules=list(updates),
+            target_modules=exact_targets([*updates], [name for name, _ in base.named_modules()]),
             rank_pattern=ranks,
             alpha_pattern=ranks,
             fan_in_fan_out=any(module.transposed for module in split.values()),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -98,7 +98,7 @@ class RankAllocation:
         return LoraConfig(
             r=max(kept.values()),
             lora_alpha=lora_alpha,
-            target_modules=list(kept),
+            target_modules=exact_targets([*kept], self.by_name()),
             rank_pattern={keys[name]: rank for name, rank in kept.items()},
             alpha_pattern=alphas,
             **options,
@@ -118,3 +118,20 @@ class RankAllocation:
 def exact_key(name: str) -> str:
     """A module's key in PEFT's rank and alpha patterns: a regular expression that only matches the full name."""
     return f"^{re.escape(name)}"
+
+
+def exact_targets(names: Sequence[str], known: Iterable[str]) -> list[str] | str:
+    """PEFT's `target_modules` for the modules of these names and for no other known one.
+
+    PEFT also adapts modules whose name ends with "." and a listed name. Where that would adapt another known module, the
+    result is a regular expression, which PEFT matches with the full name; otherwise it is the list of names.
+
+    Args:
+        names: full names of the modules to adapt.
+        known: full names of all modules that could be confused with them.
+    """
+    listed = set(names)
+    suffixes = tuple(f".{name}" for name in names)
+    if any(name not in listed and name.endswith(suffixes) for name in known):
+        return "|".join(re.escape(name) for name in names)
+    return list(names)
