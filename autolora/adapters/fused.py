@@ -6,11 +6,13 @@ one LoRA of rank r_q + r_v on the unsplit model.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -18,6 +20,26 @@ from autolora.adapters.projections import SPLITTABLE
 from autolora.adapters.ranks import exact_key, exact_targets
 
 ROLES = ("query", "key", "value")
+
+_CARRIED = frozenset(
+    (
+        *(
+            "r",
+            "lora_alpha",
+            "rank_pattern",
+            "alpha_pattern",
+            "use_rslora",
+            "init_lora_weights",
+        ),  # in factors, scalings
+        *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "fan_in_fan_out"),
+        *("bias", "modules_to_save", "task_type", "inference_mode"),
+        *("lora_dropout", "eva_config"),  # for training alone
+        *("peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "runtime_config"),
+    )
+)
+"""Fields of `LoraConfig` that an export carries over, or that do not change what a trained adapter computes."""
+_KEEPS_THE_BASE = (True, False, "gaussian", "orthogonal", "eva")
+"""Values of `init_lora_weights` that leave the base model's weights unchanged."""
 
 
 class SplitProjection(nn.Module):
@@ -70,19 +92,24 @@ def export(model: PeftModel) -> PeftModel:
 
     On a fused projection, the query's and the value's updates become one LoRA of rank r_q + r_v. Its B (3 m, r_q + r_v)
     has the query's columns in the query's rows and the value's columns in the value's rows; the scalings are folded
-    into B, so that PEFT's scaling is 1. A model without fused projections is returned unchanged.
+    into B, so that PEFT's scaling is 1. LoRA of other linear layers, trained biases and modules trained in full are
+    carried over. A model without fused projections is returned unchanged.
 
     Args:
         model: a PEFT model with a LoRA adapter; it is left unchanged.
+
+    Raises:
+        ValueError: the adapter uses an option that changes what it computes and that cannot be carried over.
     """
     split = dict(_split_projections(model.get_base_model()))
     if not split:
         return model
-    updates = {name: update for name, module in split.items() if (update := _joint_update(module))}
+    _refuse_what_is_not_carried(model)
+    updates = _updates(model.get_base_model(), split)
     config = model.peft_config["default"]
     base = copy.deepcopy(model).unload()
     join_fused(base)
-    ranks = {exact_key(name): len(down) for name, (down, _) in updates.items()}
+    ranks = {exact_key(name): len(update.down) for name, update in updates.items()}
     joined = get_peft_model(
         base,
         LoraConfig(
@@ -90,18 +117,71 @@ def export(model: PeftModel) -> PeftModel:
             lora_alpha=max(ranks.values()),
             target_modules=exact_targets([*updates], [name for name, _ in base.named_modules()]),
             rank_pattern=ranks,
-            alpha_pattern=ranks,
-            fan_in_fan_out=any(module.transposed for module in split.values()),
+            alpha_pattern={exact_key(name): len(update.down) * update.scaling for name, update in updates.items()},
+            fan_in_fan_out=any(isinstance(base.get_submodule(name), Conv1D) for name in updates),
+            bias=config.bias,
             modules_to_save=config.modules_to_save,
             task_type=config.task_type,
         ),
     )
-    for name, (down, up) in updates.items():
+    for name, update in updates.items():
         layer = joined.get_base_model().get_submodule(name)
         with torch.no_grad():
-            layer.lora_A["default"].weight.copy_(down)
-            layer.lora_B["default"].weight.copy_(up)
+            layer.lora_A["default"].weight.copy_(update.down)
+            layer.lora_B["default"].weight.copy_(update.up)
     return joined.train(model.training)
+
+
+@dataclass(frozen=True)
+class _Update:
+    """LoRA's update of one linear layer of the unsplit model: scaling * up @ down."""
+
+    down: Tensor
+    """A, shape (r, n)."""
+    up: Tensor
+    """B, shape (m, r)."""
+    scaling: float = 1
+
+
+def _refuse_what_is_not_carried(model: PeftModel) -> None:
+    """Raises ValueError: the adapter is not a single plain LoRA; the message names the option."""
+    if [*model.peft_config] != ["default"]:
+        raise ValueError(f"export needs one adapter, named 'default'; got {', '.join(map(repr, model.peft_config))}")
+    config, plain = model.peft_config["default"], LoraConfig()
+    if type(config) is not LoraConfig:
+        raise ValueError(f"export needs an adapter of LoraConfig; got {type(config).__name__}")
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in _CARRIED and value != getattr(plain, field.name):
+            raise ValueError(f"export cannot carry {field.name} over to the unsplit model; got {value!r}")
+    if config.init_lora_weights not in _KEEPS_THE_BASE:
+        raise ValueError(
+            f"export needs init_lora_weights that leave the base model's weights unchanged; "
+            f"got {config.init_lora_weights!r}"
+        )
+    for name, module in model.get_base_model().named_modules():
+        if isinstance(module, LoraLayer) and module.merged:
+            raise ValueError(f"export needs updates that are not merged; {name} is: call unmerge_adapter() first")
+        if isinstance(module, SplitProjection):
+            saved = [role for role in ROLES if isinstance(getattr(module, role), ModulesToSaveWrapper)]
+            if saved:
+                raise ValueError(f"export cannot carry modules_to_save of a part of {name}; got {', '.join(saved)}")
+
+
+def _updates(model: nn.Module, split: Mapping[str, SplitProjection]) -> dict[str, _Update]:
+    """Name in the unsplit model -> update, in the model's order."""
+    updates: dict[str, _Update] = {}
+    for name, module in model.named_modules():
+        if name in split:
+            joint = _joint_update(split[name])
+            updates |= {name: _Update(*joint)} if joint else {}
+        elif isinstance(module, LoraLayer) and name.rpartition(".")[0] not in split:
+            if not isinstance(module.get_base_layer(), nn.Linear | Conv1D):
+                kind = type(module.get_base_layer()).__name__
+                raise ValueError(f"export carries LoRA on linear layers only; target_modules has {name}, a {kind}")
+            factors = (module.lora_A["default"].weight.detach(), module.lora_B["default"].weight.detach())
+            updates[name] = _Update(*factors, module.scaling["default"])
+    return updates
 
 
 def _joint_update(module: SplitProjection) -> tuple[Tensor, Tensor] | None:

@@ -1,14 +1,21 @@
 """Ranks reach the projections that they are for, and an export computes what was trained, or is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from peft import get_peft_model
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
+from transformers import GPT2Config, GPT2LMHeadModel
 
+from autolora import export
+from autolora.adapters.fused import split_fused
 from autolora.adapters.projections import Projection
 from autolora.adapters.ranks import RankAllocation
+
+BATCH = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
 
 
 class Nested(nn.Module):
@@ -38,3 +45,58 @@ def test_names_that_cannot_be_confused_stay_a_list() -> None:
     names = ("layers.1.q_proj", "layers.11.q_proj")
     config = RankAllocation.of([Projection(name, "query", 8, 8) for name in names], dict.fromkeys(names, 2))
     assert config.to_lora_config().target_modules == set(names)
+
+
+def gpt2() -> GPT2LMHeadModel:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    return GPT2LMHeadModel(GPT2Config(**sizes, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0))
+
+
+def adapted(**options: Any) -> PeftModel:
+    """A split GPT-2 whose adapter has been trained: every trainable number has moved."""
+    base = gpt2()
+    split_fused(base)
+    targets = [name for name, _ in base.named_modules() if name.endswith(("c_attn.query", "c_attn.value"))]
+    config = LoraConfig(**{"r": 2, "lora_alpha": 8, "target_modules": targets, **options})
+    model = get_peft_model(base, config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(0.1 * torch.randn_like(weight))
+    return model.eval()
+
+
+CARRIED = {
+    "plain": {},
+    "all biases": {"bias": "all"},
+    "biases of adapted layers": {"bias": "lora_only"},
+    "rank-stabilised": {"use_rslora": True},
+    "other layers too": {"target_modules": r".*\.(c_attn\.(query|value)|c_fc)"},
+    "a module trained in full": {"modules_to_save": ["ln_f"]},
+}
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_an_export_computes_what_was_trained(name: str, tmp_path: Path) -> None:
+    model = adapted(**CARRIED[name])
+    expected = model(input_ids=BATCH).logits
+    export(model).save_pretrained(tmp_path)
+    loaded = PeftModel.from_pretrained(gpt2(), str(tmp_path)).eval()
+    assert torch.allclose(loaded(input_ids=BATCH).logits, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"use_dora": True}, "use_dora"),
+        ({"lora_bias": True}, "lora_bias"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights"),
+        ({"target_modules": ["query", "wte"]}, "wte"),
+        ({"trainable_token_indices": [1, 2]}, "trainable_token_indices"),
+        ({"modules_to_save": ["key"]}, "modules_to_save"),
+    ],
+)
+def test_what_an_export_cannot_carry_is_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        export(adapted(**options))
