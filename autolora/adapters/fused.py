@@ -8,6 +8,7 @@ one LoRA of rank r_q + r_v on the unsplit model.
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -20,6 +21,19 @@ from autolora.adapters.projections import SPLITTABLE
 from autolora.adapters.ranks import exact_key, exact_targets
 
 ROLES = ("query", "key", "value")
+
+_THIRDS = frozenset(
+    (
+        "modeling_decision_transformer.DecisionTransformerGPT2Attention",
+        "modeling_dbrx.DbrxAttention",
+        "modeling_gpt2.GPT2Attention",
+        "modeling_imagegpt.ImageGPTAttention",
+        "modeling_modernbert.ModernBertAttention",
+        "modeling_mpt.MptAttention",
+        "modeling_openai.Attention",
+    )
+)
+"""Attention modules of transformers whose fused projection computes all queries, then all keys, then all values."""
 
 _CARRIED = frozenset(
     (
@@ -75,9 +89,15 @@ class SplitProjection(nn.Module):
 
 
 def split_fused(model: nn.Module) -> None:
-    """Split every fused query-key-value projection of model, in place; a model without any is left unchanged."""
+    """Split every fused query-key-value projection of model, in place; a model without any is left unchanged.
+
+    A projection is split only where the module that contains it is known to lay its outputs out as query, key and value,
+    one third each: name and shape do not tell, since GPT-BigCode interleaves the heads in a `c_attn` of the same shape.
+    """
     for name, module in list(model.named_modules()):
-        if name.rpartition(".")[2] in SPLITTABLE and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module):
+        parent, _, last = name.rpartition(".")
+        fused = last in SPLITTABLE and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module)
+        if fused and _lays_out_thirds(model.get_submodule(parent)):
             model.set_submodule(name, SplitProjection(module))
 
 
@@ -124,11 +144,7 @@ def export(model: PeftModel) -> PeftModel:
             task_type=config.task_type,
         ),
     )
-    for name, update in updates.items():
-        layer = joined.get_base_model().get_submodule(name)
-        with torch.no_grad():
-            layer.lora_A["default"].weight.copy_(update.down)
-            layer.lora_B["default"].weight.copy_(update.up)
+    _set_factors(joined.get_base_model(), updates)
     return joined.train(model.training)
 
 
@@ -168,6 +184,14 @@ def _refuse_what_is_not_carried(model: PeftModel) -> None:
                 raise ValueError(f"export cannot carry modules_to_save of a part of {name}; got {', '.join(saved)}")
 
 
+@torch.no_grad()
+def _set_factors(model: nn.Module, updates: Mapping[str, _Update]) -> None:
+    for name, update in updates.items():
+        layer: Any = model.get_submodule(name)
+        layer.lora_A["default"].weight.copy_(update.down)
+        layer.lora_B["default"].weight.copy_(update.up)
+
+
 def _updates(model: nn.Module, split: Mapping[str, SplitProjection]) -> dict[str, _Update]:
     """Name in the unsplit model -> update, in the model's order."""
     updates: dict[str, _Update] = {}
@@ -205,6 +229,12 @@ def _split_projections(model: nn.Module) -> Iterator[tuple[str, SplitProjection]
 def _is_threefold(fused: nn.Linear | Conv1D) -> bool:
     inputs, outputs = fused.weight.shape if isinstance(fused, Conv1D) else reversed(fused.weight.shape)
     return bool(outputs == len(ROLES) * inputs)
+
+
+def _lays_out_thirds(owner: nn.Module) -> bool:
+    """Whether the class of an attention module, or one that it inherits from, is a known one."""
+    names = {f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}" for kind in type(owner).__mro__}
+    return not names.isdisjoint(_THIRDS)
 
 
 def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:

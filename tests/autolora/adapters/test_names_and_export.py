@@ -1,5 +1,6 @@
 """Ranks reach the projections that they are for, and an export computes what was trained, or is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,25 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Model,
+    GPTBigCodeConfig,
+    GPTBigCodeForCausalLM,
+    ImageGPTConfig,
+    ImageGPTModel,
+    ModernBertConfig,
+    ModernBertModel,
+    MptConfig,
+    MptModel,
+    OpenAIGPTConfig,
+    OpenAIGPTModel,
+)
 
 from autolora import export
-from autolora.adapters.fused import split_fused
-from autolora.adapters.projections import Projection
+from autolora.adapters.fused import SplitProjection, split_fused
+from autolora.adapters.projections import Projection, find_projections
 from autolora.adapters.ranks import RankAllocation
 
 BATCH = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
@@ -100,3 +115,49 @@ def test_an_export_computes_what_was_trained(name: str, tmp_path: Path) -> None:
 def test_what_an_export_cannot_carry_is_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         export(adapted(**options))
+
+
+SIZES: dict[str, Any] = {"vocab_size": 64, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 16}
+FUSED: dict[str, Callable[[], nn.Module]] = {
+    "gpt2": lambda: GPT2Model(GPT2Config(**SIZES)),
+    "imagegpt": lambda: ImageGPTModel(ImageGPTConfig(**SIZES)),
+    "openai": lambda: OpenAIGPTModel(OpenAIGPTConfig(**SIZES)),
+    "mpt": lambda: MptModel(MptConfig(vocab_size=64, d_model=16, n_heads=2, n_layers=1)),
+    "modernbert": lambda: ModernBertModel(
+        ModernBertConfig(
+            vocab_size=64,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            pad_token_id=0,
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_without_its_values_a_split_attention_computes_the_same_at_every_position(name: str) -> None:
+    """The rows that are called the value's are the value's: where they are 0, nothing of the input is left."""
+    torch.manual_seed(0)
+    model = FUSED[name]().eval()
+    split_fused(model)
+    (path,) = [path for path, module in model.named_modules() if isinstance(module, SplitProjection)]
+    outputs: list[Tensor] = []
+    owner = model.get_submodule(path.rpartition(".")[0])
+    owner.register_forward_hook(lambda _module, _inputs, output: outputs.append(output[0]))
+    model(input_ids=BATCH)
+    model.get_submodule(f"{path}.value").requires_grad_(False).weight.zero_()  # type: ignore[operator, union-attr]
+    model(input_ids=BATCH)
+    before, after = (output.std(dim=1, correction=0).max() for output in outputs)
+    assert before > 0
+    assert after < 1e-3 * before
+
+
+def test_a_fused_projection_is_split_only_where_its_rows_are_known() -> None:
+    """GPT-BigCode with all heads interleaves each head's query, key and value rows."""
+    model = GPTBigCodeForCausalLM(GPTBigCodeConfig(**SIZES, multi_query=False))
+    split_fused(model)
+    assert not any(isinstance(module, SplitProjection) for module in model.modules())
+    with pytest.raises(ValueError, match=r"fuses query and value into one matrix \(c_attn\)"):
+        find_projections(model)
