@@ -15,12 +15,16 @@ from autolora.compute.runtime import Runtime
 Example = Mapping[str, Any]
 """One training example after tokenisation: `input_ids`, `labels`, and the model's other arguments."""
 
-Batch = Mapping[str, Tensor]
-"""Collated examples: tensors of shape (batch, ...), keyed by the model's argument names."""
+Batch = Mapping[str, Any]
+"""Collated examples, keyed by the model's argument names: tensors of shape (batch, ...), and whatever else it takes."""
 
 
 TrainingLoss = Callable[[nn.Module, Batch], Tensor]
 """Model and batch -> training loss, a scalar: the mean over the batch's examples."""
+
+
+LossDenominator = Callable[[Batch], float]
+"""Batch -> what its loss is the mean over, such as the number of its examples; a loss that is a sum has 1 for all."""
 
 
 Score = Callable[[nn.Module, Sequence[Example]], float]
@@ -49,6 +53,10 @@ class Problem:
     """Pads examples to their longest and stacks them."""
     loss: TrainingLoss = model_loss
     """Training loss of one batch, a scalar: the mean over its examples."""
+    loss_denominator: LossDenominator | None = None
+    """What `loss` is the mean over, by which micro-batches and the parts of several processes are weighted: the loss of
+    a batch is the sum of its parts' losses, each times its denominator over the batch's. Needed there for a loss of
+    one's own; None finds it for the loss of a Hugging Face model."""
     head: tuple[str, ...] = ("classifier", "score")
     """Last names of the modules of the new output head, which every method trains in full."""
     targets: tuple[str, str] | None = None

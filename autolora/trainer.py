@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem
+from autolora.training.micro_batches import HuggingFaceDenominator
 
 
 def problem_from_trainer(
@@ -42,12 +43,20 @@ def problem_from_trainer(
         train=train,
         collate=lambda examples: dict(trainer.data_collator(list(examples))),
         loss=loss,
+        loss_denominator=HuggingFaceDenominator(trainer.model, loss) if _has_the_usual_loss(trainer) else None,
         head=head,
         targets=targets,
         strata=_class_labels(train),
         seed=trainer.args.seed,
         runtime=Runtime(device=str(trainer.args.device), precision="bf16" if trainer.args.bf16 else "fp32"),
     )
+
+
+def _has_the_usual_loss(trainer: Any) -> bool:
+    """Whether the loss is a mean as transformers computes it: by the model or by label smoothing, not by the user."""
+    from transformers import Trainer  # noqa: PLC0415  slow to import
+
+    return type(trainer).compute_loss is Trainer.compute_loss and trainer.compute_loss_func is None
 
 
 def _examples(trainer: Any) -> list[Example]:

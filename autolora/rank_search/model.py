@@ -13,12 +13,13 @@ from autolora.adapters.ranks import derive_ranks
 from autolora.adapters.selection import PARAMETERISATIONS, parameterisation
 from autolora.compute.precision import fast_linear
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, TrainingLoss
+from autolora.problem import Batch, LossDenominator, TrainingLoss
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
-from autolora.training.batches import batch_loss, local_parts
+from autolora.training.batches import batch_loss
 from autolora.training.cuda_graphs import uses_gradient_checkpointing
+from autolora.training.micro_batches import denominator_of, local_parts
 
 
 class SearchModel(nn.Module):
@@ -36,6 +37,7 @@ class SearchModel(nn.Module):
         head: tuple[str, ...],
         targets: tuple[str, str] | None,
         runtime: Runtime,
+        loss_denominator: LossDenominator | None = None,
     ) -> None:
         """Attach the updates and move the model to the runtime's device.
 
@@ -46,6 +48,9 @@ class SearchModel(nn.Module):
         super().__init__()
         self.runtime = runtime
         self._loss = loss
+        self._denominator = denominator_of(
+            model, loss, loss_denominator, runtime=runtime, number=config.training.micro_batches
+        )
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
         self.projections = find_projections(model, targets)
@@ -128,7 +133,8 @@ class SearchModel(nn.Module):
             loss = self.on(part)
             return lambda weights: share * loss(weights)
 
-        return [scaled(part, share) for part, share in local_parts(batch, number, self.runtime.team)]
+        own = local_parts(batch, number, self.runtime.team, self._denominator)
+        return [scaled(part, share) for part, share in own]
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched in one transfer."""

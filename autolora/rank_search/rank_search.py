@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, TrainingLoss, model_loss
+from autolora.problem import Batch, LossDenominator, TrainingLoss, model_loss
 from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.history import converged_at
@@ -40,6 +40,7 @@ class RankSearch:
         head: tuple[str, ...] = ("classifier", "score"),
         targets: tuple[str, str] | None = None,
         runtime: Runtime | None = None,
+        loss_denominator: LossDenominator | None = None,
     ) -> None:
         """Attach selection variables to model's query and value projections.
 
@@ -51,6 +52,7 @@ class RankSearch:
             head: as in `Problem`.
             targets: as in `Problem`.
             runtime: device and precision.
+            loss_denominator: as in `Problem`.
 
         Raises:
             ValueError: no projection is found, max_rank exceeds a projection's rank, the model cannot be searched
@@ -59,7 +61,15 @@ class RankSearch:
         """
         self.config = config = config or SearchConfig()
         self.steps = steps
-        self.model = SearchModel(model, config, loss=loss, head=head, targets=targets, runtime=runtime or Runtime())
+        self.model = SearchModel(
+            model,
+            config,
+            loss=loss,
+            head=head,
+            targets=targets,
+            runtime=runtime or Runtime(),
+            loss_denominator=loss_denominator,
+        )
         self._optimization = Optimization(self.model.weights, config.training, steps)
         self._selection_optimizer = _selection_optimizer(self.model, config)
         self._recorder = Recorder(self.model)

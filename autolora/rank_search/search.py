@@ -93,6 +93,7 @@ def begin(problem: Problem, config: SearchConfig, steps: int) -> RankSearch:
         head=problem.head,
         targets=problem.targets,
         runtime=problem.runtime,
+        loss_denominator=problem.loss_denominator,
     )
 
 

@@ -1,12 +1,10 @@
-"""Batches as tensors: collated, padded, split into micro-batches, and their loss."""
+"""Batches as tensors: collated, padded and moved to the device; their size and their loss."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from autolora.compute.process_group import Team
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem, TrainingLoss
 
@@ -49,26 +47,24 @@ def pad_token_of(model: nn.Module) -> int:
     return getattr(getattr(model, "config", None), "pad_token_id", None) or 0
 
 
-def micro_batches(batch: Batch, number: int) -> list[tuple[Batch, float]]:
-    """Micro-batches with nearly the same number of examples, and the weight of each one's loss in the batch's mean loss.
+def batch_size(batch: Batch) -> int:
+    """Number of examples of a batch: rows of its labels, or else of its first tensor.
 
-    Args:
-        batch: its mean loss is taken over the `labels` that are not IGNORED.
-        number: number of micro-batches; limited to the number of examples.
+    Raises:
+        ValueError: the batch holds no tensor with a dimension.
     """
-    size = len(batch["labels"])
-    number = min(number, size)
-    if number == 1:
-        return [(batch, 1.0)]
-    ends = [size * done // number for done in range(number + 1)]
-    parts = [{name: tensor[slice(*pair)] for name, tensor in batch.items()} for pair in pairwise(ends)]
-    counts = [int((part["labels"] != IGNORED).sum()) for part in parts]
-    return [(part, count / sum(counts)) for part, count in zip(parts, counts, strict=True) if count]
+    tensors = [value for value in (batch.get("labels"), *_tensors(batch)) if isinstance(value, Tensor) and value.ndim]
+    if not tensors:
+        raise ValueError(f"a batch must hold a tensor whose first dimension is the examples; got {', '.join(batch)}")
+    return len(tensors[0])
 
 
-def local_parts(batch: Batch, number: int, team: Team) -> list[tuple[Batch, float]]:
-    """This process's micro-batches and their weights, as `micro_batches`, where every process gets `number` of them."""
-    return team.local_parts(micro_batches(batch, number * team.size))
+def _tensors(batch: Batch) -> Iterator[Tensor]:
+    for value in batch.values():
+        if isinstance(value, Mapping):
+            yield from _tensors(value)
+        elif isinstance(value, Tensor):
+            yield value
 
 
 def batch_loss(model: nn.Module, batch: Batch, *, loss: TrainingLoss, runtime: Runtime) -> Tensor:

@@ -10,10 +10,11 @@ from autolora.compute.precision import fast_linear
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Batch, Problem
 from autolora.training.batch_order import batch_order
-from autolora.training.batches import batch_loss, gather, local_parts, pad_token_of
+from autolora.training.batches import batch_loss, gather, pad_token_of
 from autolora.training.config import TrainingConfig
 from autolora.training.cuda_graphs import replayed
 from autolora.training.loop import Stage, Stateful, nothing, run_steps
+from autolora.training.micro_batches import denominator_of, local_parts
 from autolora.training.optimization import Optimization
 
 
@@ -42,7 +43,7 @@ def train(
         Wall-clock seconds of optimisation.
 
     Raises:
-        ValueError: no weight is trainable.
+        ValueError: no weight is trainable; or batches are computed in parts, and the loss needs a `loss_denominator`.
         NonFiniteLossError: a loss, or a weight after the last step, is NaN or infinite.
         Interrupted: as in `run_steps`.
     """
@@ -66,6 +67,9 @@ class _Training:
         self._model = model.to(problem.runtime.device).train()
         self._problem = problem
         self._micro_batches = config.micro_batches
+        self._denominator = denominator_of(
+            model, problem.loss, problem.loss_denominator, runtime=problem.runtime, number=config.micro_batches
+        )
         self._after_step = after_step
         self._order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
         self._steps = config.total_steps(self._order.steps_per_epoch)
@@ -99,7 +103,7 @@ class _Training:
     def _loss_and_gradients(self, batch: Batch) -> list[Tensor | None]:
         """The loss of this process's parts of the batch, and its gradient with respect to each weight."""
         losses = []
-        for part, share in local_parts(batch, self._micro_batches, self._problem.runtime.team):
+        for part, share in local_parts(batch, self._micro_batches, self._problem.runtime.team, self._denominator):
             loss = share * batch_loss(self._model, part, loss=self._problem.loss, runtime=self._problem.runtime)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())

@@ -12,8 +12,9 @@ from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.search import search
-from autolora.training.batches import IGNORED, micro_batches
+from autolora.training.batches import IGNORED
 from autolora.training.config import TrainingConfig
+from autolora.training.micro_batches import counted_labels, micro_batches
 from autolora.training.train import train
 from tests.support import tiny
 from tests.support.tiny import build, collate, examples, problem, texts, weights
@@ -46,7 +47,7 @@ KINDS = {"encoder": (encoder, collate, ("classifier",)), "decoder": (decoder, te
 @pytest.mark.parametrize(("number", "sizes"), [(1, [7]), (3, [2, 2, 3]), (7, [1] * 7), (20, [1] * 7)])
 def test_a_batch_is_cut_into_parts_that_hold_all_of_it(number: int, sizes: list[int]) -> None:
     batch = collate(examples(7))
-    parts = micro_batches(batch, number)
+    parts = micro_batches(batch, number, counted_labels)
     assert [len(part["labels"]) for part, _ in parts] == sizes
     assert sum(share for _, share in parts) == pytest.approx(1)
     assert all(torch.equal(torch.cat([part[name] for part, _ in parts]), batch[name]) for name in batch)
@@ -54,7 +55,7 @@ def test_a_batch_is_cut_into_parts_that_hold_all_of_it(number: int, sizes: list[
 
 def test_the_shares_are_those_of_the_labels_that_count() -> None:
     labels = torch.tensor([[1, 2, 3], [IGNORED, IGNORED, 1], [IGNORED, IGNORED, IGNORED]])
-    assert [share for _, share in micro_batches({"labels": labels}, 3)] == [0.75, 0.25]
+    assert [share for _, share in micro_batches({"labels": labels}, 3, counted_labels)] == [0.75, 0.25]
 
 
 @pytest.mark.parametrize("kind", KINDS)
