@@ -48,7 +48,7 @@ class Problem:
     build_model: Callable[[], nn.Module]
     """Returns a fresh pretrained model, on the CPU, with the same weights (head included) at every call."""
     train: Sequence[Example]
-    """All training examples. Each has `input_ids`, by whose length examples are batched."""
+    """All training examples. They are batched by length: that of `input_ids`, or else of their first sequence."""
     collate: Callable[[Sequence[Example]], Batch]
     """Pads examples to their longest and stacks them."""
     loss: TrainingLoss = model_loss

@@ -1,13 +1,15 @@
 """The order of batches, of examples of similar length; it depends on the seed and the step alone."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from autolora.problem import Example
 
 _BATCHES_PER_POOL = 50
 """Examples are sorted by length within pools of this many batches: little padding, and the order stays random."""
+_LABELS = ("labels", "label", "label_ids")
 
 
 class BatchOrder:
@@ -79,5 +81,21 @@ class BatchOrder:
 
 
 def batch_order(examples: Sequence[Example], batch_size: int, *, seed: int, stream: str) -> BatchOrder:
-    """The order of batches over examples, by the length of their `input_ids`."""
-    return BatchOrder([len(example["input_ids"]) for example in examples], batch_size, seed=seed, stream=stream)
+    """The order of batches over examples, by their length."""
+    return BatchOrder([length_of(example) for example in examples], batch_size, seed=seed, stream=stream)
+
+
+def length_of(example: Example) -> int:
+    """Number of tokens of `input_ids`; without these, length of the first sequence that is neither labels nor a text.
+
+    1 for an example without a sequence, so that all of its kind have the same length.
+    """
+    if "input_ids" in example:
+        return len(example["input_ids"])
+    inputs = (value for name, value in example.items() if name not in _LABELS and not isinstance(value, str | Mapping))
+    return next((len(value) for value in inputs if _is_sequence(value)), 1)
+
+
+def _is_sequence(value: Any) -> bool:
+    """Whether a value has a first dimension; a tensor or array without dimensions has none."""
+    return hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0
