@@ -2,11 +2,13 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem
@@ -20,7 +22,7 @@ def problem_from_trainer(
 
     The problem has the trainer's model (`model_init`, or a copy of `model`), training set, collator, loss
     (`compute_loss`), seed, device and bf16. D_val is split off the training set, with class labels as strata; the
-    trainer's evaluation set is not used.
+    trainer's evaluation set is not used. Of a streamed training set, the problem has the examples that `max_steps` take.
 
     Args:
         trainer: a `transformers.Trainer` before its training.
@@ -39,7 +41,7 @@ def problem_from_trainer(
 
     train = _examples(trainer)
     return Problem(
-        build_model=trainer.model_init or partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu()),
+        build_model=_builder(trainer),
         train=train,
         collate=lambda examples: dict(trainer.data_collator(list(examples))),
         loss=loss,
@@ -59,15 +61,50 @@ def _has_the_usual_loss(trainer: Any) -> bool:
     return type(trainer).compute_loss is Trainer.compute_loss and trainer.compute_loss_func is None
 
 
+def _builder(trainer: Any) -> Callable[[], nn.Module]:
+    """Builds the trainer's model; `model_init` may take a trial, of which there is none outside of a hyperparameter search."""
+    if trainer.model_init is None:
+        return partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu())
+    build: Callable[[], nn.Module] = trainer.call_model_init
+    return build
+
+
 def _examples(trainer: Any) -> list[Example]:
-    """The rows of the training set, with the columns that are labels or arguments of the model."""
-    known = {"label", "label_ids", "labels", *inspect.signature(trainer.model.forward).parameters}
-    rows: Iterable[Mapping[str, Any]] = trainer.train_dataset
+    """The rows of the training set, with the columns that the trainer keeps: by default labels and the model's arguments."""
+    rows = _rows(trainer.train_dataset, trainer.args)
+    if not trainer.args.remove_unused_columns:
+        return [dict(row) for row in rows]
+    known = {"label", "label_ids", *trainer.label_names, *inspect.signature(trainer.model.forward).parameters}
     return [{name: value for name, value in row.items() if name in known} for row in rows]
 
 
+def _rows(dataset: Any, arguments: Any) -> Iterable[Mapping[str, Any]]:
+    """Each row once, read as a `DataLoader` reads it: by index up to the length, or else from a stream.
+
+    A data set need not end when a loop passes its length: its index may wrap, or raise something else than IndexError.
+    """
+    if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
+        return islice(dataset, _streamed(dataset, arguments))
+    return (dataset[index] for index in range(len(dataset)))
+
+
+def _streamed(dataset: Any, arguments: Any) -> int:
+    """Number of examples to read from a stream: its length, or else as many as all of the trainer's steps take.
+
+    Raises:
+        ValueError: neither the stream nor `max_steps` says where it ends.
+    """
+    if hasattr(dataset, "__len__"):
+        return len(dataset)
+    if arguments.max_steps <= 0:
+        raise ValueError(f"a streamed train_dataset has no length: set max_steps; got {arguments.max_steps}")
+    per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    return int(arguments.max_steps * per_step)
+
+
 def _class_labels(examples: Sequence[Example]) -> list[int] | None:
-    """One class label per example; None unless all labels are integers."""
+    """One class label per example; None unless all labels are integers: Python's, numpy's, or tensors of one number."""
     labels = [example.get("labels", example.get("label")) for example in examples]
-    classes = [label for label in labels if isinstance(label, int)]
+    values = [label.item() if getattr(label, "ndim", None) == 0 else label for label in labels]
+    classes = [value for value in values if isinstance(value, int)]
     return classes if len(classes) == len(examples) else None

@@ -1,6 +1,7 @@
 """Batches as tensors: collated, padded and moved to the device; their size and their loss."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,20 @@ IGNORED = -100
 def gather(
     problem: Problem, examples: Sequence[Example], indices: Sequence[int], *, length: int = 0, pad_token: int = 0
 ) -> Batch:
-    """Collate the examples at these indices, pad them to at least `length` tokens, and move them to the device."""
+    """Collate the examples at these indices, pad them to at least `length` tokens, and move tensors to the device."""
     batch = lengthened(problem.collate([examples[index] for index in indices]), length, pad_token)
-    return {name: tensor.to(problem.runtime.device, non_blocking=True) for name, tensor in batch.items()}
+    return {name: _moved(value, problem.runtime.device) for name, value in batch.items()}
+
+
+def _moved(value: Any, device: str) -> Any:
+    """A batch's value with its tensors on the device, also those nested in mappings, lists and tuples."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, Mapping):
+        return {name: _moved(item, device) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_moved(item, device) for item in value)
+    return value
 
 
 def lengthened(batch: Batch, length: int, pad_token: int = 0) -> Batch:
@@ -33,8 +45,10 @@ def lengthened(batch: Batch, length: int, pad_token: int = 0) -> Batch:
         return batch
     fill = {"input_ids": pad_token, "labels": IGNORED}
 
-    def padded(name: str, tensor: Tensor) -> Tensor:
-        if tensor.ndim < 2 or tensor.shape[1] != tokens or (name == "labels" and tensor.is_floating_point()):
+    def padded(name: str, tensor: Any) -> Any:
+        if not isinstance(tensor, Tensor) or tensor.ndim < 2 or tensor.shape[1] != tokens:
+            return tensor
+        if name == "labels" and tensor.is_floating_point():
             return tensor
         after = [0, 0] * (tensor.ndim - 2) + [0, length - tokens]
         return nn.functional.pad(tensor, after, value=fill.get(name, 0))

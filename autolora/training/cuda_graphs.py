@@ -23,7 +23,8 @@ class Replay:
 
     A replay launches the same kernels as the pass, which draw the same random numbers and give the same results, with
     eager attention (other implementations run other kernels while they are recorded). The returned tensors are
-    overwritten by the next call. On devices other than CUDA, nothing is recorded.
+    overwritten by the next call. On devices other than CUDA, and of batches that hold more than tensors (texts, nested
+    tensors), nothing is recorded.
 
     The pass must not synchronise with the device (no `item`, no branch on a tensor's value), and may depend only on its
     batches, on tensors whose memory address stays the same, and on torch's random state.
@@ -40,7 +41,8 @@ class Replay:
 
     def __call__(self, *batches: Batch) -> Sequence[Tensor | None]:
         """The results of the pass on these batches. Raises: RuntimeError: the pass cannot be recorded."""
-        if self._stream is None:
+        tensors_only = all(isinstance(value, Tensor) for batch in batches for value in batch.values())
+        if self._stream is None or not tensors_only:
             return self._compute(*batches)
         shapes = tuple((name, tensor.shape) for batch in batches for name, tensor in batch.items())
         if shapes not in self._seen:
