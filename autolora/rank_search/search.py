@@ -11,6 +11,7 @@ from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.result import SearchResult
 from autolora.training.batch_order import batch_order
 from autolora.training.batches import gather, pad_token_of
+from autolora.training.identity import identity_of
 from autolora.training.loop import Stage, run_steps
 from autolora.training.splits import stratified_split
 
@@ -39,6 +40,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     def step(index: int) -> Tensor:
         return ranks.step(index, *batches.pair(index, pad_token))
 
+    identity = identity_of(problem, config, steps=ranks.steps, weights=ranks.model.weights)
     problem.runtime.team.seed(problem.seed)
     stage = Stage(
         name="search",
@@ -47,6 +49,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
         state=ranks.state,
         finished=lambda: ranks.converged,
         keep_last=True,
+        identity=identity,
         typical=batches.typical,
     )
     seconds = run_steps(stage, problem.runtime)

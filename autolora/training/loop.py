@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from autolora.compute.process_group import Team
 from autolora.compute.random_state import RandomState
 from autolora.compute.runtime import Interrupted, NonFiniteLossError, Progress, Runtime, never
 from autolora.training.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
+from autolora.training.identity import differences
 
 LOG = logging.getLogger(__name__)
 _ACCELERATOR_SYNC_EVERY = 20
@@ -57,6 +58,8 @@ class Stage:
     """Checked after every step; True ends the stage before its last step."""
     keep_last: bool = False
     """Whether to write a checkpoint after the last step too, for a stage that is followed by others."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What the result depends on, JSON values by name; a checkpoint of another identity is refused."""
     typical: Callable[[int], Sequence[int]] = range
     """n -> indices of n representative steps, for a timing run; by default the first n."""
 
@@ -69,6 +72,7 @@ def run_steps(stage: Stage, runtime: Runtime) -> float:
 
     Raises:
         Interrupted: the runtime's `stop` returned True.
+        ValueError: the checkpoint is of a stage with another identity, or of another number of processes.
         NonFiniteLossError: a loss became NaN or infinite.
     """
     if runtime.timing_run:
@@ -128,6 +132,7 @@ class _StageCheckpoint:
 
     def __init__(self, stage: Stage, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._identity = dict(stage.identity)
         self._state = {**stage.state, "random": _RandomState(runtime.device, runtime.team)}
         self._path = runtime.checkpoints / f"{stage.name}.safetensors" if runtime.checkpoints else None
         self._last_write = time.monotonic()
@@ -148,7 +153,8 @@ class _StageCheckpoint:
             with self._runtime.clocks.measure("checkpoint"):
                 states = {name: item.state_dict() for name, item in self._state.items()}
                 if self._runtime.team.leads:
-                    save_checkpoint(self._path, {"done": done, "seconds": seconds, "states": states})
+                    content = {"done": done, "seconds": seconds, "states": states, "identity": self._identity}
+                    save_checkpoint(self._path, content)
         self._last_write = time.monotonic()
 
     def _load(self, path: Path) -> tuple[int, float]:
@@ -156,21 +162,36 @@ class _StageCheckpoint:
         saved = team.broadcast(_read(path) if team.leads else None)
         if saved is None:
             return 0, 0.0
+        if different := differences(saved["identity"], self._identity):
+            raise ValueError(
+                f"the checkpoint {path} is of another problem: {'; '.join(different)}: choose another folder for "
+                "checkpoints, or remove this one"
+            )
         for name, item in self._state.items():
             item.load_state_dict(saved["states"][name])
         return saved["done"], saved["seconds"]
 
 
 def _read(path: Path) -> Any:
-    """The content of the checkpoint; None if there is no file, or if it is damaged and was therefore renamed."""
+    """The content of the checkpoint; None if there is no file.
+
+    Also None if it is damaged, or so old that it does not say what it is of; it is then renamed.
+    """
     if not path.exists():
         return None
     try:
-        return load_checkpoint(path)
+        return _identified(path)
     except DamagedCheckpointError as error:
         renamed = path.replace(path.with_suffix(".damaged"))
         LOG.warning("%s; it is kept as %s, and the stage starts from its first step", error, renamed.name)
         return None
+
+
+def _identified(path: Path) -> Any:
+    content = load_checkpoint(path)
+    if "identity" not in content:
+        raise DamagedCheckpointError(f"the checkpoint {path} is of an older version, without the problem's identity")
+    return content
 
 
 class _RandomState:

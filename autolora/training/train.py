@@ -13,6 +13,7 @@ from autolora.training.batch_order import batch_order
 from autolora.training.batches import batch_loss, gather, pad_token_of
 from autolora.training.config import TrainingConfig
 from autolora.training.cuda_graphs import replayed
+from autolora.training.identity import identity_of
 from autolora.training.loop import Stage, Stateful, nothing, run_steps
 from autolora.training.micro_batches import denominator_of, local_parts
 from autolora.training.optimization import Optimization
@@ -43,7 +44,7 @@ def train(
         Wall-clock seconds of optimisation.
 
     Raises:
-        ValueError: no weight is trainable; or batches are computed in parts, and the loss needs a `loss_denominator`.
+        ValueError: no weight is trainable; the checkpoint is of another problem; or batches are computed in parts, and the loss needs a `loss_denominator`.
         NonFiniteLossError: a loss, or a weight after the last step, is NaN or infinite.
         Interrupted: as in `run_steps`.
     """
@@ -75,6 +76,7 @@ class _Training:
         self._steps = config.total_steps(self._order.steps_per_epoch)
         weights = (weight for weight in model.parameters() if weight.requires_grad)
         self._optimization = Optimization(weights, config, self._steps)
+        self._identity = identity_of(problem, config, steps=self._steps, weights=self._optimization.weights)
         self._compute = replayed(self._loss_and_gradients, model, problem.runtime, parts=config.micro_batches)
         self._pad_token = pad_token_of(model)
 
@@ -86,6 +88,7 @@ class _Training:
             state={"optimization": self._optimization, **state},
             after_step=self._observe,
             keep_last=keep_last,
+            identity=self._identity,
             typical=self._order.typical,
         )
 

@@ -9,6 +9,7 @@ from autolora.training.batches import gather, pad_token_of
 from autolora.training.checkpoint import TensorState
 from autolora.training.config import TrainingConfig
 from autolora.training.cuda_graphs import replayed
+from autolora.training.identity import identity_of
 from autolora.training.loop import Stage, run_steps
 from autolora.training.optimization import Optimization
 from baselines.stacking.lora_stack import LoRAStack
@@ -46,6 +47,7 @@ class _StackTraining:
         self._order = batch_order(problem.train, config.batch_size, seed=problem.seed, stream="train")
         self._steps = config.total_steps(self._order.steps_per_epoch)
         self._optimization = Optimization(stack.weights, config, self._steps, stacked=True)
+        self._identity = identity_of(problem, config, steps=self._steps, weights=stack.weights)
         self._finite = torch.ones(len(stack), dtype=torch.bool, device=problem.runtime.device)
         self._compute = replayed(stack.losses_and_gradients, stack.model, problem.runtime)
         self._pad_token = pad_token_of(stack.model)
@@ -57,6 +59,7 @@ class _StackTraining:
             steps=self._steps,
             state={"optimization": self._optimization, "sound": TensorState([self._finite])},
             keep_last=True,
+            identity=self._identity,
             typical=self._order.typical,
         )
 
