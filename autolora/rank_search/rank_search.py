@@ -61,14 +61,9 @@ class RankSearch:
         """
         self.config = config = config or SearchConfig()
         self.steps = steps
+        runtime = runtime or Runtime()
         self.model = SearchModel(
-            model,
-            config,
-            loss=loss,
-            head=head,
-            targets=targets,
-            runtime=runtime or Runtime(),
-            loss_denominator=loss_denominator,
+            model, config, loss=loss, head=head, targets=targets, runtime=runtime, loss_denominator=loss_denominator
         )
         self._optimization = Optimization(self.model.weights, config.training, steps)
         self._selection_optimizer = _selection_optimizer(self.model, config)

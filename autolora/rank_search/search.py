@@ -10,7 +10,7 @@ from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.result import SearchResult
 from autolora.training.batch_order import batch_order
-from autolora.training.batches import gather, pad_token_of
+from autolora.training.batches import gather, pad_token_of, refuse_without_labels
 from autolora.training.identity import identity_of
 from autolora.training.loop import Stage, run_steps
 from autolora.training.splits import stratified_split
@@ -33,6 +33,7 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
         ImportError: the engine is "betty", and betty-ml is not installed.
     """
     config = config or SearchConfig()
+    refuse_without_labels(problem.train)
     batches = _Batches(problem, config, *split(problem, config.valid_share))
     ranks = begin(problem, config, config.training.total_steps(batches.steps_per_epoch))
     pad_token = pad_token_of(ranks.model.model)

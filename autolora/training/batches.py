@@ -61,6 +61,21 @@ def pad_token_of(model: nn.Module) -> int:
     return getattr(getattr(model, "config", None), "pad_token_id", None) or 0
 
 
+def refuse_without_labels(examples: Sequence[Example]) -> None:
+    """Check before any training that some label counts in the loss.
+
+    Raises:
+        ValueError: the examples have `labels`, and all of them are IGNORED, so that the loss would be NaN.
+    """
+    if all("labels" in example and _ignored(example["labels"]) for example in examples):
+        raise ValueError(f"no label counts in the loss: the labels of all {len(examples)} examples are {IGNORED}")
+
+
+def _ignored(labels: Any) -> bool:
+    numbers = torch.as_tensor(labels) if isinstance(labels, int | list | tuple) or hasattr(labels, "dtype") else None
+    return numbers is not None and not numbers.is_floating_point() and bool((numbers == IGNORED).all())
+
+
 def batch_size(batch: Batch) -> int:
     """Number of examples of a batch: rows of its labels, or else of its first tensor.
 

@@ -92,7 +92,7 @@ def run_steps(stage: Stage, runtime: Runtime) -> float:
         seconds += time.perf_counter() - started
         if value is not None and not math.isfinite(value):
             raise NonFiniteLossError(
-                f"{stage.name}: the loss is {value} at step {done} of {stage.steps}; try a lower lr"
+                f"{stage.name}: the loss is {value} at step {done} of {stage.steps}; {_advice(done)}"
             )
         stage.after_step(done)
         runtime.progress(Progress(stage=stage.name, step=done, steps=stage.steps, loss=value))
@@ -102,6 +102,14 @@ def run_steps(stage: Stage, runtime: Runtime) -> float:
         if stop:
             raise Interrupted(f"stopped in {stage.name} after step {done} of {stage.steps}")
     return seconds
+
+
+def _advice(done: int) -> str:
+    """What to look for if the loss is not finite after so many steps."""
+    other = "a batch in which no label counts (all are -100), and for float16, which overflows: use float32 or bf16"
+    if done == 1:
+        return f"no weight has changed before it, so that lr is not the cause: look for {other}"
+    return f"try a lower lr; if that does not help, look for {other}"
 
 
 def _extrapolate(stage: Stage, runtime: Runtime) -> float:

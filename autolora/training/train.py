@@ -10,7 +10,7 @@ from autolora.compute.precision import fast_linear
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Batch, Problem
 from autolora.training.batch_order import batch_order
-from autolora.training.batches import batch_loss, gather, pad_token_of
+from autolora.training.batches import batch_loss, gather, pad_token_of, refuse_without_labels
 from autolora.training.config import TrainingConfig
 from autolora.training.cuda_graphs import replayed
 from autolora.training.identity import identity_of
@@ -44,7 +44,7 @@ def train(
         Wall-clock seconds of optimisation.
 
     Raises:
-        ValueError: no weight is trainable; the checkpoint is of another problem; or batches are computed in parts, and the loss needs a `loss_denominator`.
+        ValueError: no weight is trainable; no label counts; the checkpoint is of another problem; or batches are computed in parts, and the loss needs a `loss_denominator`.
         NonFiniteLossError: a loss, or a weight after the last step, is NaN or infinite.
         Interrupted: as in `run_steps`.
     """
@@ -65,6 +65,7 @@ class _Training:
     def __init__(
         self, model: nn.Module, problem: Problem, config: TrainingConfig, after_step: Callable[[int], None]
     ) -> None:
+        refuse_without_labels(problem.train)
         self._model = model.to(problem.runtime.device).train()
         self._problem = problem
         self._micro_batches = config.micro_batches
