@@ -29,7 +29,9 @@ class Lora:
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model to the problem's training set."""
         allocation = RankAllocation.uniform(find_projections(fresh_model(problem), problem.targets), self.rank)
-        model = adapt(problem, allocation.to_lora_config(lora_alpha=self.lora_alpha, lora_dropout=self.dropout))
+        model = adapt(
+            problem, allocation.to_lora_config(split=True, lora_alpha=self.lora_alpha, lora_dropout=self.dropout)
+        )
         seconds = train(model, problem, self.training)
         return Outcome(
             model=model,

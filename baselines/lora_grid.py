@@ -112,7 +112,7 @@ class LoraGrid:
         return stacked(problem, configs, self.training, self.stack)
 
     def _peft_config(self, allocation: RankAllocation) -> LoraConfig:
-        return allocation.to_lora_config(lora_alpha=self.lora_alpha, lora_dropout=self.dropout)
+        return allocation.to_lora_config(split=True, lora_alpha=self.lora_alpha, lora_dropout=self.dropout)
 
 
 def stacked(

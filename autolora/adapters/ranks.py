@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from peft import LoraConfig
 from torch import Tensor
 
-from autolora.adapters.projections import Projection
+from autolora.adapters.projections import SPLITTABLE, Projection
 from autolora.adapters.selection import Parameterisation
 
 Scaling = Literal["by-rank", "constant"]
@@ -77,10 +77,14 @@ class RankAllocation:
         pairs = zip(self.projections, self.ranks, strict=True)
         return sum(projection.lora_parameters(rank) for projection, rank in pairs)
 
-    def to_lora_config(self, *, lora_alpha: float = 16, scaling: Scaling = "by-rank", **options: Any) -> LoraConfig:
+    def to_lora_config(
+        self, *, lora_alpha: float = 16, scaling: Scaling = "by-rank", split: bool = False, **options: Any
+    ) -> LoraConfig:
         """The PEFT configuration of LoRA with exactly these ranks.
 
         Args:
+            split: whether the model's fused projections have been split by `split_fused`. If not, a fused projection
+                gets one LoRA whose rank is the sum of its query's and its value's.
             lora_alpha: numerator of LoRA's scaling.
             scaling: "by-rank" scales layer l by lora_alpha / r_l, as in the authors' code, so that layers of
                 lower rank take larger steps; "constant" scales every layer by lora_alpha / mean rank.
@@ -89,20 +93,31 @@ class RankAllocation:
         Raises:
             ValueError: every rank is 0.
         """
-        kept = {name: rank for name, rank in self.by_name().items() if rank > 0}
-        if not kept:
+        positive = [rank for rank in self.ranks if rank > 0]
+        if not positive:
             raise ValueError("every projection has rank 0: there is nothing left to adapt")
-        mean = sum(kept.values()) / len(kept)
+        mean = sum(positive) / len(positive)
+        ranks = self.by_name() if split else self._by_unsplit_name()
+        kept = {name: rank for name, rank in ranks.items() if rank > 0}
         keys = {name: exact_key(name) for name in kept}
         alphas = {keys[name]: lora_alpha * rank / mean for name, rank in kept.items()} if scaling == "constant" else {}
         return LoraConfig(
             r=max(kept.values()),
             lora_alpha=lora_alpha,
-            target_modules=exact_targets([*kept], self.by_name()),
+            target_modules=exact_targets([*kept], ranks),
             rank_pattern={keys[name]: rank for name, rank in kept.items()},
             alpha_pattern=alphas,
             **options,
         )
+
+    def _by_unsplit_name(self) -> dict[str, int]:
+        """Name of a module of the unsplit model -> the sum of the ranks of the projections that it computes."""
+        ranks: dict[str, int] = {}
+        for name, rank in self.by_name().items():
+            fused = name.rpartition(".")[0]
+            module = fused if fused.rpartition(".")[2] in SPLITTABLE else name
+            ranks[module] = ranks.get(module, 0) + rank
+        return ranks
 
     def save(self, path: Path | str) -> None:
         """Write the allocation as JSON."""

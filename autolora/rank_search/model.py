@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
+from autolora.adapters.fused import split_fused
 from autolora.adapters.layers import SelectiveLoRA, attach, by_components, freeze_all_but, head_parameters
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import derive_ranks
@@ -53,6 +54,7 @@ class SearchModel(nn.Module):
         )
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
+        split_fused(model)
         self.projections = find_projections(model, targets)
         refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
         self.layers = self._attach_updates(model, config, head)

@@ -37,7 +37,11 @@ def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig)
         The PEFT model, and the wall-clock seconds of optimisation.
     """
     peft_config = allocation.to_lora_config(
-        lora_alpha=config.lora_alpha, scaling=config.scaling, lora_dropout=config.dropout, bias=config.bias
+        split=True,
+        lora_alpha=config.lora_alpha,
+        scaling=config.scaling,
+        lora_dropout=config.dropout,
+        bias=config.bias,
     )
     model = adapt(problem, peft_config)
     return model, train(model, problem, config.training)

@@ -45,7 +45,7 @@ class RankSearch:
         """Attach selection variables to model's query and value projections.
 
         Args:
-            model: pretrained; moved to the runtime's device.
+            model: pretrained; moved to the runtime's device, its fused projections split as by `split_fused`.
             config: the paper's settings by default.
             steps: total number of steps, over which the weights' learning rate decays to 0.
             loss: training loss of one batch, a scalar.

@@ -130,7 +130,9 @@ def _at_size(
 
 def _lora_step(problem: Problem, training: TrainingConfig, rank: int) -> float:
     projections = find_projections(fresh_model(problem), problem.targets)
-    return train(adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config()), problem, training)
+    return train(
+        adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config(split=True)), problem, training
+    )
 
 
 def _search_step(problem: Problem, training: TrainingConfig, rank: int) -> float:

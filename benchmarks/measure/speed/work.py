@@ -30,7 +30,9 @@ from benchmarks.tasks.families.beam_search import Beam, beam_search
 def adapted(problem: Problem, rank: int = peers.RANK) -> PeftModel:
     """A fresh model with LoRA of one rank on all projections, on the problem's device."""
     projections = find_projections(fresh_model(problem), problem.targets)
-    return adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config()).to(problem.runtime.device)
+    return adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config(split=True)).to(
+        problem.runtime.device
+    )
 
 
 def lora_training(problem: Problem, config: TrainingConfig) -> Callable[[], float]:
@@ -42,7 +44,7 @@ def lora_training(problem: Problem, config: TrainingConfig) -> Callable[[], floa
 def grid_seconds(problem: Problem, config: TrainingConfig, stack: StackConfig | None, ranks: Sequence[int]) -> float:
     """Seconds of LoRA trainings at all ranks: stacked, or one after another where stack is None."""
     projections = find_projections(fresh_model(problem), problem.targets)
-    configs = [RankAllocation.uniform(projections, rank).to_lora_config() for rank in ranks]
+    configs = [RankAllocation.uniform(projections, rank).to_lora_config(split=True) for rank in ranks]
     candidates = stacked(problem, configs, config, stack) if stack else one_after_another(problem, configs, config)
     return sum(seconds for _, seconds in candidates)
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from peft import get_peft_model
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from autolora import Problem, SearchConfig, TrainingConfig
+from autolora import Problem, RankSearch, SearchConfig, TrainingConfig, search
 from autolora.adapters.adapt import fresh_model
 from autolora.rank_search.search import begin
 
@@ -25,6 +26,11 @@ CONFIG = SearchConfig(selection_lr=0.05, training=TRAINING)
 def llama(kind: type[nn.Module] = LlamaForCausalLM, **options: Any) -> Any:
     torch.manual_seed(0)
     return kind(LlamaConfig(**SIZES, num_key_value_heads=2, pad_token_id=0, **options))
+
+
+def gpt2() -> GPT2LMHeadModel:
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4))
 
 
 def tokens(number: int = 32) -> list[list[int]]:
@@ -56,3 +62,16 @@ def test_a_head_that_the_builder_draws_without_a_seed_depends_on_the_problems_se
 
     assert torch.equal(drawn(1), drawn(1))
     assert not torch.equal(drawn(1), drawn(2))
+
+
+def test_a_fused_model_goes_through_every_entry_point() -> None:
+    found = search(problem(gpt2), CONFIG)
+    config = found.allocation.to_lora_config(task_type="CAUSAL_LM")
+    model = get_peft_model(gpt2(), config)
+    for block in range(2):
+        name = f"transformer.h.{block}.attn.c_attn"
+        layer: Any = model.get_base_model().get_submodule(name)
+        assert layer.r["default"] == found.ranks[f"{name}.query"] + found.ranks[f"{name}.value"]
+    in_progress = RankSearch(gpt2(), CONFIG, steps=2, head=())
+    in_progress.step(0, collate(problem().train[:4]), collate(problem().train[4:8]))
+    assert in_progress.result().ranks.keys() == found.ranks.keys()
