@@ -1,11 +1,13 @@
 """A model with selection variables at its projections, and its loss as a function of the inner weights."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from autolora.adapters.fused import split_fused
 from autolora.adapters.layers import SelectiveLoRA, attach, by_components, freeze_all_but, head_parameters
@@ -201,6 +203,15 @@ def _refuse_shared(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def _use_eager_attention(model: nn.Module) -> None:
-    """Use eager attention, since fused attention kernels have no second derivative."""
-    if isinstance(model, PreTrainedModel):
-        model.set_attn_implementation("eager")
+    """Use eager attention in every inner model of transformers, since fused attention kernels have no second derivative.
+
+    The modules get copies of their configs, so that the caller's config stays as it is.
+    """
+    copies: dict[int, Any] = {}
+    inner = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
+    for module in model.modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, PretrainedConfig):
+                setattr(module, name, copy.deepcopy(value, copies))
+    for each in inner:
+        each.set_attn_implementation("eager")

@@ -75,3 +75,21 @@ def test_a_fused_model_goes_through_every_entry_point() -> None:
     in_progress = RankSearch(gpt2(), CONFIG, steps=2, head=())
     in_progress.step(0, collate(problem().train[:4]), collate(problem().train[4:8]))
     assert in_progress.result().ranks.keys() == found.ranks.keys()
+
+
+class Inside(nn.Module):
+    """A model in a module of the user's own."""
+
+    def __init__(self, config: LlamaConfig | None = None) -> None:
+        super().__init__()
+        self.inner = LlamaForCausalLM(config) if config else llama()
+
+    def forward(self, **batch: Tensor) -> Any:
+        return self.inner(**batch)
+
+
+def test_a_model_inside_another_module_is_searched_and_its_config_stays() -> None:
+    config = LlamaConfig(**SIZES, num_key_value_heads=2)
+    before = Inside(config).inner.config._attn_implementation
+    assert len(search(problem(lambda: Inside(config)), CONFIG).ranks) == 4
+    assert config._attn_implementation == before
