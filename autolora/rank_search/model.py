@@ -15,6 +15,7 @@ from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import derive_ranks
 from autolora.adapters.selection import PARAMETERISATIONS, parameterisation
 from autolora.compute.precision import fast_linear
+from autolora.compute.random_state import RandomState
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, LossDenominator, TrainingLoss
 from autolora.rank_search.config import SearchConfig
@@ -139,6 +140,30 @@ class SearchModel(nn.Module):
 
         own = local_parts(batch, number, self.runtime.team, self._denominator)
         return [scaled(part, share) for part, share in own]
+
+    def refuse_cut_off(self, batch: Batch, number: int) -> None:
+        """Check on one micro-batch that a gradient reaches every projection; changes no state.
+
+        Args:
+            batch: the whole batch.
+            number: number of micro-batches per process.
+
+        Raises:
+            ValueError: a projection's selection variables do not take part in the loss; the message names it.
+        """
+        random_state = RandomState.now(torch.device(self.runtime.device))
+        loss = self.parts(batch, number)[0](self.weights)
+        found: Sequence[Tensor | None] = [None] * len(self.logits)
+        if loss.requires_grad:
+            found = torch.autograd.grad(loss, self.logits, allow_unused=True)
+        random_state.restore()
+        self.put_back()
+        missing = [name for name, gradient in zip(self.layers, found, strict=True) if gradient is None]
+        if missing:
+            raise ValueError(
+                f"no gradient reaches {', '.join(missing)}: ranks are searched only where the loss has a gradient; "
+                "compute these layers outside torch.no_grad, and use gradient checkpointing with use_reentrant=False"
+            )
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched in one transfer."""

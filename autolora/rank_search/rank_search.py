@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 class RankSearch:
     """A rank search in progress. It changes its model in place, so the final training needs a fresh model."""
 
+    _reached = False
+    """Whether a gradient is known to reach every projection."""
+
     def __init__(
         self,
         model: nn.Module,
@@ -103,7 +106,11 @@ class RankSearch:
 
         Raises:
             NonFiniteLossError: a selection variable became NaN or infinite.
+            ValueError: at the first step, before anything is trained: no gradient reaches a projection.
         """
+        if not self._reached and not self.model.runtime.timing_run:
+            self.model.refuse_cut_off(train_batch, self.config.training.micro_batches)
+            self._reached = True
         if self._betty:
             found = None
             train_loss, valid_loss = self._betty.step(train_batch, valid_batch)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from peft import get_peft_model
 from torch import Tensor, nn
@@ -93,3 +94,33 @@ def test_a_model_inside_another_module_is_searched_and_its_config_stays() -> Non
     before = Inside(config).inner.config._attn_implementation
     assert len(search(problem(lambda: Inside(config)), CONFIG).ranks) == 4
     assert config._attn_implementation == before
+
+
+def reentrant() -> nn.Module:
+    model = llama()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
+    return model  # type: ignore[no-any-return]
+
+
+class TwoTowers(nn.Module):
+    """The first is computed without gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen, self.trained = llama(), llama()
+
+    def forward(self, **batch: Tensor) -> Any:
+        with torch.no_grad():
+            self.frozen(**batch)
+        return self.trained(**batch)
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [(reentrant, "model.layers.0.self_attn.q_proj"), (TwoTowers, "frozen.model.layers.0.self_attn.q_proj")],
+)
+def test_a_projection_that_no_gradient_reaches_is_named_before_anything_is_trained(
+    build: Callable[[], nn.Module], name: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"no gradient .*{name}.*use_reentrant"):
+        search(problem(build), CONFIG)
