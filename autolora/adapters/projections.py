@@ -90,9 +90,16 @@ def _kinds(names: Sequence[str]) -> str:
     return ", ".join(sorted({_last(name) for name in names})) or "no linear module"
 
 
+def _may_be_fused(last: str, module: nn.Module) -> bool:
+    """Whether a module's last name is that of a fused projection; Mamba's `in_proj`, of other widths, is none."""
+    if last == "in_proj" and isinstance(module, nn.Linear):
+        return module.out_features == 3 * module.in_features
+    return last in _FUSED
+
+
 def _explain(model: nn.Module, linear: Sequence[str] | dict[str, nn.Linear], targets: tuple[str, str] | None) -> str:
     kind = type(model).__name__
-    fused = sorted({_last(name) for name, _ in model.named_modules()} & set(_FUSED))
+    fused = sorted({_last(name) for name, module in model.named_modules() if _may_be_fused(_last(name), module)})
     if targets:
         return (
             f"{kind} has no pair of linear modules named {targets[0]!r} and {targets[1]!r}; it has {_kinds([*linear])}"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PretrainedConfig, PreTrainedModel
@@ -57,6 +58,7 @@ class SearchModel(nn.Module):
         )
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
+        _refuse_adapted(model)
         split_fused(model)
         self.projections = find_projections(model, targets)
         refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
@@ -197,6 +199,12 @@ def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head:
             f"{type(model).__name__} has no module named {' or '.join(head)}: its output head would stay frozen; "
             f"set head = (NAME,), choosing from {', '.join(known)}, or head = () if the head is pretrained"
         )
+
+
+def _refuse_adapted(model: nn.Module) -> None:
+    adapted = [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+    if adapted:
+        raise ValueError(f"{adapted[0]} has an adapter of PEFT already: give the base model, without adapters")
 
 
 def _refuse_quantised(model: nn.Module, names: Sequence[str]) -> None:

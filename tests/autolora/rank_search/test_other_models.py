@@ -7,10 +7,12 @@ import pytest
 import torch
 from peft import get_peft_model
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
 from autolora import Problem, RankSearch, SearchConfig, TrainingConfig, search
 from autolora.adapters.adapt import fresh_model
+from autolora.adapters.projections import Projection
+from autolora.adapters.ranks import RankAllocation
 from autolora.rank_search.search import begin
 
 SIZES: dict[str, Any] = {
@@ -124,3 +126,19 @@ def test_a_projection_that_no_gradient_reaches_is_named_before_anything_is_train
 ) -> None:
     with pytest.raises(ValueError, match=rf"no gradient .*{name}.*use_reentrant"):
         search(problem(build), CONFIG)
+
+
+def test_a_peft_model_is_answered_with_what_to_give() -> None:
+    projections = [Projection("model.layers.0.self_attn.q_proj", "query", 32, 32)]
+    config = RankAllocation.uniform(projections, 2).to_lora_config()
+    with pytest.raises(ValueError, match="give the base model"):
+        search(problem(lambda: get_peft_model(llama(), config)), CONFIG)
+
+
+def test_a_model_without_attention_is_not_told_that_it_fuses_query_and_value() -> None:
+    def build() -> nn.Module:
+        return MambaForCausalLM(MambaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2))
+
+    with pytest.raises(ValueError, match="no query and value projections") as caught:
+        search(problem(build), CONFIG)
+    assert "fuses" not in str(caught.value)
