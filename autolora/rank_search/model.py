@@ -53,9 +53,8 @@ class SearchModel(nn.Module):
         super().__init__()
         self.runtime = runtime
         self._loss = loss
-        self._denominator = denominator_of(
-            model, loss, loss_denominator, runtime=runtime, number=config.training.micro_batches
-        )
+        parts = config.training.micro_batches
+        self._denominator = denominator_of(model, loss, loss_denominator, runtime=runtime, number=parts)
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
         _refuse_adapted(model)
@@ -69,8 +68,7 @@ class SearchModel(nn.Module):
         if runtime.graphs:
             use_lean_layer_norm(self.model)
         _use_eager_attention(model)
-        self.uses_gradient_checkpointing = uses_gradient_checkpointing(model)
-        """Whether activations are recomputed in the backward pass."""
+        self.uses_gradient_checkpointing = uses_gradient_checkpointing(model)  # activations are recomputed
         outer = set(self.logits)
         inner = {name: p for name, p in self.named_parameters() if p.requires_grad and p not in outer}
         self._names = list(inner)

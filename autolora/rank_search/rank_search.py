@@ -51,15 +51,11 @@ class RankSearch:
             model: pretrained; moved to the runtime's device, its fused projections split as by `split_fused`.
             config: the paper's settings by default.
             steps: total number of steps, over which the weights' learning rate decays to 0.
-            loss: training loss of one batch, a scalar.
-            head: as in `Problem`.
-            targets: as in `Problem`.
+            loss, head, targets, loss_denominator: as in `Problem`.
             runtime: device and precision.
-            loss_denominator: as in `Problem`.
 
         Raises:
-            ValueError: no projection is found, max_rank exceeds a projection's rank, the model cannot be searched
-                (quantised or shared projections, no head), or the engine is "betty" and there are several processes.
+            ValueError: the model or max_rank is unsuitable (as `SearchModel`), or "betty" has several processes.
             ImportError: the engine is "betty", and betty-ml is not installed.
         """
         self.config = config = config or SearchConfig()
@@ -73,8 +69,7 @@ class RankSearch:
         self._recorder = Recorder(self.model)
         self._uncleared = _UnclearedGradient()
         self._betty = self._begin_betty() if config.engine == "betty" else None
-        self._eta = self.model.weights[0].detach().new_zeros(())
-        """The step's eta, which a recorded pass reads."""
+        self._eta = self.model.weights[0].detach().new_zeros(())  # of the step, for a recorded pass
         self._replay = self._begin_replay()
         self._train_gradient = self._gradient_by(self.model.weights)
         self._train_logits_gradient = self._gradient_by(self.model.logits)

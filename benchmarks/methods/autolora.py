@@ -31,6 +31,7 @@ class AutoLora:
             seconds={"search": found.seconds, "train": seconds},
             ranks=dict(found.ranks),
             details={
+                "roles": {projection.name: projection.role for projection in found.projections},
                 "selection": dict(found.selection),
                 "history": list(found.history),
                 "search_steps": found.steps,

@@ -42,6 +42,8 @@ class TaskRanks:
     max_rank: int
     seeds: Sequence[int]
     projections: Sequence[str]
+    roles: Sequence[Literal["query", "value"]]
+    """Role of each projection, as the search knew it, or, in results that do not record it, by its name."""
     ranks: Sequence[Sequence[int]]
     """Ranks, shape (searches, projections)."""
     deviation: float
@@ -66,7 +68,7 @@ class TaskRanks:
     def by_role(self) -> dict[Literal["query", "value"], list[float]]:
         """Role -> mean ranks in the order of the blocks."""
         return {
-            role: [mean for name, mean in zip(self.projections, self.means, strict=True) if role_of(name) == role]
+            role: [mean for own, mean in zip(self.roles, self.means, strict=True) if own == role]
             for role in ("query", "value")
         }
 
@@ -127,12 +129,12 @@ def rank_report(results: Iterable[Result]) -> RankReport:
 
 
 def role_of(projection: str) -> Literal["query", "value"]:
-    """Guess the role of a projection from its name: "query" if the last part starts with "q", else "value".
+    """The role of a query or value projection by its name, for results that do not record it.
 
-    Correct only for the query and value projections that LoRA adapts here; a key or output projection would count as
-    "value".
+    The last part of a query's name begins or ends with "q", as in "query", "q_proj" and "wq".
     """
-    return "query" if projection.rpartition(".")[2].startswith("q") else "value"
+    last = projection.rpartition(".")[2]
+    return "query" if last.startswith("q") or last.endswith("q") else "value"
 
 
 def _task_ranks(results: Sequence[Result]) -> TaskRanks:
@@ -150,6 +152,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
         max_rank=max_rank,
         seeds=[result.seed for result in results],
         projections=projections,
+        roles=[first.details.get("roles", {}).get(name) or role_of(name) for name in projections],
         ranks=ranks,
         deviation=statistics.mean(
             abs(max_rank * value - 1) for selection in selections for values in selection.values() for value in values

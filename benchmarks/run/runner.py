@@ -67,10 +67,8 @@ def run_cell(
         return_freed_memory()
         reset_peak_memory(cell.config["device"])
         tracking, clocks = open_tracking(cell, store.folder), Clocks()
-        told = _both(progress, tracking.step)
-        attempt = Attempt(
-            set_up=partial(set_up, cell, materials, store, clocks=clocks, progress=told, stop=stop), clocks=clocks
-        )
+        begin = partial(set_up, cell, materials, store, progress=_both(progress, tracking.step), stop=stop)
+        attempt = Attempt(set_up=partial(begin, clocks=clocks), clocks=clocks)
         with attempt.failure_recorded():
             broadcast_cell(attempt.setup)
             while attempt.outcome is None:

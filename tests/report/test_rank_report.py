@@ -145,9 +145,11 @@ def test_the_authors_lists_have_a_rank_per_projection() -> None:
 
 
 def test_query_and_value_are_recognised_by_their_names() -> None:
-    assert [role_of(name) for name in ("a.query", "b.q_proj", "c.attn.c_attn.value", "d.v")] == [
+    assert [role_of(name) for name in ("a.query", "b.q_proj", "e.wq", "e.wv", "c.attn.c_attn.value", "d.v")] == [
         "query",
         "query",
+        "query",
+        "value",
         "value",
         "value",
     ]

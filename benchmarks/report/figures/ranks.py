@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from benchmarks.report.figures.style import STYLE, make_logarithmic, make_panels, save
-from benchmarks.report.rank_report import FIGURE_3, RankReport, role_of
+from benchmarks.report.rank_report import FIGURE_3, RankReport
 from benchmarks.store.published import authors_ranks
 from benchmarks.store.result import Result
 
@@ -79,9 +79,7 @@ def rank_stability(report: RankReport, path: Path) -> None:
             axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
             agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
             axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
-            axis.set_xticks(
-                places, [f"{role_of(name)[0]}{1 + place // 2}" for place, name in enumerate(task.projections)]
-            )
+            axis.set_xticks(places, [f"{role[0]}{1 + place // 2}" for place, role in enumerate(task.roles)])
             axis.set_ylim(0, task.max_rank + 0.5)
         figure.supylabel("rank")
         save(figure, path)
