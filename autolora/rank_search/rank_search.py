@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
 
 class RankSearch:
-    """A rank search in progress. It changes its model in place, so the final training needs a fresh model."""
+    """A rank search in progress. It changes its model in place, so the final training needs a fresh model.
+
+    Args:
+        model: pretrained; moved to the runtime's device, its fused projections split as by `split_fused`.
+        config: the paper's settings by default.
+        steps: total number of steps, over which the weights' learning rate decays to 0.
+        loss: training loss of one batch, a scalar.
+        head: as in `Problem`.
+        targets: as in `Problem`.
+        runtime: device and precision.
+        loss_denominator: as in `Problem`.
+    """
 
     _reached = False
     """Whether a gradient is known to reach every projection."""
@@ -46,13 +57,6 @@ class RankSearch:
         loss_denominator: LossDenominator | None = None,
     ) -> None:
         """Attach selection variables to model's query and value projections.
-
-        Args:
-            model: pretrained; moved to the runtime's device, its fused projections split as by `split_fused`.
-            config: the paper's settings by default.
-            steps: total number of steps, over which the weights' learning rate decays to 0.
-            loss, head, targets, loss_denominator: as in `Problem`.
-            runtime: device and precision.
 
         Raises:
             ValueError: the model or max_rank is unsuitable (as `SearchModel`), or "betty" has several processes.
