@@ -30,10 +30,16 @@ def test_out_of_memory_fails_the_cell_and_no_other_runtime_error_does(
     def broken(*_: Any) -> None:
         raise RuntimeError("shapes do not fit")
 
+    def illegal(*_: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
     monkeypatch.setattr(fakes.Exploding, "train", out_of_memory)
     assert main([*options, "--methods", "exploding"]) == 1
     monkeypatch.setattr(fakes.Exploding, "train", broken)
     with pytest.raises(RuntimeError, match="shapes"):
+        main([*options, "--methods", "exploding"])
+    monkeypatch.setattr(fakes.Exploding, "train", illegal)
+    with pytest.raises(RuntimeError, match="illegal"):  # the device is of no more use to other cells
         main([*options, "--methods", "exploding"])
 
 
