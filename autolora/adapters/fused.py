@@ -36,20 +36,31 @@ _THIRDS = frozenset(
 """Attention modules of transformers whose fused projection computes all queries, then all keys, then all values."""
 
 _CARRIED = frozenset(
-    (
-        *(
-            "r",
-            "lora_alpha",
-            "rank_pattern",
-            "alpha_pattern",
-            "use_rslora",
-            "init_lora_weights",
-        ),  # in factors, scalings
-        *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "fan_in_fan_out"),
-        *("bias", "modules_to_save", "task_type", "inference_mode"),
-        *("lora_dropout", "eva_config"),  # for training alone
-        *("peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "runtime_config"),
-    )
+    [
+        "r",
+        "lora_alpha",
+        "rank_pattern",
+        "alpha_pattern",
+        "use_rslora",
+        "init_lora_weights",
+        "target_modules",
+        "exclude_modules",
+        "layers_to_transform",
+        "layers_pattern",
+        "fan_in_fan_out",
+        "bias",
+        "modules_to_save",
+        "task_type",
+        "inference_mode",
+        "lora_dropout",
+        "eva_config",
+        "peft_type",
+        "auto_mapping",
+        "peft_version",
+        "base_model_name_or_path",
+        "revision",
+        "runtime_config",
+    ]
 )
 """Fields of `LoraConfig` that an export carries over, or that do not change what a trained adapter computes."""
 _KEEPS_THE_BASE = (True, False, "gaussian", "orthogonal", "eva")

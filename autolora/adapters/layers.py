@@ -21,7 +21,9 @@ def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Te
 
 
 class SelectiveLoRA(nn.Module):
-    """`y = W x + s U diag(alpha) V x`, with U (m, k) = `lora_B`, V (k, n) = `lora_A`, alpha (k,) the selection, s = lora_alpha / k.
+    """`y = W x + s U diag(alpha) V x`, s = lora_alpha / k.
+
+    U (m, k) is `lora_B`, V (k, n) is `lora_A`, and alpha (k,) are the selection variables.
 
     As in LoRA, V is initialised randomly and U with zeros, so that the initial outputs are those of W; W is not copied.
     """
