@@ -55,7 +55,8 @@ class SearchConfig:
     roll-back)."""
     mixed_gradients: bool = False
     """Add to each update the gradient from the other split, as the authors' first-order script does by not clearing
-    gradients between the updates; then weights and selection both learn from D_tr and D_val."""
+    gradients between the updates: to the selection's that of the train loss before the weights moved, to the weights'
+    that of the last step's validation loss. The script's order is "weights-first"."""
     selection_lr: float = 1e-3
     """AdamW step size of the selection logits, constant and without weight decay (section 5.1)."""
     selection_betas: tuple[float, float] = (0.9, 0.999)
@@ -92,8 +93,12 @@ class SearchConfig:
                 "betty looks ahead by the optimizer's step and weights the second-order term by 1, whatever the "
                 f"learning rate: set eta = 1 and look_ahead = 'optimizer'; got {self.eta} and {self.look_ahead!r}"
             )
-        if self.engine == "betty" and (self.order == "weights-first" or self.mixed_gradients):
+        if self.engine == "betty" and self.order == "weights-first":
             raise ValueError("betty's order is 'selection-first' (with roll-back) or 'simultaneous' (without)")
+        if self.mixed_gradients and self.order != "weights-first":
+            raise ValueError(
+                f"mixed_gradients is what the authors' script does with order 'weights-first'; got {self.order!r}"
+            )
         if self.engine == "betty" and self.training.micro_batches > 1:
             raise ValueError(
                 f"betty computes whole batches: micro_batches must be 1; got {self.training.micro_batches}"

@@ -139,19 +139,18 @@ class RankSearch:
         return self._recorder.result(self.config, seconds, probed)
 
     def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
-        order = self.config.order
+        order, mixed = self.config.order, self.config.mixed_gradients
+        uncleared = self._train_logits_gradient(train_batch) if mixed else []
         if order == "weights-first":
             self._update_weights(self._train_gradient(train_batch))
         found = self._hypergradient(train_batch, valid_batch)
-        selection_gradient = found.total
-        if self.config.mixed_gradients:
-            selection_gradient = _sum(selection_gradient, self._train_logits_gradient(train_batch))
+        selection_gradient = _sum(found.total, uncleared) if mixed else found.total
         if order == "simultaneous":
             self._update_weights(found.train_gradient)
         self._update_selection(selection_gradient)
         if order == "selection-first":
             self._update_weights(self._train_gradient(train_batch))
-        if self.config.mixed_gradients:
+        if mixed:
             # Cloned, since a replayed pass overwrites its results at the next step.
             self._uncleared.gradient = [gradient.clone() for gradient in found.valid_gradient]
         return found

@@ -54,6 +54,11 @@ def _search(**settings: Any) -> Table:
     return {"methods": {"autolora": {"search": settings}}}
 
 
+def _first_order(**settings: Any) -> Table:
+    """Settings of the ablation eta = 0 alone, for which the authors have a script of its own."""
+    return {"methods": {"autolora_first_order": {"search": settings}}}
+
+
 def _retrain(**settings: Any) -> Table:
     return {"methods": {"autolora": {"retrain": settings}}}
 
@@ -63,8 +68,10 @@ def _if_set(settings: Callable[[Any], Table]) -> Callable[[Any], Table]:
 
 
 def _learning_rates(source: str) -> Table:
-    weights, selection = {"paper": (1e-4, 1e-3), "released": (3e-4, 3e-4)}[source]
-    return _search(selection_lr=selection, training={"lr": weights})
+    paper, released = (
+        {"selection_lr": selection, "training": {"lr": weights}} for weights, selection in ((1e-4, 1e-3), (3e-4, 3e-4))
+    )
+    return _search(**paper) if source == "paper" else merge(_search(**released), _first_order(**paper))
 
 
 def _optimizer(name: str) -> Table:
@@ -74,14 +81,24 @@ def _optimizer(name: str) -> Table:
     return _search(selection_betas=(0.5, 0.999), training=adam)
 
 
+_FIRST_ORDER_SCRIPT = _first_order(
+    mixed_gradients=True,
+    order="weights-first",
+    rank_rule="selection",
+    initial_logit=0.0,
+    selection_betas=(0.9, 0.999),
+    training={"weight_decay": 0.01, "warmup": 0.06, "schedule": "linear"},
+)
+"""The authors' script for eta = 0: what it does not clear, and in what else it differs from their other search."""
+
+
 def _epochs(_: str) -> Table:
-    ten = {"training": {"epochs": 10}}
+    """Epochs of the released code; the section of a task replaces its method's section, so it repeats the search's."""
+    searches = merge(_search(training={"epochs": 20}), _first_order(training={"epochs": 50}))
     return {
         "training": {"epochs": 30},
-        **_search(training={"epochs": 20}),
-        "tasks": {
-            task: ten | {"methods": {"autolora": {"search": {"training": {"epochs": 20}}}}} for task in LONG_TASKS
-        },
+        **searches,
+        "tasks": {task: {"training": {"epochs": 10}, **searches} for task in LONG_TASKS},
     }
 
 
@@ -139,9 +156,10 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
         ),
         "mixed_gradients": Switch(
             row=6,
-            about="eta = 0 only: gradients of the other split stay behind and are added to the next update",
+            about="eta = 0 only: gradients of the other split stay behind and are added to the next update; with the "
+            "order, rank rule, betas and schedule of the script that does so",
             paper=False, released=True, clean=False, choices=(False, True),
-            settings=lambda mixed: {"methods": {"autolora_first_order": {"search": {"mixed_gradients": mixed}}}},
+            settings=lambda mixed: _FIRST_ORDER_SCRIPT if mixed else _first_order(mixed_gradients=False),
         ),
         "order": Switch(
             row=7,
@@ -176,7 +194,7 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
         ),
         "epochs": Switch(
             row=13,
-            about="unsaid in the paper; released: 20 of search, then 30, but 10 on QQP and MNLI",
+            about="unsaid in the paper; released: 20 of search (50 with eta = 0), then 30, but 10 on QQP and MNLI",
             paper=PRESET, released=PRESET, clean=PRESET, choices=(PRESET, "released"),
             settings=_if_set(_epochs),
         ),

@@ -86,6 +86,21 @@ def test_the_released_protocol_has_the_settings_of_the_authors_code() -> None:
     }
 
 
+def test_the_released_protocol_takes_eta_zero_from_the_authors_other_script() -> None:
+    search = config("protocol.base=released", method="autolora_first_order")["method"]["search"]
+    assert (search["mixed_gradients"], search["order"], search["eta"], search["engine"]) == (
+        True,
+        "weights-first",
+        0.0,
+        "exact",
+    )
+    assert (search["rank_rule"], search["initial_logit"], search["selection_betas"]) == ("selection", 0.0, [0.9, 0.999])
+    training = search["training"]
+    assert (training["weight_decay"], training["warmup"], training["schedule"]) == (0.01, 0.06, "linear")
+    search = config(preset="released", task="cola", method="autolora_first_order")["method"]["search"]
+    assert (search["training"]["lr"], search["selection_lr"], search["training"]["epochs"]) == (1e-4, 1e-3, 50)
+
+
 def test_the_paper_preset_uses_the_papers_protocol_and_the_released_one_the_authors_sizes() -> None:
     assert load_settings("paper").protocol == "paper"
     assert config(preset="paper")["method"]["search"]["order"] == "weights-first"

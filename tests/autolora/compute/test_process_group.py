@@ -34,7 +34,8 @@ SEARCHES = {
     "one-sided": replace(CONFIG, engine="finite-difference-one-sided"),
     "first-order": replace(CONFIG, engine="first-order"),
     "weights-first": replace(CONFIG, order="weights-first"),
-    "as released": replace(CONFIG, look_ahead="optimizer", mixed_gradients=True, order="selection-first"),
+    "as released": replace(CONFIG, look_ahead="optimizer", order="selection-first"),
+    "mixed gradients": replace(CONFIG, eta=0.0, mixed_gradients=True, order="weights-first"),
     "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
     "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
 }

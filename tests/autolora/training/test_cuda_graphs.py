@@ -46,7 +46,7 @@ SEARCHES = {
     "first-order": replace(CONFIG, engine="first-order"),
     "sigmoid": replace(CONFIG, parameterisation="sigmoid"),
     "finite-difference": replace(CONFIG, engine="finite-difference"),
-    "mixed gradients": replace(CONFIG, mixed_gradients=True),
+    "mixed gradients": replace(CONFIG, mixed_gradients=True, order="weights-first"),
     "optimizer's look-ahead": replace(CONFIG, look_ahead="optimizer"),
     "in parts": replace(CONFIG, training=replace(TRAINING, micro_batches=2)),
 }
