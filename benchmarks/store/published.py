@@ -137,6 +137,35 @@ def published_statistics() -> Statistics:
     return Statistics(rows=rows, text=text, source=plain["source"], no_numbers=tuple(plain["no_numbers"]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoraRow:
+    """What LoRA's authors print about one way of adapting GPT2-medium."""
+
+    parameters: float
+    """Trainable parameters, with the digits printed."""
+    e2e_bleu: float | None = None
+    webnlg_bleu: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraReport:
+    """Scores and parameter counts that LoRA's authors print for the settings of Tables 1 and 2."""
+
+    source: str
+    glue_rank: int
+    glue: Mapping[str, float]
+    """Task -> score of LoRA on RoBERTa-base, by the metrics of Table 1: STS-B by Spearman's correlation."""
+    stsb_pearson: float
+    """The correlation that their table prints for STS-B, and averages."""
+    gpt2_medium: Mapping[str, LoraRow]
+    """Full fine-tuning, two sizes of adapters, and LoRA of rank 4."""
+
+
+def lora_report() -> LoraReport:
+    """Read what LoRA's authors print."""
+    return build(LoraReport, json.loads((PAPER / "lora_report.json").read_text(encoding="utf-8")), "lora_report")
+
+
 def score_tables() -> list[int]:
     """Numbers of the tables of scores, which are all tables except that of costs."""
     return [number for number in published_tables() if "cost" not in published_table(number).columns]

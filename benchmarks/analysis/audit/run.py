@@ -7,28 +7,30 @@ from dataclasses import asdict
 
 from benchmarks.analysis.audit import scores, sizes
 from benchmarks.analysis.audit.finding import Finding
-from benchmarks.store.published import authors_ranks, published_statistics, published_table
+from benchmarks.store.published import authors_ranks, lora_report, published_statistics, published_table
 
 TITLES = {"wrong": "What contradicts itself", "open": "What stays open", "note": "What is good to know"}
 
 
 def audit() -> list[Finding]:
     """All findings about the paper's numbers; reads only `results/paper/`."""
-    statistics = published_statistics()
+    statistics, loras = published_statistics(), lora_report()
     glue, generation, labelling, ablations, cost = map(published_table, range(1, 6))
     return [
         *scores.averages(glue),
         *scores.averages(ablations),
+        *scores.turned_orders(glue),
+        *scores.turned_orders(ablations),
         *scores.best_of(glue, statistics),
         *scores.ablations_ahead(ablations),
         *scores.margins(glue, statistics),
         *scores.unattainable((glue, ablations), statistics),
-        *scores.below_loras_report(glue),
-        *scores.generation_claims(generation),
+        *scores.below_loras_report(glue, loras),
+        *scores.generation_claims(generation, loras),
         *scores.implied_recall(labelling),
         *sizes.base_counts(glue, authors_ranks()),
-        *sizes.large_counts(),
-        *sizes.gpt2_layers(statistics, generation),
+        *sizes.large_counts(statistics),
+        *sizes.gpt2_layers(statistics, generation, loras),
         *sizes.cost_multiples(cost, statistics),
         *sizes.data_counts(statistics),
     ]
