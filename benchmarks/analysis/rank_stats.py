@@ -66,15 +66,20 @@ def kendalls_w(matrix: Matrix) -> float:
     return float(12 * between / (searches**2 * (projections**3 - projections) - searches * ties))
 
 
-def logit_spread(selections: Sequence[Sequence[float]]) -> float:
+def logit_spread(selections: Sequence[Sequence[float]]) -> float | None:
     """Standard deviation of the selection logits within a projection, pooled over projections and searches.
 
     The variance within each projection has k - 1 degrees of freedom, because the softmax determines the logits only up to
     a constant; the mean of these variances is unbiased.
 
     Args:
-        selections: positive selection variables, one sequence of k values per projection and search.
+        selections: selection variables of a softmax, one sequence of k values per projection and search.
+
+    Returns:
+        None where a variable has no logarithm: 0, to which a softmax can be rounded, or less.
     """
+    if any(value <= 0 for values in selections for value in values):
+        return None
     logits = [np.log(np.asarray(values, dtype=float)) for values in selections]
     return float(np.sqrt(np.mean([values.var(ddof=1) for values in logits])))
 

@@ -53,10 +53,12 @@ class TaskRanks:
     not record it, as betty's does not."""
     agreement: Agreement | None
     """Agreement between the seeds; None for a single search, or where a search has equal ranks everywhere."""
-    noise_mean: float
-    """Mean rank of thresholded noise whose logits have the same spread as those of the searches."""
-    layer_p: float
-    """P value of the variance of ranks between projections, compared with thresholded noise (`layer_effect`)."""
+    noise_mean: float | None
+    """Mean rank of thresholded noise whose logits have the same spread as those of the searches; None where the selection
+    variables have no spread of logits, because they are not a softmax's or one of them is not positive."""
+    layer_p: float | None
+    """P value of the variance of ranks between projections, compared with thresholded noise (`layer_effect`); None as for
+    `noise_mean`."""
     stops: Sequence["Stop"]
     """Where each search would have stopped on convergence; empty where the results do not record it."""
 
@@ -141,9 +143,11 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
     first = results[0]
     projections = list(first.ranks or {})
     ranks = [[(result.ranks or {})[name] for name in projections] for result in results]
-    max_rank = int(first.config["method"]["search"]["max_rank"])
+    search = first.config["method"]["search"]
+    max_rank = int(search["max_rank"])
     selections = [result.details["selection"] for result in results]
-    spread = logit_spread([values for selection in selections for values in selection.values()])
+    of_softmax = search.get("parameterisation", "softmax") == "softmax"
+    spread = logit_spread([values for selection in selections for values in selection.values()]) if of_softmax else None
     shares = [record["second_order_share"] for result in results for record in result.details["history"]]
     known = [share for share in shares if share is not None]
     return TaskRanks(
@@ -159,8 +163,8 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
         ),
         share=statistics.median(known) if known else None,
         agreement=agreement(ranks),
-        noise_mean=float(noise_ranks(spread, max_rank, (1, NOISE_DRAWS)).mean()),
-        layer_p=layer_effect(ranks, spread, max_rank),
+        noise_mean=None if spread is None else float(noise_ranks(spread, max_rank, (1, NOISE_DRAWS)).mean()),
+        layer_p=None if spread is None else layer_effect(ranks, spread, max_rank),
         stops=[Stop(**stop) for result in results if (stop := result.details.get("would_stop"))],
     )
 

@@ -44,11 +44,11 @@ def _evidence_grid(report: RankReport) -> Grid:
             task.title,
             str(len(task.seeds)),
             f"{statistics.mean(task.means):.2f}",
-            f"{task.noise_mean:.2f}",
+            "-" if task.noise_mean is None else f"{task.noise_mean:.2f}",
             f"{100 * task.deviation:.1f} %",
             "-" if task.agreement is None else f"{task.agreement.w:.2f} (p {task.agreement.p:.3f})",
             f"{1 / len(task.seeds):.2f}",
-            f"{task.layer_p:.3f}",
+            "-" if task.layer_p is None else f"{task.layer_p:.3f}",
             "-" if task.share is None else f"{task.share:.1e}",
         ]
         for task in report.tasks
@@ -107,6 +107,11 @@ def _notes(report: RankReport) -> list[str]:
         "'layers, p' holds the variance between projections against thresholded noise of the same spread."
     )
     notes = [explanation]
+    if without := [task.title for task in report.tasks if task.noise_mean is None]:
+        notes.append(
+            f"{', '.join(without)}: not compared with noise, which has the spread of the logits of positive selection "
+            "variables from a softmax."
+        )
     if report.same_seed is not None and report.other_seed is not None:
         notes.append(
             f"Between two tasks, ranks correlate by {report.same_seed:+.2f} at the same seed (the same initial "

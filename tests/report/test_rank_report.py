@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,9 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.report.figures import style
-from benchmarks.report.figures.ranks import rank_heatmap, search_course
+from benchmarks.report.figures.ranks import rank_heatmap, rank_stability, search_course
 from benchmarks.report.rank_report import rank_report, role_of
-from benchmarks.report.rank_tables import render_ranks
+from benchmarks.report.rank_tables import rank_grids, render_ranks
 from benchmarks.store.published import authors_ranks
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
@@ -65,6 +66,31 @@ def test_searches_of_one_task_are_compared_with_each_other_and_with_noise() -> N
     assert task.deviation == pytest.approx((0.6 + 0.2 + 0.2 + 0.6 + 0.2 + 0.2 + 0.6 + 0.2) / 8)
     assert task.share == pytest.approx(2e-4)
     assert 3 < task.noise_mean < 4
+
+
+NO_NOISE = "not compared with noise"
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1])
+def test_selection_variables_without_a_logarithm_are_not_compared_with_noise(value: float, tmp_path: Path) -> None:
+    searches = [searched(seed, [1, 2, 3, 4, 5, 6]) for seed in range(3)]
+    searches[1].details["selection"][NAMES[2]][3] = value
+    report = rank_report(searches)
+    (task,) = report.tasks
+    assert (task.noise_mean, task.layer_p) == (None, None)
+    (row,) = rank_grids(report)[1].rows
+    assert (row[3], row[7]) == ("-", "-")
+    assert NO_NOISE in render_ranks(report, "text", 200)
+    assert json.loads(render_ranks(report, "json", 200))["tasks"][0]["layer_p"] is None
+    assert NO_NOISE not in render_ranks(rank_report(SEARCHES), "text", 200)
+    rank_stability(report, tmp_path / "stability.png")
+
+
+def test_selection_variables_that_no_softmax_made_are_not_compared_with_its_noise() -> None:
+    search = searched(0, [1, 2, 3, 4, 5, 6])
+    search.config["method"]["search"]["parameterisation"] = "sigmoid"
+    (task,) = rank_report([search]).tasks
+    assert (task.noise_mean, task.layer_p) == (None, None)
 
 
 def test_searches_that_record_no_share_are_reported_without_one() -> None:

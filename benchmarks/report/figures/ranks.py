@@ -68,7 +68,7 @@ def search_course(results: Sequence[Result], path: Path) -> None:
 
 
 def rank_stability(report: RankReport, path: Path) -> None:
-    """Ranks of all projections in all searches, their mean over seeds, and the mean rank of thresholded noise."""
+    """Ranks of all projections in all searches, their mean over seeds, and the mean rank of thresholded noise, if known."""
     with mpl.rc_context(STYLE):
         figure, axes = make_panels(len(report.tasks), height=2.1)
         for axis, task in zip(axes, report.tasks, strict=False):
@@ -76,7 +76,8 @@ def rank_stability(report: RankReport, path: Path) -> None:
             for ranks in task.ranks:
                 axis.plot(places, ranks, "o", color="black", alpha=0.3, markersize=4, markeredgewidth=0)
             axis.plot(places, task.means, "_", color="#d55e00", markersize=9, markeredgewidth=2)
-            axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
+            if task.noise_mean is not None:
+                axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
             agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
             axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
             axis.set_xticks(places, [f"{role[0]}{1 + place // 2}" for place, role in enumerate(task.roles)])
