@@ -1,4 +1,4 @@
-"""Table 5 from cost runs: training time in multiples of AdaLoRA's, and the cost of a step in each stage."""
+"""Table 5 from cost runs: training time in multiples of one method's, and the cost of a step in each stage."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ from benchmarks.store.cost_record import Cost, CostRun
 from benchmarks.store.published import PublishedTable
 
 REFERENCE = "adalora"
-"""The method whose cost is 1."""
+"""The method whose cost is 1 in the paper, and in every run that includes it; in others it is the run's first method."""
 AS_PUBLISHED = {"lora_grid": "lora_grid", "lora_grid_sequential": "lora_grid"}
 """Method -> the published row to compare it with, for methods whose name differs from the row's."""
 EPOCH_RATIOS = (0.25, 0.5, 2 / 3, 1.0, 1.5, 2.0)
@@ -45,6 +45,7 @@ class CostRow:
     average: Multiple
     """Ratio of the mean costs over tasks, averaged as in the paper."""
     published: float | None
+    """The paper's cost in multiples of the same method's; None where the paper lacks either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,13 @@ class CostReport:
     title: str
     tasks: Mapping[str, str]
     """Task -> title."""
+    reference: str
+    """Title of the method whose cost is 1."""
     rows: Sequence[CostRow]
     calibration: Multiple | None
     """Cost of the calibration copy of a method in multiples of that method's; None without a copy."""
+    copied: str | None
+    """Title of the method that has a calibration copy."""
     stages: Sequence[StageRow]
     search_ratios: Mapping[float, float]
     """Epochs of AutoLoRA's search per epoch of its retraining -> AutoLoRA's cost in multiples of the reference method's,
@@ -93,29 +98,36 @@ def cost_report(run: CostRun, published: PublishedTable) -> CostReport:
     if not undisturbed:
         raise InputError(f"every round of the cost run of {run.finished} was disturbed; measure again")
     reference = REFERENCE if REFERENCE in methods else next(iter(methods))
-    rows = []
-    for method, title in methods.items():
-        row = published.row(AS_PUBLISHED.get(method, method))
-        rows.append(
-            CostRow(
-                method=method,
-                title=title,
-                by_task={task: Multiple.of(run.ratios(method, reference, [task])) for task in tasks},
-                average=Multiple.of(run.ratios(method, reference)),
-                published=row.scores["cost"] if row else None,
-            )
+    one = _published_cost(reference, published)
+    rows = [
+        CostRow(
+            method=method,
+            title=title,
+            by_task={task: Multiple.of(run.ratios(method, reference, [task])) for task in tasks},
+            average=Multiple.of(run.ratios(method, reference)),
+            published=cost / one if one and (cost := _published_cost(method, published)) else None,
         )
+        for method, title in methods.items()
+    ]
     copied = next((cost.method for cost in run.costs if cost.again), None)
+    as_one = "" if reference == REFERENCE else f"{methods[reference]}'s as 1, "
     return CostReport(
-        title=f"{published.name}, {published.title}; here {run.model_title}, preset {run.preset}, protocol "
+        title=f"{published.name}, {published.title}; here {as_one}{run.model_title}, preset {run.preset}, protocol "
         f"{run.protocol}; {'projected' if run.timed_steps else 'measured'}",
         tasks=tasks,
+        reference=methods[reference],
         rows=rows,
         calibration=Multiple.of(run.ratios(copied, copied, again=True)) if copied else None,
+        copied=methods[copied] if copied else None,
         stages=[stage for cost in run.costs if not cost.again for stage in _stages(cost, run)],
         search_ratios=_search_ratios(run, reference),
         remarks=_remarks(run, methods[reference], undisturbed),
     )
+
+
+def _published_cost(method: str, published: PublishedTable) -> float | None:
+    row = published.row(AS_PUBLISHED.get(method, method))
+    return row.scores["cost"] if row else None
 
 
 def render_costs(reports: Sequence[CostReport], form: str, width: int) -> str:
@@ -225,7 +237,9 @@ def _remarks(run: CostRun, reference: str, undisturbed: int) -> list[str]:
 def _notes(report: CostReport) -> list[str]:
     notes = list(report.remarks)
     if report.calibration:
-        notes.insert(1, f"Calibration: a second copy of LoRA in multiples of the first, {report.calibration}.")
+        notes.insert(
+            1, f"Calibration: a second copy of {report.copied} in multiples of the first, {report.calibration}."
+        )
     if report.search_ratios:
         curve = ", ".join(f"{ratio:.2f}: {cost:.2f}" for ratio, cost in report.search_ratios.items())
         notes.append(

@@ -15,12 +15,17 @@ from benchmarks.core.settings import load_settings
 from benchmarks.core.spec import InputError
 from benchmarks.measure.cost import CostRequest, measure_costs, profile, turns
 from benchmarks.report.cost_report import cost_report, render_costs
+from benchmarks.report.figures import style
+from benchmarks.report.figures.costs import cost_bars
+from benchmarks.report.page.figures import drawings
+from benchmarks.report.rank_report import RankReport
 from benchmarks.store.cost_record import Cost, CostRun, Round, StageWork, cost_runs, write_cost_run
 from benchmarks.store.published import published_table
 from benchmarks.store.store import Store
 from tests.support.fakes import make_result
 
 TABLE = published_table(5)
+NO_RANKS = RankReport(tasks=[], controls=[], same_seed=None, other_seed=None)
 WORK = StageWork(steps=100, tokens=120.0, padding=0.2, flops=5e9)
 
 
@@ -84,6 +89,30 @@ def test_the_average_is_that_of_the_times_as_in_the_paper() -> None:
 def test_both_ways_of_the_grid_stand_beside_the_papers() -> None:
     costs = [cost(method, turn(1)) for method in ("adalora", "lora_grid", "lora_grid_sequential")]
     assert [row.published for row in cost_report(run(*costs), TABLE).rows] == [1, 14.29, 14.29]
+
+
+def test_without_adalora_every_text_names_the_method_whose_cost_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(style.STYLE, "svg.fonttype", "none")  # texts that can be read back
+    found = cost_report(run(cost("lora", turn(10)), cost("autolora", turn(8, search=12))), TABLE)
+    assert [row.published for row in found.rows] == [None, None]  # the paper prints no cost of LoRA alone
+    (caption,) = (text for text in drawings([], NO_RANKS, [found], []) if "Training time" in text)
+    cost_bars(found, tmp_path / "costs.svg")
+    for text in (found.title, caption, (tmp_path / "costs.svg").read_text("utf-8")):
+        assert "Lora's" in text
+    for text in (caption, (tmp_path / "costs.svg").read_text("utf-8")):
+        assert "AdaLoRA" not in text
+
+
+def test_published_multiples_have_the_reference_of_the_measured_ones() -> None:
+    found = cost_report(run(cost("autolora", turn(4, search=6)), cost("lora_grid", turn(80))), TABLE)
+    assert [row.published for row in found.rows] == pytest.approx([1, 14.29 / 1.91])
+
+
+def test_the_calibration_names_the_copied_method() -> None:
+    found = cost_report(run(cost("adalora", turn(10)), cost("adalora", turn(11), again=True)), TABLE)
+    assert "a second copy of Adalora in multiples of the first" in render_costs([found], "text", 200)
 
 
 def test_the_ratio_of_the_two_copies_of_a_method_is_the_calibration() -> None:

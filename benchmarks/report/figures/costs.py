@@ -1,4 +1,4 @@
-"""Figures of training time: multiples of AdaLoRA's, and the growth of a step's time with the problem's size."""
+"""Figures of training time: multiples of one method's, and the growth of a step's time with the problem's size."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.report.figures.style import STYLE, make_logarithmic, save
 
 
 def cost_bars(report: CostReport, path: Path) -> None:
-    """Training time in multiples of AdaLoRA's: measured, with the range over rounds, and published."""
+    """Training time in multiples of the reference method's: measured, with the range over rounds, and published."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 0.6 + 0.4 * len(report.rows)), layout="constrained")
         axis = figure.subplots()
@@ -24,7 +24,7 @@ def cost_bars(report: CostReport, path: Path) -> None:
                 axis.plot([row.published], [place], "D", color="black", label="paper" if not place else None)
         axis.set_yticks(range(len(report.rows)), [row.title for row in report.rows])
         axis.invert_yaxis()
-        axis.set_xlabel("training time, multiples of AdaLoRA's")
+        axis.set_xlabel(f"training time, multiples of {report.reference}'s")
         axis.legend(frameon=False)
         save(figure, path)
 

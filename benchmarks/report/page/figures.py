@@ -59,7 +59,9 @@ def drawings(
         wanted["Scores over the epochs"] = partial(score_figures.learning_curves, done)
     wanted["Scores and what they cost"] = partial(score_figures.cost_against_score, done)
     for report in costs:
-        wanted["Training time in multiples of AdaLoRA's (Table 5)"] = partial(cost_figures.cost_bars, report)
+        wanted[f"Training time in multiples of {report.reference}'s (Table 5)"] = partial(
+            cost_figures.cost_bars, report
+        )
     for table in bars:
         wanted[table.title] = partial(score_figures.score_bars, table)
     return wanted
