@@ -10,13 +10,6 @@ from benchmarks.store.store import Store
 from tests.support import fakes
 
 
-@pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    fakes.install(monkeypatch.setattr)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return ["run", "--preset", str(fakes.write_preset(tmp_path)), "--tasks", "coin", "--runs", str(tmp_path / "runs")]
-
-
 def results(folder: Path) -> dict[str, Any]:
     return {result.method: result for result in Store(folder=folder / "runs").results()}
 

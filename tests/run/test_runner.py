@@ -22,13 +22,6 @@ from tests.support.processes import comes_true, ended, forked
 from tests.support.tiny import save_encoder
 
 
-@pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    fakes.install(monkeypatch.setattr)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return ["run", "--preset", str(fakes.write_preset(tmp_path)), "--tasks", "coin", "--runs", str(tmp_path / "runs")]
-
-
 def results(folder: Path) -> dict[str, Any]:
     return {result.method: result for result in Store(folder=folder / "runs").results()}
 

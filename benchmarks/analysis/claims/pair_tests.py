@@ -1,7 +1,7 @@
 """Tests of claims that compare two methods over the tasks of a table: scores and trainable parameters."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,30 +34,13 @@ class Pair:
 def better(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """Test that the method's mean over tasks less the other's, paired by seed, is above 0."""
     pair = build(Pair, settings, "better")
-    compared = _difference_of_means(pair, evidence)
-    if isinstance(compared, Untested):
-        return compared
-    difference, basis = compared
-    return ClaimTest(
-        effect=_effect(pair, difference, evidence),
-        p_for=difference.p_above(0),
-        p_against=difference.p_below(0),
-        basis=basis,
-    )
+    return _test_of_means(pair, evidence, lambda found: {"p_for": found.p_above(0), "p_against": found.p_below(0)})
 
 
 def on_par(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
     """Test that the difference of the two means lies within the margin, by two one-sided tests."""
-    pair = build(Pair, settings, "on-par")
-    compared = _difference_of_means(pair, evidence)
-    if isinstance(compared, Untested):
-        return compared
-    difference, basis = compared
-    return ClaimTest(
-        effect=f"{_effect(pair, difference, evidence)}, margin {evidence.margin.points:g}",
-        basis=basis,
-        **p_values_within(difference, evidence.margin.points),
-    )
+    pair, margin = build(Pair, settings, "on-par"), evidence.margin.points
+    return _test_of_means(pair, evidence, lambda found: p_values_within(found, margin), f", margin {margin:g}")
 
 
 def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Untested:
@@ -115,6 +98,17 @@ def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, st
     table = published_table(pair.table)
     tasks = f"{len(summaries)} of {len(table.columns)} tasks ({column_titles(list(summaries), table)})"
     return difference, f"{tasks}, {len(seeds)} seeds"
+
+
+def _test_of_means(
+    pair: Pair, evidence: Evidence, p_values: Callable[[Difference], Mapping[str, float]], note: str = ""
+) -> ClaimTest | Untested:
+    """The test of the difference of the means over tasks; the note is appended to the effect."""
+    compared = _difference_of_means(pair, evidence)
+    if isinstance(compared, Untested):
+        return compared
+    difference, basis = compared
+    return ClaimTest(effect=_effect(pair, difference, evidence) + note, basis=basis, **p_values(difference))
 
 
 def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:
