@@ -22,7 +22,8 @@ def problem_from_trainer(
 
     The problem has the trainer's model (`model_init`, or a copy of `model`), training set, collator, loss
     (`compute_loss`), seed, device and bf16. D_val is split off the training set, with class labels as strata; the
-    trainer's evaluation set is not used. Of a streamed training set, the problem has the examples that `max_steps` take.
+    trainer's evaluation set is not used. Of a streamed training set, the problem has the examples that `max_steps`
+    take.
 
     Args:
         trainer: a `transformers.Trainer` before its training.
@@ -62,7 +63,7 @@ def _has_the_usual_loss(trainer: Any) -> bool:
 
 
 def _builder(trainer: Any) -> Callable[[], nn.Module]:
-    """Builds the trainer's model; `model_init` may take a trial, of which there is none outside of a hyperparameter search."""
+    """Builds the trainer's model; `model_init` may take a trial, of which there is none outside of tuning."""
     if trainer.model_init is None:
         return partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu())
     build: Callable[[], nn.Module] = trainer.call_model_init
@@ -70,7 +71,7 @@ def _builder(trainer: Any) -> Callable[[], nn.Module]:
 
 
 def _examples(trainer: Any) -> list[Example]:
-    """The rows of the training set, with the columns that the trainer keeps: by default labels and the model's arguments."""
+    """The rows of the training set, with the columns that the trainer keeps: by default labels and model arguments."""
     rows = _rows(trainer.train_dataset, trainer.args)
     if not trainer.args.remove_unused_columns:
         return [dict(row) for row in rows]

@@ -55,8 +55,8 @@ class Adapter:
         torch.manual_seed(problem.seed)
         model = problem.build_model()
         insert_bottlenecks(model, self.width)
-        # Deviation: Houlsby et al. also train the layer norms of every block, which makes 940,608 parameters at width 24;
-        # here they are frozen. Both numbers round to the 0.9M of AutoLoRA's Table 1, which does not say which it counts.
+        # Deviation: Houlsby et al. also train the layer norms of every block, which makes 940,608 parameters at width
+        # 24; here they are frozen. Both round to the 0.9M of AutoLoRA's Table 1, which does not say what it counts.
         freeze_all_but(model, problem.head)
         for module in model.modules():
             if isinstance(module, Bottleneck):
@@ -72,8 +72,8 @@ class Adapter:
 
 def insert_bottlenecks(model: nn.Module, width: int) -> None:
     """Wrap the output of every attention and feed-forward sublayer, in place."""
-    # Deviation: Houlsby et al. apply the sublayer's dropout before the adapter; here the adapter wraps the linear layer,
-    # so that the model's own dropout follows it.
+    # Deviation: Houlsby et al. apply the sublayer's dropout before the adapter; here the adapter wraps the linear
+    # layer, so that the model's own dropout follows it.
     for name in sublayer_outputs(model):
         base = model.get_submodule(name)
         assert isinstance(base, nn.Linear | Conv1D)

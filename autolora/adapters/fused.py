@@ -102,7 +102,7 @@ class SplitProjection(nn.Module):
 def split_fused(model: nn.Module) -> None:
     """Split every fused query-key-value projection of model, in place; a model without any is left unchanged.
 
-    A projection is split only where the module that contains it is known to lay its outputs out as query, key and value,
+    A projection is split only where the module that contains it is known to lay its outputs out as query, key, value,
     one third each: name and shape do not tell, since GPT-BigCode interleaves the heads in a `c_attn` of the same shape.
     """
     for name, module in list(model.named_modules()):
@@ -119,7 +119,7 @@ def join_fused(model: nn.Module) -> None:
 
 
 def export(model: PeftModel) -> PeftModel:
-    """The adapter converted to the unsplit model, with the same outputs; `save_pretrained` then writes it for plain PEFT.
+    """The adapter converted to the unsplit model, with equal outputs; `save_pretrained` then writes it for plain PEFT.
 
     On a fused projection, the query's and the value's updates become one LoRA of rank r_q + r_v. Its B (3 m, r_q + r_v)
     has the query's columns in the query's rows and the value's columns in the value's rows; the scalings are folded

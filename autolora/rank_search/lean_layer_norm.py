@@ -1,8 +1,8 @@
 """Layer norm with a second derivative of few operations; torch composes it of sixty, each a separate kernel launch.
 
 With x' = (x - mean) / s the normalised row, s its standard deviation, and P u = u - mean(u) - x' mean(u x') the
-projection that removes a row's mean and its component along x', the gradient by x of a loss with gradient u (by x', the weight included)
-is g = P u / s. P is symmetric, so that for any h
+projection that removes a row's mean and its component along x', the gradient by x of a loss with gradient u (by x', the
+weight included) is g = P u / s. P is symmetric, so that for any h
 
     <h, g>'s gradient by u is P h / s,                                        which is layer norm's own gradient, of h
     <h, g>'s gradient by x is -(mean(h g) x' + mean(h x') g + mean(u x') P h / s) / s.

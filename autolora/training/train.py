@@ -44,7 +44,8 @@ def train(
         Wall-clock seconds of optimisation.
 
     Raises:
-        ValueError: no weight is trainable; no label counts; the checkpoint is of another problem; or batches are computed in parts, and the loss needs a `loss_denominator`.
+        ValueError: no weight is trainable; no label counts; the checkpoint is of another problem; or batches are
+            computed in parts, and the loss needs a `loss_denominator`.
         NonFiniteLossError: a loss, or a weight after the last step, is NaN or infinite.
         Interrupted: as in `run_steps`.
     """

@@ -19,7 +19,7 @@ class Agreement:
     """How similarly several searches order the projections by rank."""
 
     w: float
-    """Kendall's coefficient of concordance, corrected for ties: 1 for identical orders, 1/searches expected by chance."""
+    """Kendall's coefficient of concordance, corrected for ties: 1 for identical orders, 1/searches by chance."""
     p: float
     """P value of the permutation test: share of random orders with at least this W."""
 
@@ -69,8 +69,8 @@ def kendalls_w(matrix: Matrix) -> float:
 def logit_spread(selections: Sequence[Sequence[float]]) -> float | None:
     """Standard deviation of the selection logits within a projection, pooled over projections and searches.
 
-    The variance within each projection has k - 1 degrees of freedom, because the softmax determines the logits only up to
-    a constant; the mean of these variances is unbiased.
+    The variance within each projection has k - 1 degrees of freedom, because the softmax determines the logits only up
+    to a constant; the mean of these variances is unbiased.
 
     Args:
         selections: selection variables of a softmax, one sequence of k values per projection and search.

@@ -80,7 +80,7 @@ def resolution_of_mean(summaries: Sequence[Summary]) -> float:
 
 
 def groups(results: Iterable[Result]) -> list[list[Result]]:
-    """Group results by preset, protocol, backbone and kind of data, the newest group last; one table shows one group."""
+    """Group results by preset, protocol, backbone and kind of data, the newest last; one table shows one group."""
     by_key: dict[tuple[str, ...], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.finished):
         key = (result.preset, result.protocol, result.model_title, result.data_source.split()[0])

@@ -232,7 +232,7 @@ def _with_task_sections(settings: Settings, task: str) -> Iterator[tuple[Table, 
 
 
 def parse_assignment(text: str) -> Table:
-    """Parse "dotted.key=value" to a nested table; a value that is not valid TOML is a string. Raises InputError: no "="."""
+    """Parse "dotted.key=value" to a nested table; a value that is not valid TOML is text. Raises InputError: no "="."""
     key, equals, value = text.partition("=")
     if not equals or not all(part.strip() for part in key.split(".")):
         raise InputError(f"--set takes dotted.key=value, as in training.lr=1e-4; got {text!r}")

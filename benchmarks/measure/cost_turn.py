@@ -41,7 +41,7 @@ def take_turn(cell: Cell, materials: Materials, store: Store, timing_run: Timing
 
 
 def profile_steps(cell: Cell, materials: Materials, store: Store) -> tuple[dict[str, StageWork], int]:
-    """Tokens and operations per step of every stage, and the number of trainable parameters; also warms up the process."""
+    """Tokens and operations per step of every stage, and the number of trainable parameters; warms up the process."""
     with FlopCounterMode(display=False) as flop_counter:
         counter = _StepCounter(flop_counter)
         outcome = _train(cell, materials, store, PROFILED_STEPS, counter)

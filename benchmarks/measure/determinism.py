@@ -46,7 +46,7 @@ class CellComparison:
 
 
 def reruns(request: Request, cores: int) -> Iterator[Rerun]:
-    """The base run, an identical rerun, one with doubled batches, and one with all cores per cell; each has its store."""
+    """The base run, an identical rerun, one with doubled batches, and one with all cores per cell, each in a store."""
     runs: Mapping[str, tuple[str, Request]] = {
         BASE: ("once", request),
         "again": (SAME, request),

@@ -11,7 +11,7 @@ from benchmarks.store.cost_record import Cost, CostRun
 from benchmarks.store.published import PublishedTable
 
 REFERENCE = "adalora"
-"""The method whose cost is 1 in the paper, and in every run that includes it; in others it is the run's first method."""
+"""The method whose cost is 1 in the paper, and in every run that includes it; in others it is the first method."""
 AS_PUBLISHED = {"lora_grid": "lora_grid", "lora_grid_sequential": "lora_grid"}
 """Method -> the published row to compare it with, for methods whose name differs from the row's."""
 EPOCH_RATIOS = (0.25, 0.5, 2 / 3, 1.0, 1.5, 2.0)
@@ -87,8 +87,8 @@ class CostReport:
     """Title of the method that has a calibration copy."""
     stages: Sequence[StageRow]
     search_ratios: Mapping[float, float]
-    """Epochs of AutoLoRA's search per epoch of its retraining -> AutoLoRA's cost in multiples of the reference method's,
-    which trains for as many epochs as the retraining."""
+    """Epochs of AutoLoRA's search per epoch of its retraining -> AutoLoRA's cost in multiples of the reference
+    method's, which trains for as many epochs as the retraining."""
     remarks: Sequence[str]
 
 

@@ -47,18 +47,18 @@ class TaskRanks:
     ranks: Sequence[Sequence[int]]
     """Ranks, shape (searches, projections)."""
     deviation: float
-    """Mean of |k * selection variable - 1|: relative deviation of the selection variables from their equal start 1/k."""
+    """Mean of |k * selection variable - 1|: relative deviation of the variables from their equal start 1/k."""
     share: float | None
     """Median over all records of eta's share, ||eta * second-order term|| / ||direct term||; None where an engine does
     not record it, as betty's does not."""
     agreement: Agreement | None
     """Agreement between the seeds; None for a single search, or where a search has equal ranks everywhere."""
     noise_mean: float | None
-    """Mean rank of thresholded noise whose logits have the same spread as those of the searches; None where the selection
-    variables have no spread of logits, because they are not a softmax's or one of them is not positive."""
+    """Mean rank of thresholded noise whose logits have the same spread as those of the searches; None where the
+    selection variables have no spread of logits, because they are not a softmax's or one of them is not positive."""
     layer_p: float | None
-    """P value of the variance of ranks between projections, compared with thresholded noise (`layer_effect`); None as for
-    `noise_mean`."""
+    """P value of the variance of ranks between projections, compared with thresholded noise (`layer_effect`); None
+    as for `noise_mean`."""
     stops: Sequence["Stop"]
     """Where each search would have stopped on convergence; empty where the results do not record it."""
 

@@ -17,7 +17,7 @@ def render_ranks(report: RankReport, form: str, width: int) -> str:
 
 
 def rank_grids(report: RankReport) -> list[Grid]:
-    """Tables of the ranks, of the tests whether they are learned, of convergence, and of the comparison with controls."""
+    """Tables of the ranks, of the tests whether they are learned, of convergence, and of comparisons with controls."""
     grids = [_rank_grid(report.tasks), _evidence_grid(report)]
     if any(task.stops for task in report.tasks):
         grids.append(_stop_grid(report.tasks))

@@ -129,7 +129,7 @@ def test_a_consistent_average_is_no_finding() -> None:
 def test_scores_that_no_single_run_can_have_are_found_and_others_are_not() -> None:
     findings = {finding.where: finding for finding in unattainable((published_table(1),), published_statistics())}
     printed = {where.split(", ")[1]: finding.printed for where, finding in findings.items()}
-    # possible scores such as 76.9 (213 of 277), 75.8 (210 of 277), 94.2 (821 of 872) and 94.0 (820 of 872) are not listed
+    # possible scores are not listed: 76.9 (213 of 277), 75.8 (210 of 277), 94.2 (821 of 872), 94.0 (820 of 872)
     assert printed == {"RTE": "71.2, 75.9, 77.0", "MRPC": "88.4, 89.1, 89.3, 89.4", "SST-2": "94.9"}
 
 

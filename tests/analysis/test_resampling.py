@@ -96,7 +96,7 @@ def test_intervals_over_seeds_and_examples_contain_the_true_difference_at_their_
 
 
 def _runs(rng: np.random.Generator, logits: np.ndarray, seeds: int) -> list[dict[str, Any]]:
-    """One run per seed; each example is predicted correctly with the probability given by its logit plus the seed's skill."""
+    """One run per seed; each example is predicted correctly with the probability of its logit plus the seed's skill."""
     skills = rng.normal(0, _SKILL, (seeds, 1))
     right = rng.random((seeds, len(logits))) < 1 / (1 + np.exp(-(logits + skills)))
     return [{"labels": np.ones(len(logits)), "predictions": run.astype(float)} for run in right]

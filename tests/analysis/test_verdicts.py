@@ -106,7 +106,7 @@ def test_rounding_of_the_published_number_widens_the_interval() -> None:
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_rates_of_wrong_verdicts_stay_below_their_levels(seeds: int) -> None:
-    """The true difference is the margin, where wrong verdicts are most frequent: 5% for reproduced, 2.5% for deviates."""
+    """The true difference is the margin, where errors are most frequent: 5% for reproduced, 2.5% for deviates."""
     rng = np.random.default_rng(seeds)
     found = [_drawn_verdict(rng, seeds, sd=sd) for sd in (0.05, 0.2, 1.0) for _ in range(DRAWS)]
     for start in range(0, len(found), DRAWS):

@@ -89,7 +89,7 @@ def test_any_text_is_encoded_without_loss() -> None:
 
 
 def test_the_script_reproduces_the_first_losses(config: Pretraining) -> None:
-    """Computed in float32, which every processor supports; bfloat16 changed these losses by less than 3e-5 of their value."""
+    """Computed in float32, which all processors have; bfloat16 changed these losses by less than 3e-5 of their value."""
     config = replace(config, precision="fp32")
     with torch.random.fork_rng():
         losses = list(islice(pretrain(config, train_tokenizer(config), untrained_model(config)), 2))

@@ -42,7 +42,7 @@ class ExaminedClaims:
 
 
 def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
-    """Test every claim, and correct the p values for their number. Raises InputError: the kind of a claim is unknown."""
+    """Test every claim, and correct the p values for their number. Raises InputError: a claim's kind is unknown."""
     tests = [_run_test(claim, evidence) for claim in claims.claim]
     p_values = [_two_sided(test) for test in tests if isinstance(test, ClaimTest)]
     corrected = iter(multipletests(p_values, alpha=LEVEL, method="holm")[1] if p_values else ())

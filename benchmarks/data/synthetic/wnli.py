@@ -14,7 +14,7 @@ DEGREES = ("so", "rather", "quite", "too", "very")
 
 
 def generate() -> dict[str, list[Row]]:
-    """Splits with `sentence1`, `sentence2`, `label` (1 if the pronoun is resolved correctly, else 0); 44% are 1, as in WNLI."""
+    """Splits with `sentence1`, `sentence2`, `label` (1 if the pronoun is resolved rightly); 44% are 1, as in WNLI."""
     return draw_splits("wnli", {"train": _draw, "validation": _draw}, shares={0: 0.56, 1: 0.44})
 
 

@@ -20,7 +20,7 @@ COLOURS = "cividis"
 
 
 def rank_heatmap(report: RankReport, path: Path) -> None:
-    """Figure 3: one row per task and role, one column per block; the authors' lists beside it for tasks that have one."""
+    """Figure 3: one row per task and role, one column per block; beside it the authors' lists, where there are any."""
     rows: dict[str, Sequence[float]] = {}
     for task in report.tasks:
         rows |= {f"{task.title}, {role}": ranks for role, ranks in task.by_role().items()}
@@ -68,7 +68,7 @@ def search_course(results: Sequence[Result], path: Path) -> None:
 
 
 def rank_stability(report: RankReport, path: Path) -> None:
-    """Ranks of all projections in all searches, their mean over seeds, and the mean rank of thresholded noise, if known."""
+    """Ranks of all projections in all searches, their mean over seeds, and that of thresholded noise, if known."""
     with mpl.rc_context(STYLE):
         figure, axes = make_panels(len(report.tasks), height=2.1)
         for axis, task in zip(axes, report.tasks, strict=False):

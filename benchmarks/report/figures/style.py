@@ -74,7 +74,7 @@ def look_of(method: str, summaries: Summaries) -> tuple[str, str, str]:
 def make_logarithmic(axis: Axes) -> None:
     """Give the y axis a logarithmic scale with plain numbers as labels.
 
-    matplotlib's default labels are formulas, and STYLE turns off the parsing of formulas because titles come from files.
+    matplotlib's default labels are formulas, and STYLE turns off the parsing of formulas as titles come from files.
     """
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

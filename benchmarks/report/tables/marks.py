@@ -12,7 +12,7 @@ REMARK = f"{MARK} differs from AutoLoRA's at {LEVEL:.0%}: t test paired by seed,
 
 
 def marked(summaries: Mapping[tuple[str, str], Summary]) -> set[tuple[str, str]]:
-    """(task, method) of the scores that differ significantly from AutoLoRA's; fewer than two common seeds are not tested."""
+    """(task, method) of the scores that differ significantly from AutoLoRA's, tested from two common seeds on."""
     pairs = {
         (task, method): (summary, summaries[task, METHOD])
         for (task, method), summary in summaries.items()
