@@ -66,21 +66,21 @@ def base_counts(table: PublishedTable, lists: Mapping[str, Sequence[int]]) -> It
         how=f"1536 * sum of the ranks, {len(learned)} lists: {min(learned):,} to {max(learned):,}",
         weight="note",
     )
-    yield adapter_readings(table, **BASE)
+    yield adapter_readings(table, BASE)
 
 
-def adapter_readings(table: PublishedTable, *, width: int, layers: int, known: LoraRow | None = None) -> Finding:
+def adapter_readings(table: PublishedTable, dimensions: Mapping[str, int], known: LoraRow | None = None) -> Finding:
     """The widths with which one or two adapters per block have the printed number of parameters, to 0.1M.
 
     Args:
         table: has the printed number.
-        width: d, the model's hidden size.
-        layers: number of Transformer blocks.
+        dimensions: width (d, the hidden size) and layers (Transformer blocks) of the model.
         known: an adapter of LoRA's authors, whose parameters are those of the last reading at its smallest width.
     """
     row = table.row("adapter")
     assert row is not None
     printed = f"{(row.parameters or 0) / 1e6:.1f}M"
+    width, layers = dimensions["width"], dimensions["layers"]
     readings, counts = [], []
     for per_layer, layer_norms in product((2, 1), (False, True)):
         found = {
@@ -160,7 +160,7 @@ def gpt2_layers(statistics_: Statistics, table: PublishedTable, report: LoraRepo
         how=f"github.com/microsoft/LoRA, issue 165 and README; 24 * 4 * 1536 = {small:,}",
         weight="open",
     )
-    yield adapter_readings(table, **GPT2_MEDIUM, known=report.gpt2_medium["wide_adapter"])
+    yield adapter_readings(table, GPT2_MEDIUM, report.gpt2_medium["wide_adapter"])
 
 
 def cost_multiples(table: PublishedTable, statistics_: Statistics) -> Iterator[Finding]:
