@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """An estimate of a difference, in points, whose error follows Student's t."""
+    """An estimate of a difference, on the scale of the scores, whose error follows Student's t."""
 
     value: float
     error: float
@@ -51,7 +51,7 @@ class Difference:
         The variances add up. The degrees of freedom follow Satterthwaite; those of the examples are taken as infinite.
 
         Args:
-            variance: variance of the value over draws of examples, in points squared (`resampling.example_variance`).
+            variance: variance of the value over draws of examples (`resampling.example_variance`).
         """
         total = self.error**2 + variance
         degrees_of_freedom = self.degrees_of_freedom * (total / self.error**2) ** 2 if self.error else math.inf
@@ -67,7 +67,7 @@ def against_published(
         scores: measured scores, one per seed.
         published: the published mean.
         published_seeds: assumed number of runs that the published number is the mean of.
-        least_sd: lower bound of the standard deviation, in points: a few equal scores do not show that it is 0.
+        least_sd: lower bound of the standard deviation: a few equal scores do not show that it is 0.
 
     Returns:
         None for fewer than two scores: the noise is unknown.

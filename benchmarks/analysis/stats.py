@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
+from benchmarks.tasks.metrics.scales import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,13 @@ class Summary:
         return [result.score for result in self.results if result.score is not None]
 
     @property
+    def scale(self) -> Scale:
+        """The scale of the scores."""
+        return self.results[0].scale
+
+    @property
     def resolution(self) -> float:
-        """Points by which one example changes the score."""
+        """Difference by which one example changes the score, on the score's scale."""
         return self.results[0].resolution
 
     def of_seed(self, seed: int) -> float:
@@ -75,7 +81,7 @@ def by_column(results: Iterable[Result], published: PublishedTable) -> list[Resu
 
 
 def resolution_of_mean(summaries: Sequence[Summary]) -> float:
-    """Points by which one example of each task changes the mean over tasks, added in quadrature."""
+    """Difference by which one example of each task changes the mean over tasks, added in quadrature; all on one scale."""
     return math.hypot(*(summary.resolution for summary in summaries)) / len(summaries)
 
 

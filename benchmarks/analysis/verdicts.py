@@ -15,6 +15,7 @@ from benchmarks.analysis.stats import Summary, by_column, resolution_of_mean, su
 from benchmarks.store.comparability import incomparable
 from benchmarks.store.published import PublishedRow, PublishedTable
 from benchmarks.store.result import Result
+from benchmarks.tasks.metrics.scales import Scale
 
 Verdict = Literal["reproduced", "deviates", "cannot be decided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "deviates", "cannot be decided", "not comparable", "not run")
@@ -30,7 +31,7 @@ class Margin:
     """The differences that matter, and the assumptions about the published numbers."""
 
     points: float = 0.5
-    """Differences up to this size, in points, do not matter."""
+    """Differences up to this size, in points of the metric's scale (`Scale.of_points`), do not matter."""
     published_seeds: tuple[int, ...] = (1, 3, 5)
     """Assumed numbers of runs that a published score is the mean of."""
 
@@ -45,6 +46,8 @@ class CellVerdict:
     column: str
     column_title: str
     published: float
+    scale: Scale
+    """The scale of the scores, the published number and all differences."""
     verdict: Verdict
     scores: Sequence[float] = ()
     """Measured scores, one per seed."""
@@ -53,7 +56,7 @@ class CellVerdict:
     by_runs: Mapping[int, Verdict]
     """Assumed number of published runs -> the verdict under that assumption."""
     resolvable: float | None = None
-    """Smallest difference in points that would be called a deviation; None where the noise is unknown."""
+    """Smallest difference that would be called a deviation; None where the noise is unknown."""
     reasons: tuple[str, ...] = ()
     """Why the measured scores are not comparable with the published number."""
 
@@ -82,7 +85,7 @@ def decide(difference: Difference, margin: float, rounding: float = 0.0) -> Verd
 
     Args:
         difference: measured less published.
-        margin: largest difference that does not matter, in points.
+        margin: largest difference that does not matter, in the unit of the difference.
         rounding: largest rounding error of the published number, half a unit of its last digit.
     """
     low, high = difference.interval(INSIDE)
@@ -101,7 +104,7 @@ class _Measurement:
     results: Sequence[Result] = ()
     """The results that the scores come from."""
     resolution: float = 0.0
-    """Points by which one example changes the score."""
+    """Difference by which one example changes the score."""
 
 
 def _cell(
@@ -141,10 +144,11 @@ def _judge(
     published: PublishedTable,
     margin: Margin,
 ) -> CellVerdict:
-    rounding = 0.5 * 10.0 ** -published.decimals.get(column, 1)
+    scale = published.scale(column)
+    allowed, rounding = scale.of_points(margin.points), 0.5 * 10.0**-scale.decimals
     reasons = incomparable(measurement.results, published)
     differences = {} if reasons else _differences(measurement, value, margin)
-    by_runs = {runs: decide(difference, margin.points, rounding) for runs, difference in differences.items()}
+    by_runs = {runs: decide(difference, allowed, rounding) for runs, difference in differences.items()}
     widest = max((difference.half_width(OUTSIDE) for difference in differences.values()), default=None)
     return CellVerdict(
         table=published.table,
@@ -153,11 +157,12 @@ def _judge(
         column=column,
         column_title=published.columns.get(column, "Avg."),
         published=value,
+        scale=scale,
         verdict=_combined(measurement.scores, reasons, by_runs),
         scores=measurement.scores,
         differences=differences,
         by_runs=by_runs,
-        resolvable=None if widest is None else margin.points + rounding + widest,
+        resolvable=None if widest is None else allowed + rounding + widest,
         reasons=tuple(reasons),
     )
 

@@ -25,6 +25,7 @@ from benchmarks.data.models.backbones import Backbone
 from benchmarks.run.cache import Materials
 from benchmarks.store.result import Result
 from benchmarks.tasks.families.tagging import OUTSIDE
+from benchmarks.tasks.metrics.scales import scale_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +179,9 @@ def render(conditions: Mapping[str, Mapping[str, Any]], results: Sequence[Result
     for _, names in groupby(conditions, key=lambda name: registry.task(name).head):
         by_task = {name: floors(name, materials, conditions[name]) for name in names}
         rows = [
-            [registry.task(name).title, *(f"{score:.1f}" for score in of_task.values()), _full(name, results)]
+            [task.title, *map(scale_of(task.metric).text, of_task.values()), _full(name, results)]
             for name, of_task in by_task.items()
+            for task in [registry.task(name)]
         ]
         headers = ("task", *next(iter(by_task.values())), "full fine-tuning")
         tables.append(tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True))
@@ -190,7 +192,7 @@ def _full(task: str, results: Sequence[Result]) -> str:
     """Mean score of full fine-tuning; "-" without results."""
     found = [result.score for result in results if (result.task, result.method) == (task, "full")]
     scores = [score for score in found if score is not None]
-    return f"{mean(scores):.1f} (n={len(scores)})" if scores else "-"
+    return f"{scale_of(registry.task(task).metric).text(mean(scores))} (n={len(scores)})" if scores else "-"
 
 
 def _regression(task: Task) -> LogisticRegression | Ridge:

@@ -9,6 +9,7 @@ from statistics import mean
 from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, POWER, CellCheck
 from benchmarks.analysis.regression.costs import MARGIN, CostCheck
 from benchmarks.report.tables.grid import Grid, write
+from benchmarks.tasks.metrics.scales import Scale
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
@@ -20,10 +21,10 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
         {
             "Task": each.task_title,
             "Method": each.method_title,
-            "Reference": _scores(each.reference),
-            "Now": _scores(each.candidate),
+            "Reference": _scores(each.reference, each.scale),
+            "Now": _scores(each.candidate, each.scale),
             "p, Holm": "-" if each.p is None else f"{each.p:.3f}",
-            f"Detectable ({POWER:.0%} power)": _points(each.detectable_difference),
+            f"Detectable ({POWER:.0%} power)": _difference(each),
             "Outcome": each.outcome,
         }
         for each in ordered
@@ -76,7 +77,7 @@ def _notes(checks: Sequence[CellCheck]) -> list[str]:
         f"The code differs: {', '.join(code)}." if code else "The code is the reference's.",
         (
             f"A two-sided t test per cell, with a level of {LEVEL:.1%} over all cells (Holm's correction). The detectable "
-            f"difference ({POWER:.0%} power) is the smallest that the test detects with this power, in points."
+            f"difference ({POWER:.0%} power) is the smallest that the test detects with this power, on the scale of the scores."
         ),
     ]
 
@@ -85,9 +86,9 @@ def _stack(changes: Sequence[str]) -> str:
     return f"The stack differs: {', '.join(changes)}." if changes else "The stack is the reference's."
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _difference(check: CellCheck) -> str:
+    return "-" if check.detectable_difference is None else check.scale.text(check.detectable_difference)
 
 
-def _scores(scores: Sequence[float]) -> str:
-    return f"{mean(scores):.1f} (n={len(scores)})" if scores else "-"
+def _scores(scores: Sequence[float], scale: Scale) -> str:
+    return f"{scale.text(mean(scores))} (n={len(scores)})" if scores else "-"

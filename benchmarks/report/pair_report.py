@@ -10,6 +10,7 @@ from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.resampling import SCORES, mcnemar_p
 from benchmarks.analysis.stats import Summary
 from benchmarks.report.tables.grid import Grid, write
+from benchmarks.tasks.metrics.scales import Scale
 
 CLASSES = ("accuracy", "matthews", "f1")
 """Metrics whose predictions are either correct or wrong, as McNemar's test needs."""
@@ -20,6 +21,8 @@ class PairRow:
     """Comparison of two methods on one task."""
 
     task_title: str
+    scale: Scale
+    """The scale of the scores and their differences."""
     seeds: Sequence[int]
     """Common seeds of both methods."""
     first: float
@@ -54,6 +57,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
         rows.append(
             PairRow(
                 task_title=one.results[0].task_title,
+                scale=one.scale,
                 seeds=seeds,
                 first=mean(scores[0]),
                 second=mean(scores[1]),
@@ -88,11 +92,11 @@ def _grid(pairs: Pairs) -> Grid:
         {
             "Task": row.task_title,
             "Seeds": str(len(row.seeds)),
-            first: f"{row.first:.1f}",
-            second: f"{row.second:.1f}",
-            "Difference, 95 %": _interval(row.difference),
+            first: row.scale.text(row.first),
+            second: row.scale.text(row.second),
+            "Difference, 95 %": _interval(row.difference, row.scale),
             "p": "-" if row.difference is None else f"{row.difference.p_nonzero():.3f}",
-            "Examples random too": _interval(row.with_examples),
+            "Examples random too": _interval(row.with_examples, row.scale),
             "McNemar's p, seed by seed": ", ".join(f"{p:.3f}" for p in row.mcnemar) or "-",
         }
         for row in pairs.rows
@@ -113,8 +117,8 @@ def _with_examples(
     return difference.with_examples(evidence.example_variance(one, other))
 
 
-def _interval(difference: Difference | None) -> str:
+def _interval(difference: Difference | None, scale: Scale) -> str:
     if difference is None:
         return "-"
     low, high = difference.interval(0.95)
-    return f"{difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{scale.signed(difference.value)} [{scale.signed(low)}, {scale.signed(high)}]"

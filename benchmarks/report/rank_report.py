@@ -17,6 +17,7 @@ from benchmarks.analysis.rank_stats import (
 )
 from benchmarks.analysis.stats import summarise
 from benchmarks.store.result import Result
+from benchmarks.tasks.metrics.scales import Scale
 
 LEARNED = "autolora"
 """The method whose searches are analysed."""
@@ -99,6 +100,8 @@ class Control:
     """Mean score with the learned ranks."""
     other: float
     """Mean score of the control."""
+    scale: Scale
+    """The scale of the scores and their difference."""
     difference: Difference | None
     """Learned less other, paired by seed; None for a single seed."""
     seeds: int
@@ -194,6 +197,7 @@ def _controls(task: str, results: Sequence[Result]) -> list[Control]:
                         scaling=scaling,
                         learned=statistics.mean(first),
                         other=statistics.mean(second),
+                        scale=learned.scale,
                         difference=paired(first, second, least_sd=learned.resolution),
                         seeds=len(seeds),
                     )

@@ -88,11 +88,11 @@ def _control_grid(controls: Sequence[Control]) -> Grid:
             control.title,
             control.scaling,
             control.against,
-            f"{control.learned:.1f}",
-            f"{control.other:.1f}",
+            control.scale.text(control.learned),
+            control.scale.text(control.other),
             "-"
             if control.difference is None
-            else f"{control.difference.value:+.1f} ± {control.difference.half_width(0.95):.1f}",
+            else f"{control.scale.signed(control.difference.value)} ± {control.scale.text(control.difference.half_width(0.95))}",
             "-" if control.difference is None else f"{control.difference.p_nonzero():.2f} (n={control.seeds})",
         ]
         for control in controls

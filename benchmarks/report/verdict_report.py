@@ -10,6 +10,7 @@ from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Margin, verdicts
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
+from benchmarks.tasks.metrics.scales import POINTS
 
 BY_RUNS = {"reproduced": "R", "deviates": "D", "cannot be decided": "?"}
 """Verdict under one assumed number of published runs -> its letter in the table."""
@@ -48,14 +49,14 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
             "Table": str(cell.table),
             "Method": cell.method_title,
             "Task": cell.column_title,
-            "Published": f"{cell.published:g}",
-            "Measured": f"{mean(cell.scores):.1f} (n={len(cell.scores)})",
+            "Published": cell.scale.text(cell.published),
+            "Measured": f"{cell.scale.text(mean(cell.scores))} (n={len(cell.scores)})",
             "Difference, 95 %": _difference(cell),
             f"Runs {', '.join(map(str, margin.published_seeds))}": " ".join(
                 BY_RUNS[cell.by_runs[runs]] for runs in margin.published_seeds if runs in cell.by_runs
             )
             or "-",
-            "Resolves": "-" if cell.resolvable is None else f"{cell.resolvable:.1f}",
+            "Resolves": "-" if cell.resolvable is None else cell.scale.text(cell.resolvable),
             "Verdict": cell.verdict,
         }
         for cell in shown
@@ -68,7 +69,7 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
         *([f"Not comparable: {', and '.join(reasons)}."] if reasons else []),
         (
             "The evaluation set is fixed and the seeds are random. Reproduced: the 90% interval of the difference lies "
-            f"within {margin.points:g} points; deviates: the 95% interval lies outside of them. The paper does not say "
+            f"within {_allowed(shown, margin)}; deviates: the 95% interval lies outside of them. The paper does not say "
             f"how many runs a number is the mean of: the verdict (R, D, or ? for neither) is taken for {_published_runs(margin)}, and "
             "stands where all agree. 'Resolves' is the smallest difference that would have been called a deviation."
         ),
@@ -81,7 +82,15 @@ def _difference(cell: CellVerdict) -> str:
         return "-"
     difference = cell.differences[min(cell.differences)]  # the widest interval: the fewest published runs
     low, high = difference.interval(0.95)
-    return f"{difference.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{cell.scale.signed(difference.value)} [{cell.scale.signed(low)}, {cell.scale.signed(high)}]"
+
+
+def _allowed(cells: Sequence[CellVerdict], margin: Margin) -> str:
+    """The margin in every unit of the cells; in points for no cells."""
+    scales = dict.fromkeys([POINTS, *(cell.scale for cell in cells)])
+    units = {scale.unit: f"{scale.of_points(margin.points):g}" for scale in scales}
+    others = "".join(f", {unit} {allowed}" for unit, allowed in units.items() if unit != POINTS.unit)
+    return f"{units[POINTS.unit]} {POINTS.unit}{others}"
 
 
 def _published_runs(margin: Margin) -> str:

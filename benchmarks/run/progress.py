@@ -62,7 +62,7 @@ class RunProgress:
         if failed:
             text = f"FAILED: {printable(result.reason or '')}"
         else:
-            text = f"{result.metric} {'undefined' if result.score is None else f'{result.score:.1f}'}"
+            text = f"{result.metric} {'undefined' if result.score is None else result.scale.text(result.score)}"
         self._last = f"{planned.cell.name}: {text}, {result.seconds['total']:.0f} s"
         if failed or not self._live.is_started:
             self._line(self._last, always=failed)

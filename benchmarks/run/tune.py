@@ -20,6 +20,7 @@ from benchmarks.core.settings import Settings
 from benchmarks.core.spec import InputError
 from benchmarks.store.result import Result
 from benchmarks.store.store import write_atomically
+from benchmarks.tasks.metrics.scales import Scale
 
 SUFFIX = "-tuning"
 """Added to the preset's name, so that no report counts a trial as a result of the preset."""
@@ -58,6 +59,8 @@ class Trials:
     method: str
     keys: tuple[tuple[str, ...], ...]
     """Keys of the learning rate in the method's settings; one key per training of the method."""
+    scale: Scale
+    """The scale of the scores."""
     scores: Mapping[float, float | None]
     """Learning rate -> score on the held-out part, in ascending order of rates; None where the trial failed."""
 
@@ -71,6 +74,7 @@ def tried(results: Iterable[Result]) -> list[Trials]:
     """The trials of each task and method. Raises InputError: a cell was trained at several rates."""
     scores: dict[tuple[str, str], dict[float, float | None]] = {}
     keys: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {}
+    scales: dict[tuple[str, str], Scale] = {}
     for result in results:
         rates = dict(_rates(result.config["method"]))
         if len({*rates.values()}) != 1:
@@ -78,11 +82,11 @@ def tried(results: Iterable[Result]) -> list[Trials]:
                 f"{result.task}/{result.method} was trained at several rates {sorted({*rates.values()})}: so it is no tuning trial"
             )
         pair = (result.task, result.method)
-        keys[pair] = tuple(rates)
+        keys[pair], scales[pair] = tuple(rates), result.scale
         scores.setdefault(pair, {})[next(iter(rates.values()))] = result.score
     return [
-        Trials(task=task, method=method, keys=keys[task, method], scores=dict(sorted(of_pair.items())))
-        for (task, method), of_pair in scores.items()
+        Trials(task=pair[0], method=pair[1], keys=keys[pair], scale=scales[pair], scores=dict(sorted(of_pair.items())))
+        for pair, of_pair in scores.items()
     ]
 
 
@@ -146,7 +150,7 @@ def _score_or_lowest(score: float | None) -> float:
 
 def _scores(trials: Trials) -> str:
     return ", ".join(
-        f"{rate:g}: {'failed' if score is None else f'{score:.1f}'}{' *' if rate == trials.best else ''}"
+        f"{rate:g}: {'failed' if score is None else trials.scale.text(score)}{' *' if rate == trials.best else ''}"
         for rate, score in trials.scores.items()
     )
 

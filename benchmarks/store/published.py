@@ -8,6 +8,7 @@ from typing import Literal
 
 from benchmarks.core.nested import build
 from benchmarks.core.spec import InputError
+from benchmarks.tasks.metrics.scales import POINTS, Scale, scale_of
 
 RESULTS = Path(__file__).parents[2] / "results"
 PAPER = RESULTS / "paper"
@@ -65,6 +66,10 @@ class PublishedTable:
     def tasks(self) -> list[str]:
         """All tasks that the columns show."""
         return list(dict.fromkeys(self.measures.get(column, (column, ""))[0] for column in self.columns))
+
+    def scale(self, column: str) -> Scale:
+        """The scale of a column's metric; headline metrics of the paper's tasks are in points, and so are averages."""
+        return scale_of(self.measures[column][1]) if column in self.measures else POINTS
 
     @property
     def methods(self) -> list[str]:

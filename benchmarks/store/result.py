@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from benchmarks.core.nested import digest
 from benchmarks.core.untrusted import check_folder_names
+from benchmarks.tasks.metrics.scales import Scale, scale_of
 
 SCHEMA = 3
 """Version of the file format, raised when a field is added, removed or changes its meaning; see MIGRATIONS."""
@@ -118,10 +119,15 @@ class Result:
         return self.metrics.get(self.split, {}).get(self.metric)
 
     @property
+    def scale(self) -> Scale:
+        """The scale of the headline metric."""
+        return scale_of(self.metric)
+
+    @property
     def resolution(self) -> float:
-        """Contribution of one example of the headline split to the score, in points: the finest difference to resolve."""
+        """Contribution of one example of the headline split to the score: the finest difference to resolve."""
         evaluated = sum(rows for split, rows in self.rows.items() if split != "train")
-        return 100 / self.rows.get(self.split, evaluated)
+        return self.scale.top / self.rows.get(self.split, evaluated)
 
 
 def _add_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -64,6 +64,30 @@ def test_best_on_enough_tasks_supports_the_claim_and_on_too_few_contradicts_it(t
     assert mixed(6).effect == "won 6, lost 2 of 8 columns at the 5% level, one by one"
 
 
+def test_a_level_is_in_the_unit_of_the_column(tmp_path: Path) -> None:
+    """A level of one point is 0.01 of an edit rate, where lower is better: 0.49 is not level with 0.44, as 0.445 is."""
+    settings = {"table": 2, "method": "autolora", "against": ["lora"], "at_least": 1, "columns": ["webnlg_ter"]}
+
+    def against(rates: Sequence[float]) -> ClaimTest:
+        of_method = {"autolora": rates, "lora": [0.440, 0.441, 0.439]}
+        results = [
+            replace(result, metrics={"validation": {"ter": result.score}}) for result in runs("webnlg", of_method)
+        ]
+        return result_of("best-of", evidence(tmp_path / str(rates[0]), results), level=1.0, **settings)
+
+    assert against([0.490, 0.491, 0.489]).p_against < 0.01
+    assert against([0.445, 0.446, 0.444]).p_for < 0.02
+
+
+def test_a_mean_over_metrics_of_different_scales_is_not_tested(tmp_path: Path) -> None:
+    results = [
+        replace(result, metrics={"validation": {"bleu": 60.0 + result.seed, "nist": 8.0 + result.seed}})
+        for result in runs("e2e", {"autolora": [60, 61], "lora": [60, 61]})
+    ]
+    reason = reason_untested("better", evidence(tmp_path, results), table=2, method="autolora", against="lora")
+    assert reason == "E2E NIST are not in points, and have no mean with other columns"
+
+
 def test_three_of_eight_tasks_can_support_no_claim_about_six(tmp_path: Path) -> None:
     ahead = {"autolora": [60.0, 60.1, 60.2, 60.1], "lora": [55.0, 55.1, 55.1, 55.0]}
     results = [result for task in GLUE[:3] for result in runs(task, ahead)]

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.analysis.difference import Difference, against_published
 from benchmarks.analysis.verdicts import AVERAGE, CellVerdict, Margin, decide, verdicts
 from benchmarks.cli.main import main
+from benchmarks.report.verdict_report import Judged, render_verdicts
 from benchmarks.store.published import published_table
 from benchmarks.store.result import Result
 from tests.support.fakes import make_result
@@ -36,46 +37,87 @@ def runs(task: str, scores: list[float], **changes: object) -> list[Result]:
     ]
 
 
-def lora_verdict(cells: list[CellVerdict], column: str) -> CellVerdict:
-    (cell,) = [cell for cell in cells if (cell.method, cell.column) == ("lora", column)]
+def texts(**scores: list[float]) -> list[Result]:
+    """Results of AutoLoRA with GPT-2 medium on E2E or WebNLG, one per seed, with a list of scores per metric."""
+    metrics = [dict(zip(scores, of_seed, strict=True)) for of_seed in zip(*scores.values(), strict=True)]
+    return [
+        make_result(
+            config={"model": "gpt2-medium"},
+            data_source="hub",
+            task="webnlg" if "ter" in scores else "e2e",
+            method="autolora",
+            seed=seed,
+            metric="bleu",
+            split="test",
+            rows={"train": 8, "test": 1862},
+            metrics={"test": of_seed},
+        )
+        for seed, of_seed in enumerate(metrics)
+    ]
+
+
+def verdict_on(cells: list[CellVerdict], column: str, method: str = "lora") -> CellVerdict:
+    (cell,) = [cell for cell in cells if (cell.method, cell.column) == (method, column)]
     return cell
 
 
 def test_an_interval_within_the_margin_reproduces_and_one_outside_deviates() -> None:
     close = [94.4, 94.5, 94.6, 94.5, 94.5]  # Table 1 prints 94.5
-    assert lora_verdict(verdicts(runs("sst2", close), TABLE, Margin()), "sst2").verdict == "reproduced"
+    assert verdict_on(verdicts(runs("sst2", close), TABLE, Margin()), "sst2").verdict == "reproduced"
     low = [score - 3 for score in close]
-    assert lora_verdict(verdicts(runs("sst2", low), TABLE, Margin()), "sst2").verdict == "deviates"
+    assert verdict_on(verdicts(runs("sst2", low), TABLE, Margin()), "sst2").verdict == "deviates"
     wide = [92.0, 97.0, 94.0, 95.0, 94.5]
-    assert lora_verdict(verdicts(runs("sst2", wide), TABLE, Margin()), "sst2").verdict == "cannot be decided"
+    assert verdict_on(verdicts(runs("sst2", wide), TABLE, Margin()), "sst2").verdict == "cannot be decided"
+
+
+def test_a_margin_is_in_the_unit_of_the_metric() -> None:
+    """Table 2 prints for AutoLoRA a TER of 0.44, a NIST of 8.68 and a CIDEr of 2.37."""
+    table, margin = published_table(2), Margin(published_seeds=(5,))
+    rates = verdicts(texts(ter=[0.60, 0.60, 0.61]), table, margin)
+    assert verdict_on(rates, "webnlg_ter", "autolora").verdict == "deviates"
+    found = verdicts(texts(nist=[8.681, 8.68, 8.679], cider=[2.45, 2.45, 2.451]), table, margin)
+    assert verdict_on(found, "e2e_nist", "autolora").verdict == "reproduced"
+    assert verdict_on(found, "e2e_cider", "autolora").verdict == "deviates"
+    weight_of_one_example = 10 / 1862
+    resolvable = 0.05 + 0.005 + 4.3027 * weight_of_one_example * np.sqrt(1 / 3 + 1 / 5)
+    assert verdict_on(found, "e2e_cider", "autolora").resolvable == pytest.approx(resolvable, abs=1e-5)
+
+
+def test_scores_are_printed_with_the_decimals_of_the_paper() -> None:
+    cells = verdicts(texts(ter=[0.60, 0.60, 0.61], bleu=[50.0, 50.0, 51.0]), published_table(2), Margin())
+    printed = render_verdicts([Judged(title="GPT-2", cells=cells)], Margin(), "csv", 120)
+    assert 'AutoLoRA,WebNLG BLEU,50.8,50.3 (n=3),"-0.5 [' in printed
+    assert 'AutoLoRA,WebNLG TER,0.44,0.60 (n=3),"+0.16 [' in printed
+    assert "within 0.5 points, TER 0.005;" in render_verdicts(
+        [Judged(title="GPT-2", cells=cells)], Margin(), "text", 999
+    )
 
 
 def test_a_verdict_must_hold_for_every_assumed_number_of_published_runs() -> None:
-    cell = lora_verdict(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, Margin()), "sst2")
+    cell = verdict_on(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, Margin()), "sst2")
     assert cell.by_runs == {1: "cannot be decided", 3: "reproduced", 5: "reproduced"}
     assert cell.verdict == "cannot be decided"
     known = Margin(published_seeds=(3,))
     assert (
-        lora_verdict(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, known), "sst2").verdict
-        == "reproduced"
+        verdict_on(verdicts(runs("sst2", [94.2, 94.5, 94.8, 94.3, 94.7]), TABLE, known), "sst2").verdict == "reproduced"
     )
 
 
 def test_a_verdict_states_the_smallest_difference_that_would_deviate() -> None:
-    cell = lora_verdict(verdicts(runs("sst2", [94.0, 95.0, 94.5]), TABLE, Margin()), "sst2")
+    cell = verdict_on(verdicts(runs("sst2", [94.0, 95.0, 94.5]), TABLE, Margin()), "sst2")
     assert cell.resolvable == pytest.approx(0.5 + 0.05 + 4.3027 * 0.5 * np.sqrt(1 / 3 + 1), abs=1e-3)
-    assert lora_verdict(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").resolvable is None
-    assert lora_verdict(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").verdict == "cannot be decided"
+    assert verdict_on(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").resolvable is None
+    assert verdict_on(verdicts(runs("sst2", [94.5]), TABLE, Margin()), "sst2").verdict == "cannot be decided"
 
 
 def test_another_backbone_or_other_data_decide_nothing() -> None:
     small = runs("sst2", [94.5, 94.5, 94.4], config={"model": "minilm"}, model_title="MiniLM-L6")
-    cell = lora_verdict(verdicts(small, TABLE, Margin()), "sst2")
+    cell = verdict_on(verdicts(small, TABLE, Margin()), "sst2")
     assert cell.verdict == "not comparable"
     assert "MiniLM-L6" in cell.reasons[0]
     assert not cell.differences
     generated = runs("sst2", [94.5, 94.5, 94.4], data_source="embedded")
-    assert lora_verdict(verdicts(generated, TABLE, Margin()), "sst2").verdict == "not comparable"
+    assert verdict_on(verdicts(generated, TABLE, Margin()), "sst2").verdict == "not comparable"
 
 
 def test_the_average_gets_a_verdict_only_when_all_tasks_were_run() -> None:
@@ -84,11 +126,11 @@ def test_the_average_gets_a_verdict_only_when_all_tasks_were_run() -> None:
     results = [
         result for task, score in published.scores.items() for result in runs(task, [score - 0.1, score, score + 0.1])
     ]
-    cell = lora_verdict(verdicts(results, TABLE, Margin()), AVERAGE)
+    cell = verdict_on(verdicts(results, TABLE, Margin()), AVERAGE)
     assert cell.scores == pytest.approx([84.7625, 84.8625, 84.9625])
     assert cell.verdict == "reproduced"
     some = [result for result in results if result.task != "rte"]
-    assert lora_verdict(verdicts(some, TABLE, Margin()), AVERAGE).verdict == "not run"
+    assert verdict_on(verdicts(some, TABLE, Margin()), AVERAGE).verdict == "not run"
 
 
 def test_every_published_number_gets_a_verdict() -> None:

@@ -205,6 +205,12 @@ def test_a_column_has_the_papers_decimals() -> None:
     assert "paper 8.54 (Δ -0.00)" in text
 
 
+def test_scores_of_a_task_outside_of_the_papers_table_have_the_decimals_of_their_metric() -> None:
+    own = make_result(task="own", metric="ter", metrics={"validation": {"ter": 0.468}})
+    (table,) = score_tables([own], published_table(1))
+    assert "0.47" in render([table], "text", 200)
+
+
 def test_missing_metrics_are_named_with_their_requirements() -> None:
     (table,) = score_tables([written(bleu=67.13, nist=8.537)], published_table(2))
     (remark,) = [remark for remark in table.remarks if "Not measured" in remark]

@@ -5,6 +5,7 @@ import pytest
 from benchmarks.core.settings import load_settings, resolve
 from benchmarks.core.spec import InputError
 from benchmarks.run.tune import Trials, trials
+from benchmarks.tasks.metrics.scales import POINTS
 
 METHODS = ["full", "adapter", "lora", "adalora", "autolora"]
 
@@ -30,7 +31,7 @@ def test_a_method_without_rates_is_an_error_that_says_where_they_belong() -> Non
 
 
 def test_the_best_score_wins_and_the_smaller_rate_among_equals() -> None:
-    tried = partial(Trials, task="cola", method="lora", keys=(("training", "lr"),))
+    tried = partial(Trials, task="cola", method="lora", keys=(("training", "lr"),), scale=POINTS)
     assert tried(scores={1e-4: 10.0, 1e-3: 30.0, 1e-2: 20.0}).best == 1e-3
     assert tried(scores={1e-4: 30.0, 1e-3: 30.0, 1e-2: None}).best == 1e-4
 

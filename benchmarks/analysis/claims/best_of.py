@@ -21,7 +21,7 @@ class Best:
     at_least: int
     """Number of columns on which the method must be the best."""
     level: float
-    """Largest difference from the best peer, in points, at which the method still counts as level with the peer."""
+    """Largest difference from the best peer, in points of the column's scale (`Scale.of_points`), at which the method still counts as level with the peer."""
     columns: tuple[str, ...] = ()
     """Columns to compare; empty means all columns of the table."""
     model: str = ""
@@ -64,6 +64,7 @@ def partial_conjunction(p_values: Sequence[float], at_least: int) -> float:
 def _p_won_and_lost(best: Best, column: str, table: PublishedTable, evidence: Evidence) -> tuple[float, float] | None:
     """P values for winning and for losing a column; None where a peer is missing or has fewer than two seeds."""
     sign = -1 if column in table.lower_is_better else 1
+    level = table.scale(column).of_points(best.level)
     differences = []
     for peer in best.against:
         pair = evidence.pair(column, best.method, peer, table)
@@ -73,6 +74,6 @@ def _p_won_and_lost(best: Best, column: str, table: PublishedTable, evidence: Ev
         if difference is None:
             return None
         differences.append(difference if sign > 0 else difference.negated())
-    won = max(difference.p_above(-best.level) for difference in differences)
-    lost = min(1.0, len(differences) * min(difference.p_below(-best.level) for difference in differences))
+    won = max(difference.p_above(-level) for difference in differences)
+    lost = min(1.0, len(differences) * min(difference.p_below(-level) for difference in differences))
     return won, lost

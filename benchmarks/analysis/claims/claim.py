@@ -65,10 +65,10 @@ def read_claims() -> Claims:
     return build(Claims, plain, "claims")
 
 
-def in_points(difference: Difference, unit: str = "points") -> str:
+def with_interval(difference: Difference, unit: str, decimals: int = 2) -> str:
     """A difference with its 95% interval, as text."""
-    low, high = difference.interval(0.95)
-    return f"{difference.value:+.2f} {unit} [{low:+.2f}, {high:+.2f}]"
+    value, low, high = (f"{number:+.{decimals}f}" for number in (difference.value, *difference.interval(0.95)))
+    return f"{value} {unit} [{low}, {high}]"
 
 
 def against_constant(numbers: Sequence[float], constant: float) -> Difference | None:

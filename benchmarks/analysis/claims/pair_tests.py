@@ -10,14 +10,15 @@ from benchmarks.analysis.claims.claim import (
     Untested,
     against_constant,
     column_titles,
-    in_points,
     p_values_within,
+    with_interval,
 )
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.stats import Summary, resolution_of_mean
 from benchmarks.core.nested import build
 from benchmarks.store.published import published_table
+from benchmarks.tasks.metrics.scales import POINTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> Claim
         )
     tasks = column_titles(list(summaries), published_table(pair.table))
     return ClaimTest(
-        effect=f"{in_points(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
+        effect=f"{with_interval(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
         basis=f"{len(percentages)} seeds, each the mean over {len(summaries)} tasks ({tasks})",
         **p_values_within(difference, 100 * pair.tolerance),
     )
@@ -85,8 +86,10 @@ def _summaries(pair: Pair, evidence: Evidence) -> dict[str, tuple[Summary, Summa
 
 
 def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str] | Untested:
-    """The difference of the means over tasks, paired by seed, and its basis: tasks and number of seeds."""
-    summaries = _summaries(pair, evidence)
+    """The difference of the means over tasks, in points and paired by seed, and its basis: tasks and number of seeds."""
+    summaries, table = _summaries(pair, evidence), published_table(pair.table)
+    if others := [column for column in summaries if table.scale(column) != POINTS]:
+        return Untested(reason=f"{column_titles(others, table)} are not in points, and have no mean with other columns")
     seeds = common_seeds([summary for both in summaries.values() for summary in both])
     if len(seeds) < 2:
         return Untested(reason=f"{pair.method} and {pair.against} have fewer than two seeds in common on their tasks")
@@ -95,7 +98,6 @@ def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, st
     ]
     difference = paired(*means, least_sd=resolution_of_mean([both[0] for both in summaries.values()]))
     assert difference
-    table = published_table(pair.table)
     tasks = f"{len(summaries)} of {len(table.columns)} tasks ({column_titles(list(summaries), table)})"
     return difference, f"{tasks}, {len(seeds)} seeds"
 
@@ -118,4 +120,4 @@ def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:
     fixed, random = difference.interval(0.95), difference.with_examples(variance).interval(0.95)
     # With more degrees of freedom, the interval for random examples can be narrower than the one for fixed examples.
     low, high = min(fixed[0], random[0]), max(fixed[1], random[1])
-    return f"{in_points(difference)}; were the examples random too [{low:+.2f}, {high:+.2f}]"
+    return f"{with_interval(difference, POINTS.unit)}; were the examples random too [{low:+.2f}, {high:+.2f}]"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.analysis.claims.claim import ClaimTest, Untested, against_constant, in_points
+from benchmarks.analysis.claims.claim import ClaimTest, Untested, against_constant, with_interval
 from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.core.nested import build
 
@@ -42,7 +42,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
             reason="the cost run has fewer than two rounds that nothing disturbed, or equal ratios in all of them"
         )
     return ClaimTest(
-        effect=f"{statistics.mean(ratios):.2f} times, {in_points(difference, f'from {times:g}')}",
+        effect=f"{statistics.mean(ratios):.2f} times, {with_interval(difference, f'from {times:g}')}",
         p_for=difference.p_below(0),
         p_against=difference.p_above(0),
         basis=f"{len(ratios)} rounds, {'projected' if run.timed_steps else 'measured'}, {run.environment.device_name}",
@@ -60,7 +60,7 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTe
         differences = {work: difference for work, difference in estimates.items() if difference}
         if differences:
             return ClaimTest(
-                effect="; ".join(f"{work}: {in_points(each, 'times more')}" for work, each in differences.items()),
+                effect="; ".join(f"{work}: {with_interval(each, 'times more')}" for work, each in differences.items()),
                 p_for=max(each.p_above(0) for each in differences.values()),
                 p_against=min(1.0, len(differences) * min(each.p_below(0) for each in differences.values())),
                 basis=f"{run.model_title}, {run.environment.device_name}",

@@ -15,6 +15,7 @@ from benchmarks.analysis.regression.invariants import violations
 from benchmarks.analysis.regression.records import code_changes, refusals, stack_changes
 from benchmarks.analysis.stats import Summary, summarise
 from benchmarks.store.result import Result
+from benchmarks.tasks.metrics.scales import POINTS, Scale
 
 LEVEL = 0.005
 """Probability of a false alarm in a whole check: family-wise level over all its cells (Holm's correction)."""
@@ -32,6 +33,8 @@ class CellCheck:
 
     task_title: str
     method_title: str
+    scale: Scale = POINTS
+    """The scale of the scores, their difference and the detectable difference."""
     outcome: Outcome
     reasons: tuple[str, ...] = ()
     """Why the cell moved, or cannot be compared."""
@@ -44,7 +47,7 @@ class CellCheck:
     p: float | None = None
     """Two-sided p value, corrected for the number of cells."""
     detectable_difference: float | None = None
-    """Smallest difference in points that the test detects with 80% power (POWER)."""
+    """Smallest difference that the test detects with 80% power (POWER)."""
     stack: tuple[str, ...] = ()
     """Differences in machine and installed packages, as clauses."""
     code: tuple[str, ...] = ()
@@ -105,6 +108,7 @@ def _check(
     cell = replace(
         cell,
         outcome="as before",
+        scale=first.scale,
         reference=reference.scores,
         candidate=candidate.scores,
         stack=tuple(stack_changes(first.environment, reference.results[0].environment)),
@@ -164,11 +168,12 @@ def _judged(cell: CellCheck, p: float, tested: int) -> CellCheck:
     cell = replace(cell, p=p, detectable_difference=_detectable_difference(cell, cell.difference, LEVEL / tested))
     if p >= LEVEL:
         return cell
-    return cell.moved(f"{mean(cell.candidate):.1f} instead of {mean(cell.reference):.1f} (p {p:.1g})")
+    now, before = (cell.scale.text(mean(scores)) for scores in (cell.candidate, cell.reference))
+    return cell.moved(f"{now} instead of {before} (p {p:.1g})")
 
 
 def _detectable_difference(cell: CellCheck, difference: Difference, level: float) -> float:
-    """Smallest difference in points that a two-sided t test at this level detects with POWER."""
+    """Smallest difference that a two-sided t test at this level detects with POWER."""
     candidates, references = len(cell.candidate), len(cell.reference)
     sd = difference.error / math.sqrt(1 / candidates + 1 / references)
     return _detectable_effect(candidates, references, level) * sd

@@ -43,7 +43,7 @@ def _columns(table: ScoreTable) -> list[Column]:
         ["Method", *(row.title for row in table.rows)],
         ["Params", *(parameters_text(row) for row in table.rows)],
         *(
-            [title, *(_cell_text(row.cells.get(task), table.decimals.get(task, 1)) for row in table.rows)]
+            [title, *(_cell_text(row.cells.get(task), table.decimals[task]) for row in table.rows)]
             for task, title in table.columns.items()
         ),
     ]

@@ -53,7 +53,7 @@ class ScoreTable:
     columns: Mapping[str, str]
     """Task -> title."""
     decimals: Mapping[str, int]
-    """Task -> number of decimals, for tasks with other than one decimal."""
+    """Task -> number of decimals of its scores."""
     rows: Sequence[ScoreRow]
     remarks: Sequence[str]
     """Sentences below the table."""
@@ -77,7 +77,7 @@ def _table(results: Sequence[Result], published: PublishedTable) -> ScoreTable:
         title=f"{published.name}, {published.title}; here {newest.model_title}, preset {newest.preset}, "
         f"protocol {newest.protocol}",
         columns=columns,
-        decimals=published.decimals,
+        decimals={result.task: result.scale.decimals for result in results},
         rows=[
             _row(
                 method,

@@ -180,7 +180,7 @@ def with_cells(content: Page, methods: int, tasks: int) -> Page:
         )
         for number in range(methods)
     ]
-    table = replace(section.tables[0], columns=titles, rows=rows)
+    table = replace(section.tables[0], columns=titles, decimals=dict.fromkeys(titles, 1), rows=rows)
     reports = next(iter(content.cells.values()))
     cells = {f"{section.name}/{row.method}/{task}": reports for row in rows for task in titles}
     return replace(content, sections=[replace(section, tables=[table])], cells=cells)
