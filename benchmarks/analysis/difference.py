@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scipy import stats
 
@@ -25,7 +26,7 @@ class Difference:
 
     def half_width(self, level: float) -> float:
         """Half the width of the two-sided confidence interval."""
-        return float(stats.t.ppf((1 + level) / 2, self.degrees_of_freedom)) * self.error
+        return _quantile((1 + level) / 2, self.degrees_of_freedom) * self.error
 
     def p_above(self, bound: float) -> float:
         """One-sided p value against "the true difference is at most bound"."""
@@ -56,6 +57,12 @@ class Difference:
         total = self.error**2 + variance
         degrees_of_freedom = self.degrees_of_freedom * (total / self.error**2) ** 2 if self.error else math.inf
         return Difference(value=self.value, error=math.sqrt(total), degrees_of_freedom=degrees_of_freedom)
+
+
+@cache
+def _quantile(share: float, degrees_of_freedom: float) -> float:
+    """Quantile of Student's t; cached, since many differences have the same degrees of freedom."""
+    return float(stats.t.ppf(share, degrees_of_freedom))
 
 
 def against_published(

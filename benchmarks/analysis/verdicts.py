@@ -21,9 +21,10 @@ Verdict = Literal["reproduced", "deviates", "cannot be decided", "not comparable
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "deviates", "cannot be decided", "not comparable", "not run")
 AVERAGE = "average"
 """Column of the mean over a table's tasks."""
-INSIDE, OUTSIDE = 0.90, 0.95
+INSIDE, OUTSIDE = 0.90, 0.975
 """Confidence levels: the interval at INSIDE must lie within the margin for "reproduced", the one at OUTSIDE wholly
-beyond it for "deviates"."""
+beyond it for "deviates". So "reproduced" is wrong in at most 5% of cases, since one end of its interval decides, and
+"deviates" in at most 2.5%, since with noise far above the margin either end can be the wrong one."""
 
 
 @dataclass(frozen=True, kw_only=True)

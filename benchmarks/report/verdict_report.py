@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Margin, verdicts
+from benchmarks.analysis.verdicts import INSIDE, OUTSIDE, VERDICTS, CellVerdict, Margin, verdicts
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
@@ -51,7 +51,7 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
             "Task": cell.column_title,
             "Published": cell.scale.text(cell.published),
             "Measured": f"{cell.scale.text(mean(cell.scores))} (n={len(cell.scores)})",
-            "Difference, 95 %": _difference(cell),
+            f"Difference, {100 * OUTSIDE:g} %": _difference(cell),
             f"Runs {', '.join(map(str, margin.published_seeds))}": " ".join(
                 BY_RUNS[cell.by_runs[runs]] for runs in margin.published_seeds if runs in cell.by_runs
             )
@@ -68,8 +68,8 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
         f"Of {len(judged.cells)} published numbers: {summary}.",
         *([f"Not comparable: {', and '.join(reasons)}."] if reasons else []),
         (
-            "The evaluation set is fixed and the seeds are random. Reproduced: the 90% interval of the difference lies "
-            f"within {_allowed(shown, margin)}; deviates: the 95% interval lies outside of them. The paper does not say "
+            f"The evaluation set is fixed and the seeds are random. Reproduced: the {INSIDE:.0%} interval of the difference lies "
+            f"within {_allowed(shown, margin)}; deviates: the {OUTSIDE:.1%} interval lies outside of them. The paper does not say "
             f"how many runs a number is the mean of: the verdict (R, D, or ? for neither) is taken for {_published_runs(margin)}, and "
             "stands where all agree. 'Resolves' is the smallest difference that would have been called a deviation."
         ),
@@ -81,7 +81,7 @@ def _difference(cell: CellVerdict) -> str:
     if not cell.differences:
         return "-"
     difference = cell.differences[min(cell.differences)]  # the widest interval: the fewest published runs
-    low, high = difference.interval(0.95)
+    low, high = difference.interval(OUTSIDE)
     return f"{cell.scale.signed(difference.value)} [{cell.scale.signed(low)}, {cell.scale.signed(high)}]"
 
 
