@@ -96,7 +96,7 @@ def _facts(result: Result) -> dict[str, str]:
         "data": f"{result.data_source}; " + ", ".join(f"{split} {rows:,}" for split, rows in result.rows.items()),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items() if count is not None),
         "memory": "-" if result.peak_memory_bytes is None else f"{result.peak_memory_bytes / 1e9:.2f} GB at most",
-        "machine": f"{where.device_name}, threads: {where.threads}, {where.precision}",
+        "machine": f"{where.machine}, threads: {where.threads}, {where.precision}",
         "software": ", ".join(f"{name} {version}" for name, version in where.packages.items()),
         "code": f"commit {(where.commit or 'unknown')[:12]}{code}",
         "finished": result.finished + (", went on from a checkpoint" if result.resumed else ""),

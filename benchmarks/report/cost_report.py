@@ -218,7 +218,7 @@ def _remarks(run: CostRun, reference: str, undisturbed: int) -> list[str]:
             "evaluation and checkpoints left out. The methods took turns on one host."
         ),
         (
-            f"Computed on {where.device_name}, threads: {where.threads}, {where.precision}, torch "
+            f"Computed on {where.machine}, threads: {where.threads}, {where.precision}, torch "
             f"{where.packages['torch']}, commit {(where.commit or 'unknown')[:12]}"
             f"{'' if where.clean else ', with changes'}. In matrix products the device reached "
             f"{run.matmul_flops_per_second / 1e9:,.0f} GFLOP/s. Data: "

@@ -13,7 +13,7 @@ from benchmarks.store.speed_record import SpeedRun
 def render_speed(runs: Sequence[SpeedRun], form: str, width: int) -> str:
     """Render the newest timings in one of `grid.FORMATS`."""
     if form == "json":
-        timings = [(run.environment.device_name, timing) for run in newest(runs) for timing in run.timings]
+        timings = [(run.environment.machine, timing) for run in newest(runs) for timing in run.timings]
         return json.dumps([{"device": on, **asdict(each), "ratio": each.ratio} for on, each in timings], indent=1)
     return write(speed_grids(runs), form, width)
 
@@ -23,7 +23,7 @@ def newest(runs: Sequence[SpeedRun]) -> list[SpeedRun]:
     by_device_and_work: dict[tuple[str, str], SpeedRun] = {}
     for run in sorted(runs, key=lambda run: run.finished):
         for work, timings in groupby(run.timings, key=lambda timing: timing.work):
-            by_device_and_work[run.environment.device_name, work] = replace(run, timings=tuple(timings))
+            by_device_and_work[run.environment.machine, work] = replace(run, timings=tuple(timings))
     return list(by_device_and_work.values())
 
 
@@ -31,7 +31,7 @@ def speed_grids(runs: Sequence[SpeedRun]) -> list[Grid]:
     """One table per device, in the order in which the devices were first measured."""
     by_device: dict[str, list[SpeedRun]] = {}
     for run in newest(runs):
-        by_device.setdefault(run.environment.device_name, []).append(run)
+        by_device.setdefault(run.environment.machine, []).append(run)
     return [_grid(device, device_runs) for device, device_runs in by_device.items()]
 
 

@@ -58,7 +58,7 @@ def model_card(result: Result, folder: Path) -> ModelCard:
         score=report.score,
         parameters=f"{result.trainable_parameters:,} and a head of {result.head_parameters:,}",
         seed=result.seed,
-        machine=f"{where.device_name}, {where.precision}, torch {where.packages['torch']}",
+        machine=f"{where.machine}, {where.precision}, torch {where.packages['torch']}",
         ranks=report.ranks,
         settings=report.settings,
         commit=where.commit or "unknown",

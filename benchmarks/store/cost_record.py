@@ -12,7 +12,7 @@ from benchmarks.core.untrusted import check_folder_names
 from benchmarks.store.result import Environment, Result, unchanged
 from benchmarks.store.store import Format, read_record, write_atomically
 
-SCHEMA = 2
+SCHEMA = 3
 FOLDER = "costs"
 """Folder of cost files, next to a store's results."""
 
@@ -146,7 +146,9 @@ class CostRun:
         ]
 
 
-COST_RUN = Format(kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged})
+COST_RUN = Format(
+    kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged, 2: unchanged}
+)
 
 
 def write_cost_run(folder: Path, run: CostRun) -> Path:

@@ -9,11 +9,34 @@ from benchmarks.core.nested import digest
 from benchmarks.core.untrusted import check_folder_names
 from benchmarks.tasks.metrics.scales import Scale, scale_of
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the file format, raised when a field is added, removed or changes its meaning; see MIGRATIONS."""
 
 Scores = Mapping[str, float | None]
 """Metric name -> value on the paper's scale; None where the metric is undefined."""
+
+
+DECISIVE = ("torch", "transformers", "peft", "tokenizers")
+"""Packages whose version decides the bits of a result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processor:
+    """What decides which kernels a processor runs, and so the bits of what they compute."""
+
+    capability: str
+    """Instruction set of torch's own kernels, as torch names it: "DEFAULT", "AVX2", "AVX512"."""
+    blas: str | None
+    """Library of matrix products that torch was built with, as torch names it: "mkl", "open"; None if unknown."""
+    onednn: bool
+    """Whether torch may call oneDNN."""
+    model: str | None
+    """Vendor, family and model number, which MKL and oneDNN look at; None if unknown."""
+
+    def __str__(self) -> str:
+        """All of it, for messages."""
+        known = (self.capability, self.blas, "oneDNN" if self.onednn else "no oneDNN", self.model)
+        return " ".join(part for part in known if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +50,8 @@ class Environment:
     """"cpu" or "cuda"."""
     device_name: str
     """Model of the CPU or the GPU."""
+    processor: Processor | None = None
+    """The processor, also of a GPU's host, which draws the initial head; None where it was not recorded (schemas 1 to 3)."""
     threads: int
     processes: int = 1
     """Number of processes of the (distributed) training."""
@@ -41,8 +66,29 @@ class Environment:
             raise ValueError(f"packages must contain torch and its version; got {sorted(self.packages)}")
 
     @property
+    def machine(self) -> str:
+        """The device's name, with the instruction set of a CPU where it is known."""
+        named = self.device == "cpu" and self.processor
+        return f"{self.device_name} ({named.capability})" if named else self.device_name
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Name -> value of the properties under which two runs of a cell are expected to agree bit for bit."""
+        return {
+            **{name: self.packages.get(name) for name in DECISIVE},
+            "python": ".".join(self.python.split(".")[:2]),
+            "device": self.device_name,
+            "processor": self.processor and str(self.processor),
+            "threads": self.threads,
+            "processes": self.processes,
+            "precision": self.precision,
+        }
+
+    @property
     def key(self) -> str:
-        """sha256 over the properties under which two runs of a cell are expected to agree bit for bit."""
+        """sha256 over the decisive properties; where the processor is unknown, over those of schemas 1 to 3."""
+        if self.processor:
+            return digest(self.decisive)
         several = [self.processes] if self.processes > 1 else []
         return digest([self.packages["torch"], self.device_name, self.threads, self.precision, *several])
 
@@ -141,6 +187,6 @@ def unchanged(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType(
-    {1: _add_protocol, 2: unchanged}
+    {1: _add_protocol, 2: unchanged, 3: unchanged}
 )
 """Schema version -> function from the content of a file to the content in the next version."""

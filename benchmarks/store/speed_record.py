@@ -11,7 +11,7 @@ from benchmarks.core.untrusted import check_folder_names
 from benchmarks.store.result import Environment, Result, unchanged
 from benchmarks.store.store import Format, read_record, write_atomically
 
-SCHEMA = 2
+SCHEMA = 3
 FOLDER = "speed"
 """Folder of speed files, next to a store's results."""
 
@@ -66,7 +66,9 @@ class SpeedRun:
         }
 
 
-SPEED_RUN = Format(kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged})
+SPEED_RUN = Format(
+    kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged, 2: unchanged}
+)
 
 
 def write_speed_run(folder: Path, run: SpeedRun) -> Path:

@@ -14,9 +14,10 @@ from benchmarks.analysis.regression.comparison import LEVEL, CellCheck, check, e
 from benchmarks.analysis.regression.invariants import violations
 from benchmarks.analysis.regression.records import refusals
 from benchmarks.cli.main import main
+from benchmarks.report.check_report import render_check
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
-from tests.support.fakes import make_environment, make_result
+from tests.support.fakes import AVX2, AVX512, make_environment, make_result
 
 CELL = ("cola", "lora")
 NEW_CODE = make_environment(commit="d" * 40)
@@ -126,6 +127,26 @@ def test_a_cell_that_fails_has_moved() -> None:
     failed = runs([60.0], status="failed", reason="NonFiniteLossError: the loss is nan", metrics={})
     cell = one(failed)
     assert (cell.outcome, cell.reasons) == ("moved", ("seed 0 failed: NonFiniteLossError: the loss is nan",))
+
+
+@pytest.mark.parametrize(("processor", "name"), [(AVX512, f"reference {AVX512}"), (None, "reference not recorded")])
+def test_another_or_an_unknown_processor_is_named_and_proves_no_change(processor: Any, name: str) -> None:
+    here, there = (make_environment(processor=each) for each in (AVX2, processor))
+    references = [replace(each, environment=there) for each in REFERENCE]
+    cell = one(runs([60.1, 60.9, 60.3], environment=here), references)
+    assert cell.outcome == "as before"
+    assert cell.stack == (f"another processor ({AVX2}, {name})",)
+    assert f"The stack differs: another processor (AVX2 mkl oneDNN AuthenticAMD family 25 model 1, {name})" in (
+        render_check([cell], "text", 400)
+    )
+    assert one(runs([60.1, 60.9, 60.3], environment=there), references).outcome == "moved"
+
+
+def test_the_same_bits_on_another_processor_are_the_same_bits() -> None:
+    references = [replace(each, environment=make_environment(processor=AVX512)) for each in REFERENCE]
+    (cell,) = check(REFERENCE[:1], references[:1], [CELL])
+    assert (cell.outcome, cell.reasons) == ("same bits", ())
+    assert cell.stack
 
 
 def test_references_with_the_stack_of_the_candidate_are_preferred() -> None:

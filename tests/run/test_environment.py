@@ -10,6 +10,7 @@ import torch
 from benchmarks.core.spec import InputError
 from benchmarks.run.machine import environment
 from benchmarks.run.machine.environment import resolve_device, resolve_precision, usable_cores
+from benchmarks.store.result import Processor
 
 AVX2, AVX512, AVX512_BF16, AMX, ARM, ARM_BF16 = (
     {"flags": "fpu sse4_2 avx avx2 fma"},
@@ -100,6 +101,26 @@ def test_usable_cores_are_physical_ones_within_affinity_and_quota(  # noqa: PLR0
     monkeypatch.setattr(environment, "_cpu_info", lambda: info)
     monkeypatch.setattr(environment, "_quota", lambda: quota)
     assert usable_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("info", "model"),
+    [
+        ({"vendor_id": "AuthenticAMD", "cpu family": "25", "model": "1"}, "AuthenticAMD family 25 model 1"),
+        ({"CPU implementer": "0x41", "CPU part": "0xd40"}, "implementer 0x41 part 0xd40"),
+        ({}, None),  # not Linux
+    ],
+)
+def test_a_processor_is_described_by_what_moves_bits(
+    info: dict[str, str], model: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_cpu_info", lambda: info)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(torch.__config__, "show", lambda: "BLAS_INFO=open, BUILD_TYPE=Release")
+    found = environment.describe("cpu", "fp32").processor
+    assert found == Processor(
+        capability="AVX512", blas="open", onednn=torch.backends.mkldnn.is_available(), model=model
+    )
 
 
 @pytest.mark.skipif("avx2" not in environment._cpu_info().get("flags", "").split(), reason="no AVX2 to do without")

@@ -63,7 +63,7 @@ def test_a_cell_that_needs_ranks_is_sent_the_result_that_has_them(tmp_path: Path
 
 def test_a_result_has_the_environment_that_it_was_computed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cell,) = cells(tmp_path)
-    there = replace(cell.environment, python="3.12.1", commit="d" * 40)
+    there = replace(cell.environment, python=f"{cell.environment.python}+", commit="d" * 40)
     monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
     assert last(run_remote_cell(task(cell))).result.environment == there
 
@@ -72,12 +72,17 @@ def test_a_node_with_another_environment_is_refused_and_the_differences_are_name
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cell,) = cells(tmp_path)
-    there = make_environment(device_name="Another CPU", packages={"torch": "2.0.0"}, threads=cell.environment.threads)
+    planned = cell.environment
+    assert planned.processor
+    other = replace(planned.processor, capability="AVX1024")
+    there = replace(
+        planned, device_name="Another CPU", packages={**planned.packages, "torch": "2.0.0"}, processor=other
+    )
     monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
     end = last(run_remote_cell(task(cell)))
     assert isinstance(end, RefusedCell)
-    assert "in torch, device_name: " in end.reason
-    assert "the node has Another CPU, threads: 1, fp32, torch 2.0.0" in end.reason
+    assert f"planned torch {planned.packages['torch']}, device {planned.device_name}, processor " in end.reason
+    assert f"the node has torch 2.0.0, device Another CPU, processor {other}. Remove" in end.reason
 
 
 def test_other_data_other_weights_and_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

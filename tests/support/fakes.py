@@ -5,7 +5,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from benchmarks.core.spec import InputError, Prediction, Prepared, TaskData, Var
 from benchmarks.data.models import backbones
 from benchmarks.run import plan
 from benchmarks.run.machine import environment
-from benchmarks.store.result import Environment, Result
+from benchmarks.store.result import Environment, Processor, Result
 
 PRESET = """
 [run]
@@ -249,6 +249,10 @@ def make_result(**changes: Any) -> Result:
         "finished": "2026-01-01T00:00:00+00:00",
     }
     return Result(**values | changes)
+
+
+AVX2 = Processor(capability="AVX2", blas="mkl", onednn=True, model="AuthenticAMD family 25 model 1")
+AVX512 = replace(AVX2, capability="AVX512")
 
 
 def make_environment(**changes: Any) -> Environment:

@@ -45,7 +45,7 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
         effect=f"{statistics.mean(ratios):.2f} times, {with_interval(difference, f'from {times:g}')}",
         p_for=difference.p_below(0),
         p_against=difference.p_above(0),
-        basis=f"{len(ratios)} rounds, {'projected' if run.timed_steps else 'measured'}, {run.environment.device_name}",
+        basis=f"{len(ratios)} rounds, {'projected' if run.timed_steps else 'measured'}, {run.environment.machine}",
     )
 
 
@@ -63,6 +63,6 @@ def slower_inference(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTe
                 effect="; ".join(f"{work}: {with_interval(each, 'times more')}" for work, each in differences.items()),
                 p_for=max(each.p_above(0) for each in differences.values()),
                 p_against=min(1.0, len(differences) * min(each.p_below(0) for each in differences.values())),
-                basis=f"{run.model_title}, {run.environment.device_name}",
+                basis=f"{run.model_title}, {run.environment.machine}",
             )
     return Untested(reason="no speed run has their inference; `measure speed --only inference` measures it")

@@ -135,12 +135,12 @@ def _by_bits(candidate: Summary, reference: Summary, cell: CellCheck) -> CellChe
     """The outcome from the fingerprints of predictions at common seeds; None where they do not decide it."""
     bits: Mapping[int, str | None] = {each.seed: each.fingerprints.get("predictions") for each in reference.results}
     common = [each for each in candidate.results if bits.get(each.seed)]
-    if cell.stack or not common:
+    if not common:
         return None
     differing = [each.seed for each in common if each.fingerprints.get("predictions") != bits[each.seed]]
     if not differing:
         return replace(cell, outcome="same bits") if len(common) == len(candidate.results) else None
-    if not cell.code:
+    if not cell.stack and not cell.code:
         seeds = ", ".join(map(str, differing))
         return cell.moved(f"same environment and code, other bits at seed {seeds}")
     return None

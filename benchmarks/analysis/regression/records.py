@@ -24,10 +24,15 @@ def refusals(candidate: Result, reference: Result) -> list[str]:
 
 def stack_changes(candidate: Environment, reference: Environment) -> list[str]:
     """Differences in machine and installed packages, as clauses."""
+    processors = [str(side.processor or "not recorded") for side in (candidate, reference)]
+    other = candidate.processor != reference.processor
     fields = (_changed(name, getattr(reference, name), getattr(candidate, name)) for name in STACK)
     names = sorted(reference.packages.keys() | candidate.packages.keys())
     packages = (_changed(name, reference.packages.get(name), candidate.packages.get(name)) for name in names)
-    return [clause for clauses in (*fields, *packages) for clause in clauses]
+    return [
+        *([f"another processor ({processors[0]}, reference {processors[1]})"] if other else []),
+        *(clause for clauses in (*fields, *packages) for clause in clauses),
+    ]
 
 
 def code_changes(candidate: Environment, reference: Environment) -> list[str]:

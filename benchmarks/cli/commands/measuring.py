@@ -93,7 +93,7 @@ def show_engines(arguments: argparse.Namespace) -> int:
     setup = set_up(cell, materials, store, clocks=Clocks(), progress=lambda _: None, stop=lambda: False)
     where = cell.environment
     line = (
-        f"{setup.task.title}, {setup.data.source.split()[0]}, {setup.backbone.title}, {where.device_name}, "
+        f"{setup.task.title}, {setup.data.source.split()[0]}, {setup.backbone.title}, {where.machine}, "
         f"threads: {where.threads}, torch {where.packages['torch']}."
     )
     config = build(SearchConfig, cell.config["method"]["search"], "search")

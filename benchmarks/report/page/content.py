@@ -222,7 +222,7 @@ def _protocols(parts: Sequence[Part]) -> Grid:
 def _environments(results: Sequence[Result]) -> Grid:
     counts = Counter(
         (
-            where.device_name,
+            where.machine,
             str(where.threads),
             where.precision,
             where.packages["torch"],

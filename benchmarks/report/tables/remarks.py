@@ -80,7 +80,7 @@ def _environments(shown: Sequence[Result]) -> list[str]:
     for result in shown:
         where = result.environment
         line = (
-            f"Data: {result.data_source.split()[0]}. Computed on {where.device_name}, threads per cell: {where.threads}, "
+            f"Data: {result.data_source.split()[0]}. Computed on {where.machine}, threads per cell: {where.threads}, "
             f"{where.precision}, torch {where.packages['torch']}"
         )
         commits.setdefault(line, {})[f"{(where.commit or 'unknown')[:12]}{states[where.clean]}"] = None

@@ -4,6 +4,7 @@ import ctypes
 import math
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from autolora.compute.process_group import Team
 from benchmarks.core.spec import InputError
-from benchmarks.store.result import Environment
+from benchmarks.store.result import Environment, Processor
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = (
@@ -27,6 +28,14 @@ PACKAGES = (
     "scipy",
     "scikit-learn",
 )
+NUMBERS = {
+    "vendor_id": "",
+    "cpu family": "family",
+    "model": "model",
+    "CPU implementer": "implementer",
+    "CPU part": "part",
+}
+"""Field of /proc/cpuinfo that identifies a processor -> its title; x86 has the first three, ARM the others."""
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 COMMIT_VARIABLE = "AUTOLORA_BENCH_COMMIT"
 """Environment variable with the commit, where there is no checkout; the suffix "-dirty" marks uncommitted changes."""
@@ -50,6 +59,7 @@ def describe(device: str, precision: str) -> Environment:
         | {name: installed for name in PACKAGES[1:] if (installed := _version(name))},
         device=torch.device(device).type,
         device_name=torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _cpu_name(),
+        processor=_processor(),
         threads=torch.get_num_threads(),
         processes=Team.of_this_process().size,
         precision=precision,
@@ -117,6 +127,18 @@ def _version(package: str) -> str | None:
 
 def _cpu_name() -> str:
     return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
+def _processor() -> Processor:
+    """What this process may use of its processor; ATEN_CPU_CAPABILITY limits torch's own kernels."""
+    blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    info = _cpu_info()
+    return Processor(
+        capability=torch.backends.cpu.get_cpu_capability(),
+        blas=blas and blas[1],
+        onednn=torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled),
+        model=" ".join(f"{title} {info[name]}".strip() for name, title in NUMBERS.items() if name in info) or None,
+    )
 
 
 def _cpu_info() -> dict[str, str]:

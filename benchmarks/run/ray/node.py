@@ -1,7 +1,7 @@
 """Runs one cell on a node of a cluster: checks that the node matches the plan, and returns the cell's files."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,6 +11,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from threading import Event
 from time import monotonic
+from typing import Any
 
 from autolora.compute.runtime import Progress
 from benchmarks.core import registry
@@ -121,15 +122,11 @@ def checked(cell: Cell, materials: Materials) -> Cell:
     """
     here = environment.describe(cell.config["device"], cell.config["precision"])
     if here.key != cell.environment.key:
-        differing = [*(["torch"] if here.packages["torch"] != cell.environment.packages["torch"] else [])]
-        differing += [
-            name
-            for name in ("device_name", "threads", "precision")
-            if getattr(here, name) != getattr(cell.environment, name)
-        ]
+        planned = cell.environment.decisive
+        differing = {name: value for name, value in here.decisive.items() if value != planned[name]}
         raise InputError(
-            f"the node's environment differs from the planned one in {', '.join(differing)}: "
-            f"planned {_described(cell)}; the node has {_described(replace(cell, environment=here))}. "
+            f"the node's environment is not the planned one: planned {_described(planned, differing)}; the node has "
+            f"{_described(here.decisive, differing)}. "
             "Remove this node from the cluster, or start the run on a machine like it"
         )
     versions = {"task": registry.task(cell.task).version, "method": registry.method(cell.method).version}
@@ -149,9 +146,8 @@ def checked(cell: Cell, materials: Materials) -> Cell:
     return replace(cell, environment=here)
 
 
-def _described(cell: Cell) -> str:
-    where = cell.environment
-    return f"{where.device_name}, threads: {where.threads}, {where.precision}, torch {where.packages['torch']}"
+def _described(properties: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {properties[name] or 'unknown'}" for name in names)
 
 
 def _files(folder: CellFolder) -> dict[str, bytes]:
