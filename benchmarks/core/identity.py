@@ -19,7 +19,7 @@ NOT_IN_IDENTITY = (
     *REMOVED,
 )
 """Conditions left out of a cell's identity: they do not affect results, or a fingerprint or the environment's key
-covers them."""
+(`Environment.decisive`: device and precision) covers them."""
 LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "bias": "none",

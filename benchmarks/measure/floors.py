@@ -19,6 +19,7 @@ from torch import nn
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example
+from benchmarks.analysis.stats import summarise
 from benchmarks.core import registry
 from benchmarks.core.spec import Head, Prediction, Prepared, Row, Task
 from benchmarks.data.models.backbones import Backbone
@@ -190,9 +191,8 @@ def render(conditions: Mapping[str, Mapping[str, Any]], results: Sequence[Result
 
 def _full(task: str, results: Sequence[Result]) -> str:
     """Mean score of full fine-tuning; "-" without results."""
-    found = [result.score for result in results if (result.task, result.method) == (task, "full")]
-    scores = [score for score in found if score is not None]
-    return f"{scale_of(registry.task(task).metric).text(mean(scores))} (n={len(scores)})" if scores else "-"
+    summary = summarise(results).get((task, "full"))
+    return f"{summary.scale.text(summary.mean)} (n={len(summary.seeds)})" if summary else "-"
 
 
 def _regression(task: Task) -> LogisticRegression | Ridge:

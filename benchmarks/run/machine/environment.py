@@ -136,7 +136,7 @@ def _processor() -> Processor:
     return Processor(
         capability=torch.backends.cpu.get_cpu_capability(),
         blas=blas and blas[1],
-        onednn=torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled),
+        onednn=bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),  # type: ignore[no-untyped-call]
         model=" ".join(f"{title} {info[name]}".strip() for name, title in NUMBERS.items() if name in info) or None,
     )
 
