@@ -10,6 +10,7 @@ from transformers.pytorch_utils import Conv1D
 from autolora.adapters.adapt import trainable_counts
 from autolora.adapters.layers import freeze_all_but
 from autolora.adapters.projections import sublayer_outputs
+from autolora.compute.half_precision import cast_input, trained_dtype
 from autolora.problem import Outcome, Problem
 from autolora.training.config import TrainingConfig
 from autolora.training.train import train
@@ -23,16 +24,17 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.base = base
         outputs = base.nf if isinstance(base, Conv1D) else base.out_features
-        self.down = nn.Linear(outputs, width).to(base.weight)
-        self.up = nn.Linear(width, outputs).to(base.weight)
+        like = {"device": base.weight.device, "dtype": trained_dtype(base.weight.dtype)}
+        self.down = nn.Linear(outputs, width).to(**like)
+        self.up = nn.Linear(width, outputs).to(**like)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (..., n) -> (..., d)."""
         h: Tensor = self.base(x)
-        change: Tensor = self.up(nn.functional.gelu(self.down(h)))
-        return h + change
+        change: Tensor = self.up(nn.functional.gelu(self.down(cast_input(h, self.down.weight))))
+        return h + change.to(h.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 from autolora.adapters.fused import split_fused
 from autolora.adapters.layers import count, head_parameters
+from autolora.compute.half_precision import train_in_float32
 from autolora.problem import Problem
 
 
@@ -26,10 +27,12 @@ def fresh_model(problem: Problem) -> nn.Module:
 
 
 def adapt(problem: Problem, config: PeftConfig) -> PeftModel:
-    """A fresh model with PEFT's modules, initialised from the seed; only these and the head are trainable."""
+    """A fresh model with PEFT's modules, initialised from the seed; only these and the head are trainable, in float32."""
     model = fresh_model(problem)
     config.modules_to_save = present_heads(model, problem.head)
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    train_in_float32(adapted)
+    return adapted
 
 
 def present_heads(model: nn.Module, head: tuple[str, ...]) -> list[str]:

@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from autolora.adapters.projections import SPLITTABLE
 from autolora.adapters.ranks import exact_key, exact_targets
+from autolora.compute.half_precision import trained_dtype
 
 ROLES = ("query", "key", "value")
 
@@ -73,6 +74,7 @@ class SplitProjection(nn.Module):
     def __init__(self, fused: nn.Linear | Conv1D) -> None:
         super().__init__()
         self.transposed = isinstance(fused, Conv1D)
+        self.dtype = fused.weight.dtype
         weight = fused.weight.T if self.transposed else fused.weight
         biases = fused.bias.chunk(len(ROLES)) if fused.bias is not None else [None] * len(ROLES)
         self.query, self.key, self.value = (
@@ -85,7 +87,7 @@ class SplitProjection(nn.Module):
 
     @torch.no_grad()
     def joined(self) -> nn.Linear | Conv1D:
-        """The equivalent fused projection."""
+        """The equivalent fused projection; in half precision again where `train_in_float32` made the parts float32."""
         parts = (self.query, self.key, self.value)
         weight = torch.cat([part.weight for part in parts])
         has_bias = self.query.bias is not None
@@ -96,7 +98,7 @@ class SplitProjection(nn.Module):
             fused.bias = nn.Parameter(torch.cat([part.bias for part in parts]))
         else:
             fused = _linear(weight, torch.cat([part.bias for part in parts]) if has_bias else None)
-        return fused
+        return fused.to(self.dtype) if weight.dtype == trained_dtype(self.dtype) else fused
 
 
 def split_fused(model: nn.Module) -> None:

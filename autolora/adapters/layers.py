@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from autolora.adapters.projections import Projection
 from autolora.adapters.selection import Parameterisation
+from autolora.compute.half_precision import cast_input, trained_dtype
 
 Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
 """x (..., n), the projection, V (k, n), U (m, k), s alpha (k,) -> y (..., m)."""
@@ -15,7 +16,7 @@ Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
 
 def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
     """The projection plus its update, computed as Eq. 2 is written."""
-    update = F.linear(F.linear(x, down) * gate, up)
+    update = F.linear(F.linear(cast_input(x, down), down) * gate, up)
     projected: Tensor = base(x)
     return projected + update.to(projected.dtype)
 
@@ -26,6 +27,7 @@ class SelectiveLoRA(nn.Module):
     U (m, k) is `lora_B`, V (k, n) is `lora_A`, and alpha (k,) are the selection variables.
 
     As in LoRA, V is initialised randomly and U with zeros, so that the initial outputs are those of W; W is not copied.
+    All three are float32 if W is in half precision, and outputs have the type of W's.
     """
 
     def __init__(
@@ -56,10 +58,10 @@ class SelectiveLoRA(nn.Module):
         self.scaling = lora_alpha / max_rank
         self.select = selection.select
         self.compute = compute
-        weight = base.weight
-        self.lora_A = nn.Parameter(weight.new_empty(max_rank, base.in_features))
-        self.lora_B = nn.Parameter(weight.new_zeros(base.out_features, max_rank))
-        self.selection_logits = nn.Parameter(weight.new_full((max_rank,), selection.initial_logit(max_rank)))
+        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
+        self.lora_A = nn.Parameter(like.new_empty(max_rank, base.in_features))
+        self.lora_B = nn.Parameter(like.new_zeros(base.out_features, max_rank))
+        self.selection_logits = nn.Parameter(like.new_full((max_rank,), selection.initial_logit(max_rank)))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
 
     @property

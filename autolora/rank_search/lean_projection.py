@@ -21,12 +21,14 @@ from autolora.adapters.layers import by_components
 def lean_projection(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
     """The result of `by_components` up to rounding, with the same arguments (`layers.Compute`).
 
-    With a frozen base it can be differentiated twice and no further; otherwise `by_components` itself is called.
+    With a frozen base it can be differentiated twice and no further; otherwise, and if the base is in half precision,
+    `by_components` itself is called.
     """
-    if type(base) is not nn.Linear or base.weight.requires_grad:
-        return by_components(x, base, down, up, gate)
     device_type = x.device.type
     autocast = torch.is_autocast_enabled(device_type) and x.dtype != torch.float64
+    in_one_type = autocast or x.dtype == down.dtype
+    if type(base) is not nn.Linear or base.weight.requires_grad or not in_one_type:
+        return by_components(x, base, down, up, gate)
     dtype = torch.get_autocast_dtype(device_type) if autocast else x.dtype
     rows = x.to(dtype).reshape(-1, x.shape[-1])
     weight, bias, weighted, up = (

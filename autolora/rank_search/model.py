@@ -15,6 +15,7 @@ from autolora.adapters.layers import SelectiveLoRA, attach, by_components, freez
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import derive_ranks
 from autolora.adapters.selection import PARAMETERISATIONS, parameterisation
+from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.compute.runtime import Runtime
@@ -28,7 +29,7 @@ from autolora.training.micro_batches import denominator_of, local_parts
 
 
 class SearchModel(nn.Module):
-    """Changes a model in place: only LoRA's updates, their selection logits and the head are trainable.
+    """Changes a model in place: only LoRA's updates, their selection logits and the head are trainable, all in float32.
 
     `weights` (w) and `logits` (beta) are lists of tensors; `on(batch)` is the loss of a batch as a function of w.
     """
@@ -81,6 +82,7 @@ class SearchModel(nn.Module):
         freeze_all_but(model, head)
         if config.trainable == "all":
             model.requires_grad_()
+        train_in_float32(model)
         layers = attach(
             model,
             self.projections,

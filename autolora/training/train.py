@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Batch, Problem
@@ -32,7 +33,8 @@ def train(
     """Train the trainable weights of model on the whole training set, in place.
 
     Args:
-        model: moved to the runtime's device; weights with `requires_grad` are trained, all others stay.
+        model: moved to the runtime's device; weights with `requires_grad` are trained, as float32 if they are in half
+            precision; all others stay.
         problem: training set, loss, seed and runtime.
         config: optimizer, schedule and length.
         after_step: called with the number of steps done (from 1), after the update and before gradients are cleared.
@@ -68,6 +70,7 @@ class _Training:
     ) -> None:
         refuse_without_labels(problem.train)
         self._model = model.to(problem.runtime.device).train()
+        train_in_float32(model)
         self._problem = problem
         self._micro_batches = config.micro_batches
         self._denominator = denominator_of(

@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 
 from autolora.adapters.adapt import adapt, fresh_model
 from autolora.adapters.projections import find_projections
+from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.problem import Batch, Problem
@@ -181,7 +182,11 @@ class LoRAStack(nn.Module):
 
     def _frozen_model(self, dropout: float) -> nn.Module:
         """A fresh frozen model with a `PaddedLoRA` around every projection that a member adapts."""
-        model = fresh_model(self._problem).requires_grad_(False)
+        model = fresh_model(self._problem)
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(name in self._values)
+        train_in_float32(model)
+        model.requires_grad_(False)
         for projection in find_projections(model, self._problem.targets):
             factor = self._values.get(f"{projection.name}.lora_A")
             if factor is not None:

@@ -7,6 +7,8 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from autolora.compute.half_precision import cast_input, trained_dtype
+
 
 class PaddedLoRA(nn.Module):
     """`y = W x + s B A x`, with A (R, n) and B (m, R) padded with zeros to the largest rank R of a stack.
@@ -18,22 +20,25 @@ class PaddedLoRA(nn.Module):
         super().__init__()
         self.base = base
         self.dropout = nn.Dropout(dropout)
-        self.lora_A = nn.Parameter(base.weight.new_zeros(max_rank, base.in_features))
-        self.lora_B = nn.Parameter(base.weight.new_zeros(base.out_features, max_rank))
-        self.scaling = nn.Parameter(base.weight.new_zeros(1), requires_grad=False)
+        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
+        self.lora_A = nn.Parameter(like.new_zeros(max_rank, base.in_features))
+        self.lora_B = nn.Parameter(like.new_zeros(base.out_features, max_rank))
+        self.scaling = nn.Parameter(like.new_zeros(1), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (..., n) -> (..., m)."""
         # The components are scaled, in float32, since they are fewer than the outputs.
-        components = nn.functional.linear(self.dropout(x), self.lora_A) * self.scaling
+        components = nn.functional.linear(self.dropout(cast_input(x, self.lora_A)), self.lora_A) * self.scaling
         projected: Tensor = self.base(x)
-        return projected + nn.functional.linear(components, self.lora_B)
+        return projected + nn.functional.linear(components, self.lora_B).to(projected.dtype)
 
 
 def member_values(model: PeftModel) -> dict[str, Tensor]:
     """A member's trainable weights and the scalings of its LoRA layers, by their names in the unwrapped model."""
     scalings = {
-        f"{_unwrapped(name)}.scaling": torch.tensor([module.scaling["default"]], dtype=module.weight.dtype)
+        f"{_unwrapped(name)}.scaling": torch.tensor(
+            [module.scaling["default"]], dtype=trained_dtype(module.weight.dtype)
+        )
         for name, module in model.named_modules()
         if hasattr(module, "lora_A")
     }
