@@ -51,7 +51,7 @@ class RankSearch:
         *,
         steps: int,
         loss: TrainingLoss = model_loss,
-        head: tuple[str, ...] = ("classifier", "score"),
+        head: tuple[str, ...] | None = None,
         targets: tuple[str, str] | None = None,
         runtime: Runtime | None = None,
         loss_denominator: LossDenominator | None = None,
@@ -88,6 +88,11 @@ class RankSearch:
             "recorder": self._recorder,
             "leftover": self._uncleared,
         }
+
+    @property
+    def eta(self) -> float:
+        """Eta of the next step: the configured one, or else the weights' learning rate of that step."""
+        return self._optimization.lr if self.config.eta is None else self.config.eta
 
     @property
     def converged(self) -> bool:
@@ -140,10 +145,11 @@ class RankSearch:
 
     def _iterate(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
         order, mixed = self.config.order, self.config.mixed_gradients
+        eta = self.eta  # before the weights' step moves the schedule on
         uncleared = self._train_logits_gradient(train_batch) if mixed else []
         if order == "weights-first":
             self._update_weights(self._train_gradient(train_batch))
-        found = self._hypergradient(train_batch, valid_batch)
+        found = self._hypergradient(train_batch, valid_batch, eta)
         selection_gradient = _sum(found.total, uncleared) if mixed else found.total
         if order == "simultaneous":
             self._update_weights(found.train_gradient)
@@ -165,8 +171,7 @@ class RankSearch:
         roll_back = self.config.order == "selection-first"
         return BettyEngine(self.model, self._optimization, self._selection_optimizer, roll_back=roll_back)
 
-    def _hypergradient(self, train_batch: Batch, valid_batch: Batch) -> Hypergradient:
-        eta = self._optimization.lr if self.config.eta is None else self.config.eta
+    def _hypergradient(self, train_batch: Batch, valid_batch: Batch, eta: float) -> Hypergradient:
         if self._replay:
             self._eta.fill_(eta)
             tensors = [tensor for tensor in self._replay(train_batch, valid_batch) if tensor is not None]

@@ -106,7 +106,7 @@ def _hypergradient(team: Team, half: int | None = None) -> Hypergradient:
     if half is not None:
         batches = [{name: tensor[4 * half : 4 * half + 4] for name, tensor in batch.items()} for batch in batches]
     found.config = replace(CONFIG, eta=ETA)
-    return found._hypergradient(*batches)
+    return found._hypergradient(*batches, eta=ETA)
 
 
 def resumed(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], str]:

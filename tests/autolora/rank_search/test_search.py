@@ -293,3 +293,12 @@ def test_without_betty_its_engine_says_how_to_install_it(monkeypatch: pytest.Mon
     config = replace(CONFIG, engine="betty", eta=1.0, look_ahead="optimizer")
     with pytest.raises(ImportError, match="--ignore-requires-python betty-ml"):
         search(problem(), config)
+
+
+@pytest.mark.parametrize("order", ["simultaneous", "weights-first", "selection-first"])
+def test_the_look_ahead_of_a_step_has_the_learning_rate_of_that_step(order: Any) -> None:
+    """Without warm-up, the rate of 4 steps falls from the peak to a quarter of it; share and norms tell eta."""
+    training = TrainingConfig(lr=0.01, steps=4, batch_size=8, warmup=0.0)
+    found = search(problem(), SearchConfig(order=order, training=training, record_every=1))
+    etas = [item["second_order_share"] * item["direct_norm"] / item["second_order_norm"] for item in found.history]
+    assert etas == pytest.approx([0.01, 0.0075, 0.005, 0.0025])

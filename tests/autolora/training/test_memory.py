@@ -88,7 +88,8 @@ def searching(kind: str, config: SearchConfig, *, checkpointing: bool = False) -
 def hypergradient(kind: str, config: SearchConfig, *, checkpointing: bool = False) -> Hypergradient:
     _, pad, _ = KINDS[kind]
     drawn = examples(16)
-    return searching(kind, config, checkpointing=checkpointing)._hypergradient(pad(drawn[:9]), pad(drawn[9:]))
+    found = searching(kind, config, checkpointing=checkpointing)
+    return found._hypergradient(pad(drawn[:9]), pad(drawn[9:]), found.eta)
 
 
 def relative(found: list[Tensor], expected: list[Tensor]) -> float:
@@ -122,9 +123,9 @@ def test_the_mean_of_the_parts_hypergradients_differs_from_the_hypergradient() -
     """The mixed products within each half of the batches do not add up to the product of the whole batches."""
     config = replace(CONFIG, eta=1.0)
     drawn = examples(16)
-    whole = searching("encoder", config)._hypergradient(collate(drawn[:8]), collate(drawn[8:])).total
+    whole = searching("encoder", config)._hypergradient(collate(drawn[:8]), collate(drawn[8:]), 1.0).total
     halves = [
-        searching("encoder", config)._hypergradient(collate(drawn[start : start + 4]), collate(drawn[start + 8 : start + 12])).total
+        searching("encoder", config)._hypergradient(collate(drawn[start : start + 4]), collate(drawn[start + 8 : start + 12]), 1.0).total
         for start in (0, 4)
     ]  # fmt: skip
     averaged = [(one + other) / 2 for one, other in zip(*halves, strict=True)]
