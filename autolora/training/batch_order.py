@@ -9,7 +9,7 @@ from autolora.problem import Example
 
 _BATCHES_PER_POOL = 50
 """Examples are sorted by length within pools of this many batches: little padding, and the order stays random."""
-_LABELS = ("labels", "label", "label_ids")
+LABELS = ("labels", "label", "label_ids")
 
 
 class BatchOrder:
@@ -92,7 +92,7 @@ def length_of(example: Example) -> int:
     """
     if "input_ids" in example:
         return len(example["input_ids"])
-    inputs = (value for name, value in example.items() if name not in _LABELS and not isinstance(value, str | Mapping))
+    inputs = (value for name, value in example.items() if name not in LABELS and not isinstance(value, str | Mapping))
     return next((len(value) for value in inputs if _is_sequence(value)), 1)
 
 

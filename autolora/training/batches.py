@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem, TrainingLoss
+from autolora.training.batch_order import LABELS
 
 IGNORED = -100
 """The label that the loss ignores: torch's default `ignore_index`."""
@@ -86,6 +87,13 @@ def batch_size(batch: Batch) -> int:
     if not tensors:
         raise ValueError(f"a batch must hold a tensor whose first dimension is the examples; got {', '.join(batch)}")
     return len(tensors[0])
+
+
+def batch_tokens(batch: Batch) -> int:
+    """Number of tokens of a batch, padding included: of `input_ids`, or else at most the elements of its first input."""
+    ids = batch.get("input_ids")
+    inputs = {name: value for name, value in batch.items() if name not in LABELS}
+    return ids.numel() if isinstance(ids, Tensor) else next((tensor.numel() for tensor in _tensors(inputs)), 1)
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:

@@ -24,7 +24,7 @@ from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.problem import Batch, Problem
-from autolora.training.batches import batch_loss
+from autolora.training.batches import batch_loss, batch_tokens
 from autolora.training.cuda_graphs import Pass
 from baselines.stacking.member_values import PaddedLoRA, is_weight, member_values, stack_values, trainable_weights
 
@@ -108,7 +108,7 @@ class LoRAStack(nn.Module):
         """
         random_state = RandomState.now(torch.device(self._problem.runtime.device))
         while True:
-            chunks = self._chunks(batch["input_ids"].numel())
+            chunks = self._chunks(batch_tokens(batch))
             try:
                 return self._chunk_by_chunk(batch, chunks, random_state, compute)
             except RuntimeError as error:  # on a CPU, running out of memory raises a plain RuntimeError

@@ -7,13 +7,15 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import ViTConfig, ViTForImageClassification
 
 from autolora.adapters.adapt import adapt
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import Interrupted, NonFiniteLossError, Runtime
 from autolora.problem import Batch, Problem
+from autolora.training.batches import batch_tokens
 from autolora.training.config import TrainingConfig
 from autolora.training.train import train
 from baselines.stacking.lora_stack import LoRAStack, StackConfig
@@ -160,3 +162,32 @@ def test_members_share_their_masks_so_they_share_a_dropout() -> None:
 def test_a_stack_has_room_for_something(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field} of a stack is at least 1; got 0"):
         StackConfig(**{field: 0})
+
+
+def images() -> nn.Module:
+    torch.manual_seed(0)
+    return ViTForImageClassification(
+        ViTConfig(
+            hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=8, patch_size=4,
+            num_labels=2,
+        )
+    )  # fmt: skip
+
+
+def test_a_stack_trains_on_images_as_its_members_do() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = [{"pixel_values": torch.randn(3, 8, 8, generator=generator), "labels": index % 2} for index in range(16)]
+    task = problem(
+        build_model=images,
+        train=rows,
+        collate=lambda part: {
+            "labels": torch.tensor([row["labels"] for row in part]),
+            "pixel_values": torch.stack([row["pixel_values"] for row in part]),
+        },
+    )
+    config = replace(CONFIG, steps=4)
+    together, finite = stacked(task, config=config)
+    assert all(finite)
+    for index, rank in enumerate(RANKS):
+        assert largest_difference(together.member(index), alone(task, rank, config)) < 1e-5
+    assert batch_tokens({"labels": torch.zeros(2, 9), "pixel_values": torch.zeros(2, 3, 8, 8)}) == 2 * 3 * 8 * 8
