@@ -57,8 +57,10 @@ class Problem:
     """What `loss` is the mean over, by which micro-batches and the parts of several processes are weighted: the loss of
     a batch is the sum of its parts' losses, each times its denominator over the batch's. Needed there for a loss of
     one's own; None finds it for the loss of a Hugging Face model."""
-    head: tuple[str, ...] = ("classifier", "score")
-    """Last names of the modules of the new output head, which every method trains in full."""
+    head: tuple[str, ...] | None = None
+    """Names of the modules of the new output head, which every method trains in full: their last names, or longer ends
+    of their full names. () if the head is pretrained; None finds what the checkpoint lacks
+    (`autolora.adapters.head.find_head` says how, and what must be named)."""
     targets: tuple[str, str] | None = None
     """Last names of the query and the value projection; None finds them by the model's architecture."""
     strata: Sequence[int] | None = None

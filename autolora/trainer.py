@@ -10,13 +10,14 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
+from autolora.adapters.head import find_head
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem
 from autolora.training.micro_batches import HuggingFaceDenominator
 
 
 def problem_from_trainer(
-    trainer: Any, *, head: tuple[str, ...] = ("classifier", "score"), targets: tuple[str, str] | None = None
+    trainer: Any, *, head: tuple[str, ...] | None = None, targets: tuple[str, str] | None = None
 ) -> Problem:
     """The problem that a trainer is about to solve, for `search`; the trainer and its model are left unchanged.
 
@@ -31,7 +32,7 @@ def problem_from_trainer(
         targets: as in `Problem`.
 
     Raises:
-        ValueError: the trainer has no training set.
+        ValueError: the trainer has no training set, or its model's head must be named.
     """
     if trainer.train_dataset is None:
         raise ValueError("the trainer has no train_dataset: there is nothing to search on")
@@ -47,7 +48,7 @@ def problem_from_trainer(
         collate=lambda examples: dict(trainer.data_collator(list(examples))),
         loss=loss,
         loss_denominator=HuggingFaceDenominator(trainer.model, loss) if _has_the_usual_loss(trainer) else None,
-        head=head,
+        head=find_head(trainer.model) if head is None else head,  # a copy does not show it
         targets=targets,
         strata=_class_labels(train),
         seed=trainer.args.seed,

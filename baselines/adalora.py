@@ -62,7 +62,7 @@ class AdaLora:
             state={"adalora": _Importance(model)},
         )
         ranks = active_ranks(model)
-        counts = trainable_counts(model, problem.head)
+        counts = trainable_counts(model)
         # Pruned components are only masked: count the remaining ones, each with its singular value.
         kept = {projection: ranks.get(projection.name, self.initial_rank) for projection in projections}
         counts["trainable_parameters"] = sum(item.lora_parameters(rank) + rank for item, rank in kept.items())

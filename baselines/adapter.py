@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from autolora.adapters.adapt import trainable_counts
+from autolora.adapters.adapt import seeded_model, trainable_counts
+from autolora.adapters.head import present_heads
 from autolora.adapters.layers import freeze_all_but
 from autolora.adapters.projections import sublayer_outputs
 from autolora.compute.half_precision import cast_input, trained_dtype
@@ -54,18 +54,18 @@ class Adapter:
 
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model to the problem's training set."""
-        torch.manual_seed(problem.seed)
-        model = problem.build_model()
+        model = seeded_model(problem)
+        head = present_heads(model, problem.head)
         insert_bottlenecks(model, self.width)
         # Deviation: Houlsby et al. also train the layer norms of every block, which makes 940,608 parameters at width
         # 24; here they are frozen. Both round to the 0.9M of AutoLoRA's Table 1, which does not say what it counts.
-        freeze_all_but(model, problem.head)
+        freeze_all_but(model, head)
         for module in model.modules():
             if isinstance(module, Bottleneck):
                 module.down.requires_grad_()
                 module.up.requires_grad_()
         seconds = train(model, problem, self.training)
-        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, head))
 
     def work(self, examples: int) -> float:
         """Estimated training time, in units of LoRA's time per example."""

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
-
-from autolora.adapters.adapt import trainable_counts
+from autolora.adapters.adapt import seeded_model, trainable_counts
+from autolora.adapters.head import present_heads
 from autolora.problem import Outcome, Problem
 from autolora.training.config import TrainingConfig
 from autolora.training.train import train
@@ -22,10 +21,10 @@ class Full:
 
     def train(self, problem: Problem) -> Outcome:
         """Train all weights of a fresh model."""
-        torch.manual_seed(problem.seed)
-        model = problem.build_model()
+        model = seeded_model(problem)
+        head = present_heads(model, problem.head)
         seconds = train(model, problem, self.training)
-        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, problem.head))
+        return Outcome(model=model, seconds={"train": seconds}, **trainable_counts(model, head))
 
     def work(self, examples: int) -> float:
         """Estimated training time, in units of LoRA's time per example."""

@@ -37,7 +37,7 @@ class Lora:
             model=model,
             seconds={"train": seconds},
             ranks=allocation.by_name(),
-            **trainable_counts(model, problem.head),
+            **trainable_counts(model),
         )
 
     def work(self, examples: int) -> float:

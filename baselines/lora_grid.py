@@ -70,7 +70,7 @@ class LoraGrid:
             seconds={"search": search_seconds, "train": train(model, problem, self.training)},
             ranks=grid[best].by_name(),
             details={"grid": {str(rank): score for rank, score in scores.items()}},
-            **trainable_counts(model, problem.head),
+            **trainable_counts(model),
         )
 
     def _grid(self, problem: Problem) -> dict[int, RankAllocation]:

@@ -1,5 +1,6 @@
 """Wraps a problem's model in PEFT, with the same head and the same seeding for every method."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
@@ -7,13 +8,21 @@ from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
 from autolora.adapters.fused import split_fused
+from autolora.adapters.head import present_heads
 from autolora.adapters.layers import count, head_parameters
 from autolora.compute.half_precision import train_in_float32
 from autolora.problem import Problem
 
 
 def fresh_model(problem: Problem) -> nn.Module:
-    """A newly built model without adapters, whose fused query-key-value projections are split into modules.
+    """As `seeded_model`, with fused query-key-value projections split into modules."""
+    model = seeded_model(problem)
+    split_fused(model)
+    return model
+
+
+def seeded_model(problem: Problem) -> nn.Module:
+    """A newly built model without adapters.
 
     Torch is seeded from the problem before and after the model is built: a head that the builder draws without a seed
     of its own then depends on the problem's seed alone, and what is drawn afterwards does so even where the builder
@@ -21,7 +30,6 @@ def fresh_model(problem: Problem) -> nn.Module:
     """
     torch.manual_seed(problem.seed)
     model = problem.build_model()
-    split_fused(model)
     torch.manual_seed(problem.seed)
     return model
 
@@ -35,12 +43,6 @@ def adapt(problem: Problem, config: PeftConfig) -> PeftModel:
     return adapted
 
 
-def present_heads(model: nn.Module, head: tuple[str, ...]) -> list[str]:
-    """The names in head that occur in model, in head's order."""
-    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    return [name for name in head if name in names]
-
-
 class TrainableCounts(TypedDict):
     """Numbers of trainable parameters."""
 
@@ -50,8 +52,16 @@ class TrainableCounts(TypedDict):
     """Trainable parameters of the head."""
 
 
-def trainable_counts(model: nn.Module, head: tuple[str, ...]) -> TrainableCounts:
-    """Count the parameters with `requires_grad`, outside and inside the head's modules."""
+def trainable_counts(model: nn.Module, head: Sequence[str] | None = None) -> TrainableCounts:
+    """Count the parameters with `requires_grad`, outside and inside the head's modules.
+
+    Args:
+        model: after training.
+        head: names of the head's modules; None: the `modules_to_save` of a PEFT model.
+    """
+    if head is None:
+        assert isinstance(model, PeftModel)
+        head = model.peft_config["default"].modules_to_save or ()
     in_head = count([weight for weight in head_parameters(model, head) if weight.requires_grad])
     in_all = count([weight for weight in model.parameters() if weight.requires_grad])
     return {"trainable_parameters": in_all - in_head, "head_parameters": in_head}

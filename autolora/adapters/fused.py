@@ -22,6 +22,8 @@ from autolora.adapters.ranks import exact_key, exact_targets
 from autolora.compute.half_precision import trained_dtype
 
 ROLES = ("query", "key", "value")
+LOADED = "_is_hf_initialized"
+"""transformers' mark on a parameter that it has loaded from a checkpoint, or tied."""
 
 _THIRDS = frozenset(
     (
@@ -80,6 +82,8 @@ class SplitProjection(nn.Module):
         self.query, self.key, self.value = (
             _linear(rows, bias) for rows, bias in zip(weight.chunk(len(ROLES)), biases, strict=True)
         )
+        for part in self.parameters():
+            setattr(part, LOADED, getattr(fused.weight, LOADED, False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (..., n) -> (..., 3 m)."""

@@ -102,7 +102,7 @@ def detach(model: nn.Module) -> None:
 
 
 def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
-    """Freeze all of model except the modules whose last name is in head; returns the parameters of these modules."""
+    """Freeze all of model except the modules that head names; returns the parameters of these modules."""
     model.requires_grad_(False)
     parameters = head_parameters(model, head)
     for parameter in parameters:
@@ -110,9 +110,14 @@ def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
     return parameters
 
 
+def is_named(name: str, ends: Sequence[str]) -> bool:
+    """Whether a module's full name ends with one of these names, such as "pooler" or "text.pooler"."""
+    return f".{name}".endswith(tuple(f".{end}" for end in ends))
+
+
 def head_parameters(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
-    """Parameters of the modules whose last name is in head, without duplicates."""
-    modules = [module for name, module in model.named_modules() if name.rpartition(".")[2] in head]
+    """Parameters of the modules that head names, without duplicates."""
+    modules = [module for name, module in model.named_modules() if is_named(name, head)]
     return list(dict.fromkeys(parameter for module in modules for parameter in module.parameters()))
 
 

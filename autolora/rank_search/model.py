@@ -11,6 +11,7 @@ from torch.func import functional_call
 from transformers import PretrainedConfig, PreTrainedModel
 
 from autolora.adapters.fused import split_fused
+from autolora.adapters.head import find_head
 from autolora.adapters.layers import SelectiveLoRA, attach, by_components, freeze_all_but, head_parameters
 from autolora.adapters.projections import find_projections
 from autolora.adapters.ranks import derive_ranks
@@ -40,7 +41,7 @@ class SearchModel(nn.Module):
         config: SearchConfig,
         *,
         loss: TrainingLoss,
-        head: tuple[str, ...],
+        head: tuple[str, ...] | None,
         targets: tuple[str, str] | None,
         runtime: Runtime,
         loss_denominator: LossDenominator | None = None,
@@ -61,6 +62,7 @@ class SearchModel(nn.Module):
         _refuse_adapted(model)
         split_fused(model)
         self.projections = find_projections(model, targets)
+        head = find_head(model) if head is None else head
         refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
         self.layers = self._attach_updates(model, config, head)
         self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]

@@ -43,7 +43,7 @@ def identity_of(
         "train": f"{len(problem.train)} examples {_digest(_spaced(problem.train))}",
         "strata": None if problem.strata is None else _digest(list(problem.strata)),
         "groups": None if problem.groups is None else _digest(list(problem.groups)),
-        "head": list(problem.head),
+        "head": None if problem.head is None else list(problem.head),
         "targets": problem.targets and list(problem.targets),
         "trained weights": sum(weight.numel() for weight in weights),
         **_flat(asdict(config)),

@@ -38,7 +38,7 @@ class AutoLora:
                 "would_stop": would_stop(found),
                 "probe": found.probe,
             },
-            **trainable_counts(model, problem.head),
+            **trainable_counts(model),
         )
 
     def work(self, examples: int) -> float:

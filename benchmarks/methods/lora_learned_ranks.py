@@ -49,7 +49,7 @@ class LoraWithRanks:
             model=model,
             seconds={"train": seconds},
             ranks=allocation.by_name(),
-            **trainable_counts(model, problem.head),
+            **trainable_counts(model),
         )
 
     def work(self, examples: int) -> float:

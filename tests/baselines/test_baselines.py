@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from baselines.adalora import AdaLora
 from baselines.adapter import Adapter, Bottleneck, insert_bottlenecks
 from baselines.full import Full
 from baselines.lora import Lora
+from baselines.lora_grid import LoraGrid
 from tests.support.tiny import build, collate, examples, problem
 
 TRAINING = TrainingConfig(lr=1e-2, steps=20, batch_size=8)
@@ -62,6 +65,25 @@ def test_an_adapter_trains_its_bottlenecks_and_the_head_only() -> None:
     assert all(".down." in name or ".up." in name or "classifier" in name for name in trained)
     assert outcome.trainable_parameters == 4 * (2 * 16 * 3 + 3 + 16)
     assert outcome.head_parameters == 16 * 2 + 2
+
+
+@pytest.mark.parametrize("method", [Adapter, AdaLora, Lora, LoraGrid])
+def test_two_seeds_have_other_initial_values_even_where_the_builder_seeds_torch(method: Any) -> None:
+    training = TrainingConfig(lr=1e-30, steps=3, batch_size=8, weight_decay=0.0)
+
+    def seeding() -> nn.Module:
+        torch.manual_seed(0)
+        return build()
+
+    first, second = (method(training=training).train(problem(build_model=seeding, seed=seed)).model for seed in (0, 1))
+    pairs = zip(first.named_parameters(), second.named_parameters(), strict=True)
+    drawn = [
+        (name, torch.equal(one, other))
+        for (name, one), (_, other) in pairs
+        if "lora_A" in name or "down.weight" in name
+    ]
+    assert drawn
+    assert not [name for name, same in drawn if same]
 
 
 def test_full_fine_tuning_trains_everything() -> None:

@@ -184,5 +184,5 @@ def test_random_weights_need_no_weights_beside_the_tokenizer(tmp_path: Path, mon
 def test_roberta_base_with_random_weights_has_its_size() -> None:
     backbone = backbones.open_backbone("random:roberta-base")
     assert backbone.parameters == 124_055_040  # 124.6M with the pooler, which this head replaces
-    assert backbone.head == ("classifier", "score")
+    assert backbone.head == ("classifier",)
     assert backbones.fingerprint("random:roberta-base") != backbones.fingerprint("random:roberta-large")

@@ -26,6 +26,8 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from autolora.adapters.head import find_head
+from autolora.adapters.layers import head_parameters
 from benchmarks.core.spec import Head, InputError
 from benchmarks.data.models.architectures import RANDOM, architecture, random_config, tokenizer_of
 from benchmarks.data.models.weights import pretrained_folder, sha256_of, weight_files
@@ -46,9 +48,6 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "gpt2-medium": "GPT2-medium",
     }
 )
-_HEADS = ("classifier", "score")
-_MAYBE_NEW = (*_HEADS, "pooler", "pre_classifier")
-"""Modules that count as part of the head if the pretrained weights lack them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class Backbone:
     config: PretrainedConfig
     tokenizer: PreTrainedTokenizerBase
     head: tuple[str, ...]
-    """Last parts of the names of the modules that a classification head adds; see `new_modules`."""
+    """Names of the modules that a classification head adds, by `find_head`; see `new_modules`."""
     parameters: int
     """Number of parameters, without the head."""
     multiplied: int
@@ -77,7 +76,7 @@ class Backbone:
         return int(positions) if positions and positions > 0 else sys.maxsize
 
     def new_modules(self, head: Head) -> tuple[str, ...]:
-        """Last parts of the names of the newly initialised modules of a head, which every method trains in full."""
+        """Names of the newly initialised modules of a head, which every method trains in full."""
         return () if head == "language" else self.head
 
     def builder(
@@ -106,7 +105,7 @@ class Backbone:
         self._check_head(head, label_smoothing)
 
         def build() -> nn.Module:
-            model: Any = _build(self.folder, self.config, num_labels, seed, head)[0]
+            model: Any = _build(self.folder, self.config, num_labels, seed, head)
             if checkpointing:
                 model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             if head == "language":
@@ -144,12 +143,12 @@ def open_backbone(name: str) -> Backbone:
         with (
             nullcontext() if folder else torch.device("meta")
         ):  # random weights are only counted, so none are allocated
-            model, missing = _build(folder, config, num_labels=2, seed=0)
+            model = _build(folder, config, num_labels=2, seed=0)
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         raise InputError(f"--model {name} cannot be used as a classifier: {error}") from error
-    new = {part for key in missing for part in key.split(".")}
-    head = tuple(part for part in _MAYBE_NEW if part in new) if folder else _HEADS
-    body = [(key, weight) for key, weight in model.named_parameters() if not set(key.split(".")) & set(head)]
+    head = find_head(model)
+    in_head = {*head_parameters(model, head)}
+    body = [(key, weight) for key, weight in model.named_parameters() if weight not in in_head]
     return Backbone(
         title=_title(name),
         folder=folder,
@@ -202,8 +201,8 @@ def _next_token_loss(logits: Tensor, labels: Tensor, *, smoothing: float, **_: A
 
 def _build(
     folder: Path | None, config: PretrainedConfig, num_labels: int, seed: int, head: Head = "sequence"
-) -> tuple[nn.Module, frozenset[str]]:
-    """Build the model; returns it with the names of the weights that the folder lacks."""
+) -> nn.Module:
+    """Build the model."""
     config = type(config).from_dict(config.to_dict())
     if num_labels:
         config.num_labels = num_labels
@@ -218,18 +217,17 @@ def _build(
             for module in model.children():
                 if isinstance(module, nn.Linear):
                     module.reset_parameters()
-            return model, frozenset()
+            return cast("nn.Module", model)
         torch.manual_seed(seed)
-        model, info = _CLASSES[head].from_pretrained(
+        model = _CLASSES[head].from_pretrained(
             folder,
             config=config,
             attn_implementation="eager",
             dtype=torch.float32,
-            output_loading_info=True,
             use_safetensors=True,
             trust_remote_code=False,
         )
-        return model, frozenset(info["missing_keys"])
+        return cast("nn.Module", model)
 
 
 def _title(name: str) -> str:

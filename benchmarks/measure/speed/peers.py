@@ -18,7 +18,7 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from autolora.adapters.adapt import present_heads
+from autolora.adapters.head import present_heads
 from autolora.adapters.projections import find_projections
 from autolora.problem import Problem
 from autolora.training.batch_order import batch_order
