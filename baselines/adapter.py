@@ -24,9 +24,9 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.base = base
         outputs = base.nf if isinstance(base, Conv1D) else base.out_features
-        like = {"device": base.weight.device, "dtype": trained_dtype(base.weight.dtype)}
-        self.down = nn.Linear(outputs, width).to(**like)
-        self.up = nn.Linear(width, outputs).to(**like)
+        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
+        self.down = nn.Linear(outputs, width).to(like)
+        self.up = nn.Linear(width, outputs).to(like)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 

@@ -26,12 +26,13 @@ def find_head(model: nn.Module) -> tuple[str, ...]:
         ValueError: no weight is marked, and there is nothing outside of the base model but a language model's output.
     """
     inner = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
-    embeddings = [part for each in inner for part in (each.get_input_embeddings(), each.get_output_embeddings())]
-    known = {weight for part in embeddings if part is not None for weight in part.parameters()}
+    outputs = [part for each in inner if (part := _output_embeddings(each)) is not None]
+    embeddings = [*outputs, *(part for each in inner if (part := _input_embeddings(each)) is not None)]
+    known = {weight for part in embeddings for weight in part.parameters()}
     loaded = {weight for weight in model.parameters() if getattr(weight, LOADED, False)}
     known |= loaded or {weight for each in inner for weight in each.base_model.parameters()}
     new = [*_without(model, known)]
-    if not loaded and (not inner or not (new or any(each.get_output_embeddings() is not None for each in inner))):
+    if not loaded and not (inner and (new or outputs)):
         raise ValueError(
             f"the new head of {type(model).__name__} cannot be found, as transformers did not load the model: "
             "set head = (NAME,), or head = () if the head is pretrained"
@@ -44,6 +45,18 @@ def present_heads(model: nn.Module, head: tuple[str, ...] | None) -> list[str]:
     names = [name for name, _ in model.named_modules()]
     wanted = find_head(model) if head is None else head
     return [part for part in wanted if any(is_named(name, (part,)) for name in names)]
+
+
+def _output_embeddings(model: PreTrainedModel) -> nn.Module | None:
+    found: nn.Module | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    return found
+
+
+def _input_embeddings(model: PreTrainedModel) -> nn.Module | None:
+    try:
+        return model.get_input_embeddings()
+    except NotImplementedError:  # by a model of speech
+        return None
 
 
 def _without(module: nn.Module, known: AbstractSet[nn.Parameter], name: str = "") -> Iterator[str]:

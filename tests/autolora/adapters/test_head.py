@@ -31,6 +31,8 @@ from transformers import (
     RobertaForSequenceClassification,
     Trainer,
     TrainingArguments,
+    Wav2Vec2Config,
+    Wav2Vec2ForSequenceClassification,
 )
 
 from autolora import RankSearch, problem_from_trainer
@@ -125,6 +127,14 @@ def test_the_trainers_model_shows_the_head_that_a_copy_of_it_hides(tmp_path: Pat
     arguments = TrainingArguments(str(tmp_path), report_to="none", use_cpu=True)
     trainer = Trainer(model, arguments, train_dataset=examples(), data_collator=collate)  # type: ignore[arg-type]
     assert problem_from_trainer(trainer).head == ("pooler", "classifier")
+
+
+def test_a_model_of_speech_has_no_embeddings_of_tokens() -> None:
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, conv_dim=(8,), conv_stride=(4,),
+        conv_kernel=(4,), num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    assert find_head(Wav2Vec2ForSequenceClassification(config)) == ("projector", "classifier")
 
 
 def test_new_embeddings_are_no_head(tmp_path: Path) -> None:
