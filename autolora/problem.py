@@ -37,6 +37,10 @@ def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
+def keep_head(model: nn.Module, examples: Sequence[Example]) -> None:
+    """The default `fit_head`: the head keeps the values that `build_model` gave it."""
+
+
 def ignore(model: nn.Module, epoch: int) -> None:
     """The default observer: does nothing."""
 
@@ -61,6 +65,9 @@ class Problem:
     """Names of the modules of the new output head, which every method trains in full: their last names, or longer ends
     of their full names. () if the head is pretrained; None finds what the checkpoint lacks
     (`autolora.adapters.head.find_head` says how, and what must be named)."""
+    fit_head: Callable[[nn.Module, Sequence[Example]], None] = keep_head
+    """Gives a newly built model's head its initial values from the examples that it is going to be trained on (a linear
+    probe, for example); must change nothing else and no random state."""
     targets: tuple[str, str] | None = None
     """Last names of the query and the value projection; None finds them by the model's architecture."""
     strata: Sequence[int] | None = None

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from peft import AdaLoraConfig, PeftModel
 
-from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
-from autolora.adapters.projections import Projection, find_projections
+from autolora.adapters.adapt import adapt, projections_of, trainable_counts
+from autolora.adapters.projections import Projection
 from autolora.problem import Outcome, Problem
 from autolora.training.batch_order import batch_order
 from autolora.training.config import TrainingConfig
@@ -52,7 +52,7 @@ class AdaLora:
 
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model to the problem's training set."""
-        projections = find_projections(fresh_model(problem), problem.targets)
+        projections = projections_of(problem)
         model = adapt(problem, self._peft_config(problem, projections))
         seconds = train(
             model.base_model,  # its forward adds the orthogonality penalty to the loss, which PeftModel.forward does not

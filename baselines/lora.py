@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
-from autolora.adapters.projections import find_projections
+from autolora.adapters.adapt import adapt, projections_of, trainable_counts
 from autolora.adapters.ranks import RankAllocation
 from autolora.problem import Outcome, Problem
 from autolora.training.config import TrainingConfig
@@ -28,7 +27,7 @@ class Lora:
 
     def train(self, problem: Problem) -> Outcome:
         """Adapt a fresh model to the problem's training set."""
-        allocation = RankAllocation.uniform(find_projections(fresh_model(problem), problem.targets), self.rank)
+        allocation = RankAllocation.uniform(projections_of(problem), self.rank)
         model = adapt(
             problem, allocation.to_lora_config(split=True, lora_alpha=self.lora_alpha, lora_dropout=self.dropout)
         )

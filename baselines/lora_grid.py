@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from peft import LoraConfig, PeftModel
 
-from autolora.adapters.adapt import adapt, fresh_model, trainable_counts
-from autolora.adapters.projections import find_projections
+from autolora.adapters.adapt import adapt, projections_of, trainable_counts
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import NonFiniteLossError, Progress, Runtime
 from autolora.problem import Outcome, Problem, Score, ignore
@@ -75,7 +74,7 @@ class LoraGrid:
 
     def _grid(self, problem: Problem) -> dict[int, RankAllocation]:
         """Rank -> its allocation, in ascending order of ranks."""
-        projections = find_projections(fresh_model(problem), problem.targets)
+        projections = projections_of(problem)
         largest = min(min(item.in_features, item.out_features) for item in projections)
         if max(self.ranks) > largest:
             raise ValueError(

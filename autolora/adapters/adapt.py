@@ -1,6 +1,7 @@
 """Wraps a problem's model in PEFT, with the same head and the same seeding for every method."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import torch
@@ -10,8 +11,14 @@ from torch import nn
 from autolora.adapters.fused import split_fused
 from autolora.adapters.head import present_heads
 from autolora.adapters.layers import count, head_parameters
+from autolora.adapters.projections import Projection, find_projections
 from autolora.compute.half_precision import train_in_float32
-from autolora.problem import Problem
+from autolora.problem import Problem, keep_head
+
+
+def projections_of(problem: Problem) -> tuple[Projection, ...]:
+    """The query and value projections of the problem's model."""
+    return find_projections(fresh_model(replace(problem, fit_head=keep_head)), problem.targets)
 
 
 def fresh_model(problem: Problem) -> nn.Module:
@@ -22,7 +29,7 @@ def fresh_model(problem: Problem) -> nn.Module:
 
 
 def seeded_model(problem: Problem) -> nn.Module:
-    """A newly built model without adapters.
+    """A newly built model without adapters, its head fitted by the problem's `fit_head`.
 
     Torch is seeded from the problem before and after the model is built: a head that the builder draws without a seed
     of its own then depends on the problem's seed alone, and what is drawn afterwards does so even where the builder
@@ -30,6 +37,7 @@ def seeded_model(problem: Problem) -> nn.Module:
     """
     torch.manual_seed(problem.seed)
     model = problem.build_model()
+    problem.fit_head(model, problem.train)
     torch.manual_seed(problem.seed)
     return model
 

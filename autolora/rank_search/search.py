@@ -1,6 +1,7 @@
 """Algorithm 1: learn the selection variables on D_val, one look-ahead step of the weights away from D_tr."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -34,8 +35,10 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     """
     config = config or SearchConfig()
     refuse_without_labels(problem.train)
-    batches = _Batches(problem, config, *split(problem, config.valid_share))
-    ranks = begin(problem, config, config.training.total_steps(batches.steps_per_epoch))
+    train, valid = split(problem, config.valid_share)
+    batches = _Batches(problem, config, train, valid)
+    started = replace(problem, train=train, strata=None, groups=None)  # the head's initial values come from D_tr alone
+    ranks = begin(started, config, config.training.total_steps(batches.steps_per_epoch))
     pad_token = pad_token_of(ranks.model.model)
 
     def step(index: int) -> Tensor:

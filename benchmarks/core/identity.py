@@ -31,6 +31,7 @@ LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "graphs": False,
         "initial_logit": None,
         "label_smoothing": 0.0,
+        "linear_probe": 0,
         "look_ahead": "gradient",
         "micro_batches": 1,
         "mixed_gradients": False,

@@ -32,6 +32,9 @@ class Conditions:
     """Tokens per example; longer examples are truncated."""
     dropout: float | None = None
     """Dropout probability of the backbone in training; None keeps the values of its config."""
+    linear_probe: int = 0
+    """Number of training examples on whose frozen features a new head is fitted before anything is trained, for all
+    methods alike (Kumar et al., ICLR 2022); 0: the head starts from random values."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass instead of storing them: less memory, more time, the same results."""
     graphs: bool = False
@@ -72,6 +75,8 @@ class Conditions:
             raise ValueError(f"max_length must be at least 8 tokens; got {self.max_length}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be a probability in [0, 1); got {self.dropout}")
+        if self.linear_probe < 0:
+            raise ValueError(f"linear_probe must be a number of examples, or 0 for none; got {self.linear_probe}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1); got {self.label_smoothing}")
         if not 0 <= self.held_out < 1:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from autolora.adapters.adapt import fresh_model, trainable_counts
-from autolora.adapters.projections import find_projections
+from autolora.adapters.adapt import projections_of, trainable_counts
 from autolora.adapters.ranks import RankAllocation
 from autolora.problem import Outcome, Problem
 from autolora.rank_search.pipeline import RetrainConfig, retrain
@@ -40,7 +39,7 @@ class LoraWithRanks:
             raise ValueError(
                 f"there are no learned ranks, because the cell of {self.needs} that provides them has failed"
             )
-        projections = find_projections(fresh_model(problem), problem.targets)
+        projections = projections_of(problem)
         learned = [problem.ranks[projection.name] for projection in projections]
         ranks = allocate(self.allocation, learned, self.max_rank, seed=problem.seed)
         allocation = RankAllocation(projections, tuple(ranks))

@@ -11,11 +11,12 @@ from torch import nn
 
 from autolora.compute.clocks import Clocks
 from autolora.compute.runtime import Progress, Runtime
-from autolora.problem import Example, Problem, ignore
+from autolora.problem import Example, Problem, ignore, keep_head
 from benchmarks.core import registry
 from benchmarks.core.nested import Table, build, flat, merge, spread
 from benchmarks.core.spec import Method, Prediction, Prepared, Task, TaskData
 from benchmarks.data.models.backbones import Backbone
+from benchmarks.data.models.linear_probe import fit_head
 from benchmarks.run.cache import Materials
 from benchmarks.run.plan import Cell
 from benchmarks.run.procedure import HELD_OUT, EpochChoice, apply_procedure
@@ -173,6 +174,7 @@ def _problem(
         train=prepared.train,
         collate=prepared.collate,
         head=backbone.new_modules(task.head),
+        fit_head=_linear_probe(cell, backbone.new_modules(task.head), prepared, runtime),
         targets=tuple(config["targets"]) if config["targets"] else None,
         strata=prepared.strata,
         groups=prepared.groups if config["split_by"] == "input" else None,
@@ -212,6 +214,21 @@ def _builder(backbone: Backbone, task: Task, cell: Cell) -> Callable[[], nn.Modu
         label_smoothing=cell.config["label_smoothing"],
         checkpointing=cell.config["gradient_checkpointing"],
     )
+
+
+def _linear_probe(
+    cell: Cell, head: tuple[str, ...], prepared: Prepared, runtime: Runtime
+) -> Callable[[nn.Module, Sequence[Example]], None]:
+    """How a new head gets its initial values; a pretrained language model has no new head."""
+    number = cell.config["linear_probe"]
+    if not number or not head:
+        return keep_head
+
+    def fit(model: nn.Module, examples: Sequence[Example]) -> None:
+        with runtime.clocks.measure("linear_probe"):
+            fit_head(model, examples, number=number, head=head, collate=prepared.collate, device=runtime.device)
+
+    return fit
 
 
 def _timed(build_model: Callable[[], nn.Module], clocks: Clocks) -> Callable[[], nn.Module]:

@@ -166,6 +166,20 @@ def test_every_method_sees_the_same_batches_in_the_same_order(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_method_starts_its_trainings_from_the_fitted_head(name: str) -> None:
+    """The start is so far off that a few steps of Adam cannot hide whether it was taken."""
+
+    def fit_head(model: Any, examples: Any) -> None:
+        assert len(examples) in (24, 43, 48)  # D_tr, all but the grid's held-out tenth, all
+        with torch.no_grad():
+            model.classifier.bias.fill_(100.0)
+
+    outcome = method(name).train(problem(fit_head=fit_head))
+    biases = [weight for key, weight in outcome.model.named_parameters() if "classifier" in key and "bias" in key]
+    assert max(float(bias.min()) for bias in biases) > 90
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_single_step_works_or_is_refused_with_a_message(name: str) -> None:
     try:
         method(name, dataclasses.replace(TRAINING, steps=1)).train(problem())

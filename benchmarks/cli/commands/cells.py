@@ -77,9 +77,10 @@ def tune_rates(arguments: argparse.Namespace) -> int:
     launched = launch.launch(request(arguments, scopes))
     if was_interrupted(launched):
         return launched.exit_status
-    print(tune.render(launched.results))
+    found = tune.tried(launched.results, shared=tune.shares_rates(settings))
+    print(tune.render(found))
     if preset is not None:
-        tune.write_rates(arguments.write, preset, launched.results)
+        tune.write_rates(arguments.write, preset, found)
         print(f"\n{arguments.write}")
     return launched.exit_status
 

@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from autolora.adapters.adapt import adapt, fresh_model
-from autolora.adapters.projections import find_projections
+from autolora.adapters.adapt import adapt, projections_of
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import TimingRun
 from autolora.problem import Example, Problem
@@ -129,7 +128,7 @@ def _at_size(
 
 
 def _lora_step(problem: Problem, training: TrainingConfig, rank: int) -> float:
-    projections = find_projections(fresh_model(problem), problem.targets)
+    projections = projections_of(problem)
     return train(
         adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config(split=True)), problem, training
     )

@@ -9,8 +9,7 @@ from peft import PeftModel
 from torch import nn
 from torch.utils.data import DataLoader
 
-from autolora.adapters.adapt import adapt, fresh_model
-from autolora.adapters.projections import find_projections
+from autolora.adapters.adapt import adapt, projections_of
 from autolora.adapters.ranks import RankAllocation
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem
@@ -29,7 +28,7 @@ from benchmarks.tasks.families.beam_search import Beam, beam_search
 
 def adapted(problem: Problem, rank: int = peers.RANK) -> PeftModel:
     """A fresh model with LoRA of one rank on all projections, on the problem's device."""
-    projections = find_projections(fresh_model(problem), problem.targets)
+    projections = projections_of(problem)
     return adapt(problem, RankAllocation.uniform(projections, rank).to_lora_config(split=True)).to(
         problem.runtime.device
     )
@@ -43,7 +42,7 @@ def lora_training(problem: Problem, config: TrainingConfig) -> Callable[[], floa
 
 def grid_seconds(problem: Problem, config: TrainingConfig, stack: StackConfig | None, ranks: Sequence[int]) -> float:
     """Seconds of LoRA trainings at all ranks: stacked, or one after another where stack is None."""
-    projections = find_projections(fresh_model(problem), problem.targets)
+    projections = projections_of(problem)
     configs = [RankAllocation.uniform(projections, rank).to_lora_config(split=True) for rank in ranks]
     candidates = stacked(problem, configs, config, stack) if stack else one_after_another(problem, configs, config)
     return sum(seconds for _, seconds in candidates)

@@ -19,7 +19,7 @@ from autolora.rank_search.history import converged_at
 from autolora.rank_search.hypergradient import exact
 from autolora.rank_search.rank_search import RankSearch
 from autolora.rank_search.result import SearchResult
-from autolora.rank_search.search import search
+from autolora.rank_search.search import search, split
 from autolora.training.config import TrainingConfig
 from tests.support.tiny import build, collate, examples, problem
 
@@ -50,6 +50,14 @@ def test_a_search_names_a_rank_for_every_projection() -> None:
     assert all(math.isclose(sum(values), 1, abs_tol=1e-6) for values in found.selection.values())
     assert [record["step"] for record in found.history] == [2, 4, 6]
     assert found.seconds > 0
+
+
+def test_the_head_of_a_search_is_fitted_without_the_examples_of_d_val() -> None:
+    fitted: list[Sequence[Any]] = []
+    task = problem(fit_head=lambda _, examples: fitted.append(examples))
+    search(task, CONFIG)
+    train, _ = split(task, CONFIG.valid_share)
+    assert fitted == [train]
 
 
 def test_selection_variables_move_by_the_validation_loss() -> None:
