@@ -15,6 +15,7 @@ from benchmarks.cli.main import main
 from benchmarks.core.spec import InputError
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run import attempt
+from benchmarks.store.result import SCHEMA
 from benchmarks.store.store import Store
 from benchmarks.tasks.families import evaluation
 from tests.support import fakes
@@ -181,7 +182,7 @@ def test_a_full_disk_under_a_checkpoint_is_one_line(
 def test_result_files_hold_plain_json(options: list[str], tmp_path: Path) -> None:
     main([*options, "--methods", "steady"])
     (path,) = tmp_path.glob("runs/*/*/*/result.json")
-    assert json.loads(path.read_text(encoding="utf-8"))["schema"] == 3
+    assert json.loads(path.read_text(encoding="utf-8"))["schema"] == SCHEMA
 
 
 def test_a_method_gets_the_ranks_of_the_cell_that_it_needs(options: list[str], tmp_path: Path) -> None:
