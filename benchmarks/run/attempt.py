@@ -95,13 +95,15 @@ class Attempt:
         with self.clocks.measure("evaluate"):
             self.predictions = setup.predict(outcome.model)
             details = {**outcome.details, "evaluation_repeats": setup.evaluation_repeats(outcome.model)}
-            metrics = setup.score(self.predictions)  # last, as other processes would wait forever after an error in it
+            # Last, as other processes would wait forever after an error in it.
+            metrics, collapsed = setup.score(self.predictions), setup.has_collapsed(self.predictions)
         self.fields = {
             "status": "done",
             "ranks": outcome.ranks,
             "trainable_parameters": outcome.trainable_parameters,
             "head_parameters": outcome.head_parameters,
             "metrics": metrics,
+            "collapsed": collapsed,
             "details": finite(details),
         }
 
@@ -112,7 +114,7 @@ class Attempt:
             **self.fields,
             **more,
             **setup.description(),
-            notes=(*setup.notes, *_constant_prediction_notes(self.predictions, setup.method.title, setup.cell.seed)),
+            notes=tuple(setup.notes),
             fingerprints={**setup.cell.fingerprints, **_fingerprint(self.predictions)},
             seconds=self.clocks.seconds | {"total": time.perf_counter() - self.began},
             finished=_now(),
@@ -121,15 +123,6 @@ class Attempt:
 
 def _fingerprint(predictions: Mapping[str, Prediction]) -> dict[str, str]:
     return {"predictions": digest(plain_predictions(predictions))} if predictions else {}
-
-
-def _constant_prediction_notes(predictions: Mapping[str, Prediction], method: str, seed: int) -> list[str]:
-    """One note per split on which all predictions are equal although the labels differ."""
-    return [
-        f"{method}, seed {seed}: all {len(prediction.predictions)} answers on {split} are the same."
-        for split, prediction in predictions.items()
-        if len(set(map(str, prediction.predictions))) == 1 < len(set(map(str, prediction.labels)))
-    ]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

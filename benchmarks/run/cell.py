@@ -22,6 +22,7 @@ from benchmarks.run.plan import Cell
 from benchmarks.run.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.store.result import Scores
 from benchmarks.store.store import CellFolder, Store
+from benchmarks.tasks.families.collapse import has_collapsed
 
 OUT_OF_MEMORY = "Memory ran out: batches were computed in twice as many parts, with other rounding and dropout masks."
 
@@ -61,6 +62,15 @@ class CellSetup:
         """Evaluation split -> metrics."""
         return score(self.task, predictions)
 
+    def has_collapsed(self, predictions: Mapping[str, Prediction]) -> bool:
+        """Whether the training has learned nothing, by the predictions on the headline split."""
+        return has_collapsed(self.task, predictions[self.split])
+
+    @property
+    def split(self) -> str:
+        """Name of the headline split."""
+        return next(iter(self.prepared.evaluation))
+
     def description(self) -> dict[str, Any]:
         """The fields of a result that are known before the training."""
         cell = self.cell
@@ -73,7 +83,7 @@ class CellSetup:
             "task_title": self.task.title,
             "method_title": self.method.title,
             "metric": self.task.metric,
-            "split": next(iter(self.prepared.evaluation)),
+            "split": self.split,
             "config": cell.config,
             "identity": cell.identity,
             "configuration": cell.configuration,

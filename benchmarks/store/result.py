@@ -135,6 +135,9 @@ class Result:
     """Split -> number of examples."""
     metrics: Mapping[str, Scores] = field(default_factory=dict)
     """Evaluation split -> metrics."""
+    collapsed: bool | None = None
+    """Whether the training has learned nothing, by the predictions on the headline split: they are all alike, or score
+    below the constant prediction. None for a failed cell, and where it was not recorded (schemas 1 to 3)."""
     curve: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
     """Number of finished epochs -> evaluation split -> metrics."""
     ranks: Mapping[str, int] | None = None

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from autolora.problem import Outcome, Problem
 from autolora.training import loop
 from benchmarks.cli.main import main
-from benchmarks.core.spec import InputError
+from benchmarks.core.spec import InputError, Prediction
 from benchmarks.core.stopping import StopOnSignal
 from benchmarks.run import attempt
 from benchmarks.store.result import SCHEMA
@@ -237,9 +238,22 @@ def test_a_missing_package_is_named_and_no_cell_is_called_failed(
     assert not results(tmp_path)
 
 
-def test_equal_predictions_for_all_examples_are_noted(options: list[str], tmp_path: Path) -> None:
-    assert main([*options, "--methods", "steady"]) == 0  # the fake task's predictions are all equal
-    assert "Steady, seed 0: all 4 answers on validation are the same." in results(tmp_path)["steady"].notes
+@pytest.mark.parametrize("collapsed", [False, True])
+def test_a_result_says_whether_its_cell_has_collapsed(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, collapsed: bool
+) -> None:
+    if not collapsed:  # the fake task's predictions are all equal
+        monkeypatch.setattr(fakes.FakeTask, "predict", lambda _, __, examples, *___: right(examples))
+    assert main([*options, "--methods", "steady,exploding"]) == 1
+    found = results(tmp_path)
+    assert found["steady"].collapsed is collapsed
+    assert not found["steady"].notes
+    assert found["exploding"].collapsed is None  # it failed, and predicted nothing
+
+
+def right(examples: Sequence[Any]) -> Prediction:
+    labels = [example["labels"] for example in examples]
+    return Prediction(labels=labels, predictions=labels, scores=[[1.0, 0.0]] * len(labels))
 
 
 @pytest.mark.parametrize("training", [False, True])
