@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
 from benchmarks.tasks.metrics.scales import Scale
@@ -38,6 +39,11 @@ class Summary:
     def scores(self) -> list[float]:
         """The headline metric of each seed, in the order of the seeds."""
         return [result.score for result in self.results if result.score is not None]
+
+    @property
+    def collapsed(self) -> int | None:
+        """Number of the cells that have collapsed; None where no result records it."""
+        return Cells.of(self.results).collapsed
 
     @property
     def scale(self) -> Scale:

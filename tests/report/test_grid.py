@@ -1,11 +1,12 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from benchmarks.report.tables.grid import FORMATS, Grid, write
-from benchmarks.report.tables.score_grid import render
+from benchmarks.report.tables.score_grid import render, score_text
 from benchmarks.report.tables.score_table import score_tables
 from benchmarks.store.published import published_table
 from tests.support.fakes import scored
@@ -54,6 +55,42 @@ def test_scores_as_csv_are_numbers_of_their_own() -> None:
     (row,) = csv.DictReader(io.StringIO(render(tables, "csv", 120)))
     assert (float(row["mean"]), row["seeds"], float(row["published"])) == (51.0, "0 1", 59.0)
     assert float(row["difference"]) == pytest.approx(-8.0)
+
+
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        ((False, True, False), "60.0 ± 2.0 (n=3, 1 collapsed)"),
+        ((True, True, True), "60.0 ± 2.0 (n=3, 3 collapsed)"),
+        ((False, False, False), "60.0 ± 2.0 (n=3)"),
+        ((None, None, None), "60.0 ± 2.0 (n=3)"),
+        ((True,), "58.0 (n=1, 1 collapsed)"),
+    ],
+)
+def test_collapsed_cells_are_counted_beside_their_mean(states: Sequence[bool | None], shown: str) -> None:
+    results = [
+        scored(58.0 + 2 * seed, seed=seed, identity=f"{seed}", collapsed=collapsed)
+        for seed, collapsed in enumerate(states)
+    ]
+    tables = score_tables(results, published_table(1))
+    for form in ("text", "markdown", "latex"):
+        assert shown in render(tables, form, 120)
+    number = states.count(True) if None not in states else None
+    (row,) = csv.DictReader(io.StringIO(render(tables, "csv", 120)))
+    assert row["collapsed"] == ("" if number is None else str(number))
+    assert json.loads(render(tables, "json", 120))[0]["rows"][0]["cells"]["cola"]["collapsed"] == number
+
+
+def test_an_average_over_tasks_counts_the_collapsed_cells_of_all() -> None:
+    columns = published_table(1).columns
+    results = [
+        scored(50.0, task=task, task_title=title, identity=task, collapsed=task in ("cola", "rte"))
+        for task, title in columns.items()
+    ]
+    (table,) = score_tables(results, published_table(1))
+    average = table.rows[0].average
+    assert average
+    assert score_text(average) == "50.0 (2 collapsed)"
 
 
 def test_a_score_that_differs_from_autoloras_is_marked() -> None:

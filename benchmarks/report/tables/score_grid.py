@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from benchmarks.analysis.collapse import seeds_text
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.report.tables.score_table import ScoreRow, ScoreTable, TableScore
 
@@ -25,9 +26,12 @@ def score_grid(table: ScoreTable) -> Grid:
 
 
 def score_text(cell: TableScore, decimals: int = 1) -> str:
-    """The measured mean with its standard deviation and number of seeds."""
-    spread = f" ± {cell.sd:.{decimals}f} (n={len(cell.seeds)})" if cell.sd is not None else ""
-    return "failed" if cell.measured is None else f"{cell.measured:.{decimals}f}{cell.mark}{spread}"
+    """The measured mean with its standard deviation, its number of seeds, and how many of its cells have collapsed."""
+    if cell.measured is None:
+        return "failed"
+    spread = "" if cell.sd is None else f" ± {cell.sd:.{decimals}f}"
+    count = f" ({seeds_text(len(cell.seeds), cell.collapsed)})" if cell.sd is not None or cell.collapsed else ""
+    return f"{cell.measured:.{decimals}f}{cell.mark}{spread}{count}"
 
 
 def published_text(cell: TableScore, decimals: int = 1) -> str:
@@ -54,7 +58,7 @@ def _columns(table: ScoreTable) -> list[Column]:
 
 def _long_grid(table: ScoreTable) -> Grid:
     """Long format: one row per method and task."""
-    headers = ("table", "method", "task", "mean", "sd", "seeds", "published", "difference")
+    headers = ("table", "method", "task", "mean", "sd", "seeds", "collapsed", "published", "difference")
     rows = [
         (
             table.title,
@@ -62,6 +66,7 @@ def _long_grid(table: ScoreTable) -> Grid:
             table.columns[task],
             *map(_number, (cell.measured, cell.sd)),
             " ".join(map(str, cell.seeds)),
+            "" if cell.collapsed is None else str(cell.collapsed),
             *map(_number, (cell.published, cell.difference)),
         )
         for row in table.rows

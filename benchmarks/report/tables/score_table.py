@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.stats import Summary, by_column, groups, summarise
 from benchmarks.report.tables.marks import MARK, REMARK, marked
 from benchmarks.report.tables.remarks import remarks
@@ -20,6 +21,8 @@ class TableScore:
     sd: float | None
     """Sample standard deviation over seeds; None for a single seed."""
     seeds: Sequence[int]
+    collapsed: int | None = None
+    """Number of the cells that have collapsed; None where no result records it."""
     published: float | None
     mark: str = ""
     """MARK if the score differs significantly from AutoLoRA's, else empty."""
@@ -122,6 +125,7 @@ def _cells(
             measured=summary.mean,
             sd=summary.sd,
             seeds=summary.seeds,
+            collapsed=summary.collapsed,
             published=score(*pair),
             mark=MARK if pair in differing else "",
         )
@@ -139,7 +143,11 @@ def _row(
     complete = averaged and len(measured) == len(published.columns)
     average = (
         TableScore(
-            measured=mean(measured), sd=None, seeds=(), published=published_row.average if published_row else None
+            measured=mean(measured),
+            sd=None,
+            seeds=(),
+            collapsed=Cells.of(result for result in results if result.task in published.columns).collapsed,
+            published=published_row.average if published_row else None,
         )
         if complete
         else None

@@ -1,0 +1,34 @@
+"""How many of the cells behind a number have collapsed, counted and as text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from benchmarks.store.result import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """The cells that a test rests on; one that several columns show counts once."""
+
+    number: int
+    collapsed: int | None
+    """How many of them have collapsed; None where no result records it."""
+
+    @classmethod
+    def of(cls, results: Iterable[Result]) -> Self:
+        """Count the cells of results."""
+        known = {(result.identity, result.environment.key): result.collapsed for result in results}
+        recorded = [collapsed for collapsed in known.values() if collapsed is not None]
+        return cls(number=len(known), collapsed=sum(recorded) if recorded else None)
+
+    def after(self, text: str) -> str:
+        """The text, followed by ", 2 of 30 cells collapsed" where cells have collapsed."""
+        if not self.collapsed:
+            return text
+        return f"{text}, {self.collapsed} of {self.number} cell{'s' if self.number > 1 else ''} collapsed"
+
+
+def seeds_text(seeds: int, collapsed: int | None) -> str:
+    """The seeds of a mean, and how many of its cells have collapsed: "n=5, 1 collapsed"; a number that is 0 is left out."""
+    return ", ".join([*([f"n={seeds}"] if seeds else []), *([f"{collapsed} collapsed"] if collapsed else [])])
