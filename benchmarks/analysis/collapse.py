@@ -29,6 +29,6 @@ class Cells:
         return f"{text}, {self.collapsed} of {self.number} cell{'s' if self.number > 1 else ''} collapsed"
 
 
-def seeds_text(seeds: int, collapsed: int | None) -> str:
-    """The seeds of a mean, and how many of its cells have collapsed: "n=5, 1 collapsed"; a number that is 0 is left out."""
-    return ", ".join([*([f"n={seeds}"] if seeds else []), *([f"{collapsed} collapsed"] if collapsed else [])])
+def with_collapsed(count: str, collapsed: int | None) -> str:
+    """The number of seeds of a mean as text, followed by how many of its cells have collapsed: "n=5, 1 collapsed"."""
+    return ", ".join(part for part in (count, f"{collapsed} collapsed" if collapsed else "") if part)

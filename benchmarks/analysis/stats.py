@@ -55,6 +55,10 @@ class Summary:
         """Difference by which one example changes the score, on the score's scale."""
         return self.results[0].resolution
 
+    def at(self, seeds: Sequence[int]) -> list[Result]:
+        """The results of these seeds, in their order. Raises ValueError: there is no result of a seed."""
+        return [self.results[self.seeds.index(seed)] for seed in seeds]
+
     def of_seed(self, seed: int) -> float:
         """The score of one seed. Raises ValueError: there is no result of this seed."""
         return self.scores[self.seeds.index(seed)]

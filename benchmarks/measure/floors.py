@@ -19,6 +19,7 @@ from torch import nn
 
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example
+from benchmarks.analysis.collapse import with_collapsed
 from benchmarks.analysis.stats import summarise
 from benchmarks.core import registry
 from benchmarks.core.spec import Head, Prediction, Prepared, Row, Task
@@ -192,7 +193,9 @@ def render(conditions: Mapping[str, Mapping[str, Any]], results: Sequence[Result
 def _full(task: str, results: Sequence[Result]) -> str:
     """Mean score of full fine-tuning; "-" without results."""
     summary = summarise(results).get((task, "full"))
-    return f"{summary.scale.text(summary.mean)} (n={len(summary.seeds)})" if summary else "-"
+    if not summary:
+        return "-"
+    return f"{summary.scale.text(summary.mean)} ({with_collapsed(f'n={len(summary.seeds)}', summary.collapsed)})"
 
 
 def _regression(task: Task) -> LogisticRegression | Ridge:

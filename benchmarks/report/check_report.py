@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import mean
 
+from benchmarks.analysis.collapse import with_collapsed
 from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, POWER, CellCheck
 from benchmarks.analysis.regression.costs import MARGIN, CostCheck
 from benchmarks.report.tables.grid import Grid, write
@@ -21,8 +22,8 @@ def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
         {
             "Task": each.task_title,
             "Method": each.method_title,
-            "Reference": _scores(each.reference, each.scale),
-            "Now": _scores(each.candidate, each.scale),
+            "Reference": _scores(each.reference, each.reference_collapsed, each.scale),
+            "Now": _scores(each.candidate, each.candidate_collapsed, each.scale),
             "p, Holm": "-" if each.p is None else f"{each.p:.3f}",
             f"Detectable ({POWER:.0%} power)": _difference(each),
             "Outcome": each.outcome,
@@ -90,5 +91,5 @@ def _difference(check: CellCheck) -> str:
     return "-" if check.detectable_difference is None else check.scale.text(check.detectable_difference)
 
 
-def _scores(scores: Sequence[float], scale: Scale) -> str:
-    return f"{scale.text(mean(scores))} (n={len(scores)})" if scores else "-"
+def _scores(scores: Sequence[float], collapsed: int | None, scale: Scale) -> str:
+    return f"{scale.text(mean(scores))} ({with_collapsed(f'n={len(scores)}', collapsed)})" if scores else "-"

@@ -52,7 +52,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
             continue
         scores = [[side.of_seed(seed) for seed in seeds] for side in (one, other)]
         difference = paired(*scores, least_sd=one.resolution)
-        results = [[side.results[side.seeds.index(seed)] for side in (one, other)] for seed in seeds]
+        results = list(zip(one.at(seeds), other.at(seeds), strict=True))
         predictions = [[evidence.predictions(result) for result in pair] for pair in results]
         rows.append(
             PairRow(

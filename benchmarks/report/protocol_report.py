@@ -7,6 +7,7 @@ from itertools import chain
 from statistics import mean
 from typing import Any
 
+from benchmarks.analysis.collapse import with_collapsed
 from benchmarks.analysis.resampling import SCORES, one_score
 from benchmarks.analysis.stats import Summary, summarise
 from benchmarks.core.protocols import DEFAULT, whole_batches
@@ -27,6 +28,8 @@ class Measured:
     """Mean over seeds."""
     seeds: int
     """Number of seeds."""
+    collapsed: int | None
+    """Number of the cells that have collapsed; None where no result records it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class ProtocolRow:
     task_title: str
     method_title: str
     seeds: int
+    collapsed: int | None
+    """As in `Measured`."""
     score: float
     """Mean score under protocol `clean`: full evaluation set, last epoch."""
     rescored: Mapping[str, float | None]
@@ -75,7 +80,7 @@ def protocol_grid(rows: Sequence[ProtocolRow]) -> Grid:
             "Preset": row.preset,
             "Task": row.task_title,
             "Method": row.method_title,
-            "Seeds": str(row.seeds),
+            "Seeds": with_collapsed(str(row.seeds), row.collapsed),
             "clean": f"{row.score:.2f}",
             **{rule: _difference(row.rescored[rule], row.score) for rule in RULES},
             **{f"protocol {name}": _measured(row.measured.get(name), row.score) for name in protocols},
@@ -101,6 +106,7 @@ def _row(
         task_title=first.task_title,
         method_title=first.method_title,
         seeds=len(summary.results),
+        collapsed=summary.collapsed,
         score=summary.mean,
         rescored={name: _mean([rule(*run) for run in runs]) for name, rule in RULES.items()},
         measured=measured,
@@ -115,7 +121,9 @@ def _other_protocols(
 ) -> dict[str, Measured]:
     """Protocol other than `clean` -> score of a (task, method) pair at the same preset and backbone."""
     return {
-        protocol: Measured(score=by_pair[pair].mean, seeds=len(by_pair[pair].results))
+        protocol: Measured(
+            score=by_pair[pair].mean, seeds=len(by_pair[pair].results), collapsed=by_pair[pair].collapsed
+        )
         for (other_preset, other_model, protocol), by_pair in summaries.items()
         if (other_preset, other_model) == (preset, model) and protocol != DEFAULT and pair in by_pair
     }
@@ -158,7 +166,9 @@ def _mean(scores: Sequence[float | None]) -> float | None:
 
 
 def _measured(other: Measured | None, clean: float) -> str:
-    return f"{_difference(other.score, clean)} (n={other.seeds})" if other else "-"
+    if not other:
+        return "-"
+    return f"{_difference(other.score, clean)} ({with_collapsed(f'n={other.seeds}', other.collapsed)})"
 
 
 def _difference(score: float | None, clean: float) -> str:

@@ -3,9 +3,10 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, Literal
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.rank_stats import (
     Agreement,
@@ -106,6 +107,8 @@ class Control:
     """Learned less other, paired by seed; None for a single seed."""
     seeds: int
     """Number of common seeds."""
+    cells: Cells
+    """The cells of both sides at these seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +203,7 @@ def _controls(task: str, results: Sequence[Result]) -> list[Control]:
                         scale=learned.scale,
                         difference=paired(first, second, least_sd=learned.resolution),
                         seeds=len(seeds),
+                        cells=Cells.of(chain(learned.at(seeds), other.at(seeds))),
                     )
                 )
     return found

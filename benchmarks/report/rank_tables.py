@@ -93,7 +93,9 @@ def _control_grid(controls: Sequence[Control]) -> Grid:
             "-"
             if control.difference is None
             else f"{control.scale.signed(control.difference.value)} ± {control.scale.text(control.difference.half_width(0.95))}",
-            "-" if control.difference is None else f"{control.difference.p_nonzero():.2f} (n={control.seeds})",
+            "-"
+            if control.difference is None
+            else f"{control.difference.p_nonzero():.2f} ({control.cells.after(f'n={control.seeds}')})",
         ]
         for control in controls
     ]

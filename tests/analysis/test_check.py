@@ -142,6 +142,16 @@ def test_another_or_an_unknown_processor_is_named_and_proves_no_change(processor
     assert one(runs([60.1, 60.9, 60.3], environment=there), references).outcome == "moved"
 
 
+def test_collapsed_cells_of_either_side_are_counted() -> None:
+    candidates = runs([60.0, 0.0], bits="other", environment=NEW_CODE, collapsed=False)
+    candidates[1] = replace(candidates[1], collapsed=True)
+    cell = one([replace(each, identity=f"{each.seed}") for each in candidates])
+    assert (cell.candidate_collapsed, cell.reference_collapsed) == (1, None)
+    text = render_check([cell], "text", 400)
+    assert "30.0 (n=2, 1 collapsed)" in text
+    assert "60.2 (n=5)" in text
+
+
 def test_the_same_bits_on_another_processor_are_the_same_bits() -> None:
     references = [replace(each, environment=make_environment(processor=AVX512)) for each in REFERENCE]
     (cell,) = check(REFERENCE[:1], references[:1], [CELL])

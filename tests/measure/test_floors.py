@@ -5,6 +5,7 @@ import pytest
 from benchmarks.core.spec import TaskData
 from benchmarks.measure.floors import floors, render
 from benchmarks.run.cache import Materials
+from tests.support.fakes import scored
 
 ON_MINILM = {"data": "embedded", "partial": False, "model": "minilm", "max_length": 64}
 ON_DECODER = ON_MINILM | {"model": "decoder"}
@@ -59,6 +60,15 @@ def test_the_table_has_a_row_per_task_and_says_where_nothing_was_trained(materia
     table = render({"sst2": ON_MINILM}, [], materials)
     assert "SST-2" in table.splitlines()[-1]
     assert table.split("|")[-2].strip() == "-"
+
+
+def test_the_mean_of_full_fine_tuning_counts_its_collapsed_cells(materials: Materials) -> None:
+    results = [
+        scored(score, task="sst2", method="full", seed=seed, identity=f"{seed}", collapsed=score == 0)
+        for seed, score in enumerate((80.0, 0.0))
+    ]
+    table = render({"sst2": ON_MINILM}, results, materials)
+    assert table.split("|")[-2].strip() == "40.0 (n=2, 1 collapsed)"
 
 
 def test_a_word_has_its_most_frequent_tag_and_its_place_a_better_one() -> None:

@@ -51,14 +51,31 @@ def test_runs_are_scored_by_one_other_rule_at_a_time(tmp_path: Path) -> None:
     assert mnli.score == 90
     assert mnli.rescored == {"last batch dropped": 100.0, "splits pooled": 70.0, "best epoch": None}
     assert cola.rescored == {"last batch dropped": 50.0, "splits pooled": None, "best epoch": 50.0}
-    assert (dict(mnli.measured), dict(cola.measured)) == ({}, {"released": Measured(score=60.0, seeds=1)})
+    assert (dict(mnli.measured), dict(cola.measured)) == (
+        {},
+        {"released": Measured(score=60.0, seeds=1, collapsed=None)},
+    )
     text, markdown = (render_protocol_effects([mnli, cola], form, 200) for form in ("text", "markdown"))
     assert "+10.00" in text
     assert "-20.00" in text
     assert "| protocol released " in markdown
     assert json.loads(render_protocol_effects([cola], "json", 200))[0]["measured"] == {
-        "released": {"score": 60.0, "seeds": 1}
+        "released": {"score": 60.0, "seeds": 1, "collapsed": None}
     }
+
+
+def test_collapsed_cells_are_counted_under_every_protocol(tmp_path: Path) -> None:
+    results = [
+        keep(tmp_path, {"validation": 8}, collapsed=False),
+        keep(tmp_path, {"validation": 12}, seed=1, identity="e" * 64, collapsed=True),
+        keep(tmp_path, {"validation": 12}, identity="f" * 64, protocol="released", collapsed=True),
+    ]
+    rows = protocol_rows(results, Store(folder=tmp_path).predictions)
+    (line,) = [line for line in render_protocol_effects(rows, "markdown", 200).splitlines() if "LoRA" in line]
+    assert "| 2, 1 collapsed |" in line
+    assert "+10.00 (n=1, 1 collapsed)" in line
+    (plain,) = json.loads(render_protocol_effects(rows, "json", 200))
+    assert plain["collapsed"] == plain["measured"]["released"]["collapsed"] == 1
 
 
 def test_generated_texts_are_not_scored_by_other_rules(tmp_path: Path) -> None:

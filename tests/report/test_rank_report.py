@@ -116,6 +116,17 @@ def test_learned_ranks_are_compared_with_controls_of_the_same_scaling_and_seeds(
     assert (with_constant.scaling, with_constant.learned, with_constant.other) == ("constant", 60.5, 58.5)
 
 
+def test_a_comparison_with_a_control_counts_the_collapsed_cells_of_its_seeds() -> None:
+    searches = [replace(each, metrics={"validation": {"matthews": 50.0 + each.seed}}) for each in SEARCHES[:2]]
+    controls = [
+        replace(control("lora_shuffled_ranks", seed, score), identity=f"shuffled{seed}", collapsed=score == 0)
+        for seed, score in enumerate((48.0, 0.0, 0.0))  # no search has the third seed
+    ]
+    report = rank_report([*searches, *controls])
+    assert (report.controls[0].cells.number, report.controls[0].cells.collapsed) == (4, 1)
+    assert "(n=2, 1 of 4 cells collapsed)" in render_ranks(report, "text", 200)
+
+
 def test_correlations_between_tasks_separate_the_same_seed_from_other_seeds() -> None:
     elsewhere = [searched(0, [1, 2, 3, 4, 5, 6], task="rte"), searched(1, [6, 5, 4, 3, 2, 1], task="rte")]
     report = rank_report([*SEARCHES[:2], *elsewhere])

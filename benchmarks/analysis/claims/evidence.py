@@ -62,7 +62,7 @@ class Evidence:
         """Variance over examples of the difference of two methods at common seeds (`resampling.example_variance`)."""
         seeds = common_seeds([method, other])
         return example_variance(
-            *([self._resampled(side.results[side.seeds.index(seed)]) for seed in seeds] for side in (method, other))
+            *([self._resampled(result) for result in side.at(seeds)] for side in (method, other))
         )
 
     def predictions(self, result: Result) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _excess_percentages(summaries: Sequence[tuple[Summary, Summary]], seed: int)
     Empty where a result does not say how many parameters it trains.
     """
     counts = [
-        tuple(side.results[side.seeds.index(seed)].trainable_parameters or 0 for side in both) for both in summaries
+        tuple(result.trainable_parameters or 0 for side in both for result in side.at([seed])) for both in summaries
     ]
     return [100 * (one / other - 1) for one, other in counts] if all(map(all, counts)) else []
 

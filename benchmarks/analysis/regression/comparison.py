@@ -40,8 +40,12 @@ class CellCheck:
     """Why the cell moved, or cannot be compared."""
     reference: Sequence[float] = ()
     """The reference's scores, one per seed."""
+    reference_collapsed: int | None = None
+    """Number of the reference's cells that have collapsed; None where no result records it."""
     candidate: Sequence[float] = ()
     """The new scores, one per seed."""
+    candidate_collapsed: int | None = None
+    """The same of the new cells."""
     difference: Difference | None = None
     """Candidate less reference."""
     p: float | None = None
@@ -110,7 +114,9 @@ def _check(
         outcome="as before",
         scale=first.scale,
         reference=reference.scores,
+        reference_collapsed=reference.collapsed,
         candidate=candidate.scores,
+        candidate_collapsed=candidate.collapsed,
         stack=tuple(stack_changes(first.environment, reference.results[0].environment)),
         code=_code(candidate, reference),
     )

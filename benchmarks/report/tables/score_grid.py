@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from benchmarks.analysis.collapse import seeds_text
+from benchmarks.analysis.collapse import with_collapsed
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.report.tables.score_table import ScoreRow, ScoreTable, TableScore
 
@@ -30,7 +30,8 @@ def score_text(cell: TableScore, decimals: int = 1) -> str:
     if cell.measured is None:
         return "failed"
     spread = "" if cell.sd is None else f" ± {cell.sd:.{decimals}f}"
-    count = f" ({seeds_text(len(cell.seeds), cell.collapsed)})" if cell.sd is not None or cell.collapsed else ""
+    seeds = f"n={len(cell.seeds)}" if cell.seeds else ""  # an average over tasks has none of its own
+    count = f" ({with_collapsed(seeds, cell.collapsed)})" if spread or cell.collapsed else ""
     return f"{cell.measured:.{decimals}f}{cell.mark}{spread}{count}"
 
 
