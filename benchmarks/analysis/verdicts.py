@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, against_published
 from benchmarks.analysis.stats import Summary, by_column, resolution_of_mean, summarise
 from benchmarks.store.comparability import incomparable
@@ -52,6 +53,8 @@ class CellVerdict:
     verdict: Verdict
     scores: Sequence[float] = ()
     """Measured scores, one per seed."""
+    cells: Cells
+    """The cells that the scores come from."""
     differences: Mapping[int, Difference]
     """Assumed number of published runs -> measured less published; empty where the difference cannot be estimated."""
     by_runs: Mapping[int, Verdict]
@@ -130,7 +133,7 @@ def _average(
     assert row.average is not None
     measurement = _Measurement(
         scores=[mean(summary.of_seed(seed) for summary in by_task) for seed in sorted(seeds)],
-        results=[result for summary in by_task for result in summary.results] if seeds else [],
+        results=[result for summary in by_task for result in summary.at(sorted(seeds))],
         resolution=resolution_of_mean(by_task) if by_task else 0.0,
     )
     return _judge(row, AVERAGE, row.average, measurement, published=published, margin=margin)
@@ -161,6 +164,7 @@ def _judge(
         scale=scale,
         verdict=_combined(measurement.scores, reasons, by_runs),
         scores=measurement.scores,
+        cells=Cells.of(measurement.results),
         differences=differences,
         by_runs=by_runs,
         resolvable=None if widest is None else allowed + rounding + widest,

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from statistics import mean
 
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.resampling import SCORES, mcnemar_p
 from benchmarks.analysis.stats import Summary
@@ -25,6 +27,8 @@ class PairRow:
     """The scale of the scores and their differences."""
     seeds: Sequence[int]
     """Common seeds of both methods."""
+    cells: Cells
+    """The cells of both methods at these seeds."""
     first: float
     """Mean score of the first method over the common seeds."""
     second: float
@@ -59,6 +63,7 @@ def pair_rows(evidence: Evidence, tasks: Iterable[str], first: str, second: str)
                 task_title=one.results[0].task_title,
                 scale=one.scale,
                 seeds=seeds,
+                cells=Cells.of(chain.from_iterable(results)),
                 first=mean(scores[0]),
                 second=mean(scores[1]),
                 difference=difference,
@@ -91,7 +96,7 @@ def _grid(pairs: Pairs) -> Grid:
     rows = [
         {
             "Task": row.task_title,
-            "Seeds": str(len(row.seeds)),
+            "Seeds": row.cells.after(str(len(row.seeds))),
             first: row.scale.text(row.first),
             second: row.scale.text(row.second),
             "Difference, 95 %": _interval(row.difference, row.scale),

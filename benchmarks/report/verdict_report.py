@@ -50,7 +50,7 @@ def verdict_grid(judged: Judged, margin: Margin) -> Grid:
             "Method": cell.method_title,
             "Task": cell.column_title,
             "Published": cell.scale.text(cell.published),
-            "Measured": f"{cell.scale.text(mean(cell.scores))} (n={len(cell.scores)})",
+            "Measured": f"{cell.scale.text(mean(cell.scores))} ({cell.cells.after(f'n={len(cell.scores)}')})",
             f"Difference, {100 * OUTSIDE:g} %": _difference(cell),
             f"Runs {', '.join(map(str, margin.published_seeds))}": " ".join(
                 BY_RUNS[cell.by_runs[runs]] for runs in margin.published_seeds if runs in cell.by_runs

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.analysis.claims.best_of import partial_conjunction
 from benchmarks.analysis.claims.claim import ClaimTest
+from benchmarks.analysis.collapse import Cells
 from benchmarks.store.cost_record import Cost, CostRun, Round, StageWork
 from benchmarks.store.published import published_table
 from benchmarks.store.result import Result
@@ -30,6 +31,41 @@ def test_better_is_a_paired_test_of_the_means_over_tasks(tmp_path: Path) -> None
     assert result.p_for + result.p_against == pytest.approx(1)
     assert result.effect.startswith("+1.83 points [+1.12, +2.55]; were the examples random too [")
     assert result.basis == "2 of 8 tasks (CoLA, RTE), 3 seeds"
+
+
+def test_collapsed_cells_stay_in_a_test_which_counts_them(tmp_path: Path) -> None:
+    settings = {"table": 1, "method": "autolora", "against": "lora"}
+    scores = {"autolora": [60, 61, 63], "lora": [58, 0, 60, 0]}  # only LoRA has the fourth seed
+    results = [*runs("cola", scores), *runs("rte", scores)]
+    marked = [replace(result, collapsed=result.score == 0) for result in results]
+    plain, counted = (
+        result_of("better", evidence(tmp_path / name, each), **settings)
+        for name, each in (("plain", results), ("marked", marked))
+    )
+    assert (plain.p_for, plain.effect) == (counted.p_for, counted.effect)
+    assert plain.cells == Cells(number=12, collapsed=None)
+    assert counted.cells == Cells(number=12, collapsed=2)
+
+
+def test_a_cell_that_several_columns_show_is_counted_once(tmp_path: Path) -> None:
+    metrics = {"bleu": 60.0, "nist": 8.0, "meteor": 40.0, "rouge_l": 70.0, "cider": 2.0}
+    results = [
+        replace(result, metric="bleu", metrics={"validation": metrics}, collapsed=result.method == "lora")
+        for result in runs("e2e", {"autolora": [60.0, 61.0], "lora": [58.0, 59.0]})
+    ]
+    settings = {"table": 2, "method": "autolora", "against": ["lora"], "at_least": 3, "level": 0.0}
+    assert result_of("best-of", evidence(tmp_path, results), **settings).cells == Cells(number=4, collapsed=2)
+
+
+@pytest.mark.parametrize("kind", ["ranks-by-layer", "ranks-by-task"])
+def test_claims_on_ranks_count_the_searches_of_collapsed_cells(tmp_path: Path, kind: str) -> None:
+    results = [
+        replace(result, ranks={name: place for place, name in enumerate("abcd")}, collapsed=result.seed == 1)
+        for task in ("cola", "rte")
+        for result in runs(task, {"autolora": [60.0, 0.0]})
+    ]
+    test = result_of(kind, evidence(tmp_path, results), method="autolora")
+    assert test.cells == Cells(number=4, collapsed=2)
 
 
 def test_seeds_that_one_method_lacks_are_left_out_and_one_seed_is_not_enough(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """All claims of the paper tested together: their file, the correction for their number, and the report."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ def test_claims_are_corrected_for_their_number_as_by_holm(tmp_path: Path) -> Non
     assert all(each.standing == "cannot be decided" or each.corrected < 0.05 for each in tested)
     assert examined.on_this_backbone
     assert all(each.sentence.startswith(("On this backbone", "Not tested")) for each in examined.claims)
+
+
+def test_a_claim_that_rests_on_collapsed_cells_says_so(tmp_path: Path) -> None:
+    results = runs("cola", {"autolora": [60.0, 60.1, 60.3], "lora": [0.0, 58.2, 0.0]})
+    marked = [replace(result, collapsed=result.score == 0) for result in results]
+    examined = examine_claims(read_claims(), evidence(tmp_path, marked))
+    (claim,) = [each for each in examined.claims if each.claim.name == "average-over-lora"]
+    assert "by 1 of 8 tasks (CoLA), 3 seeds, 2 of 6 cells collapsed; " in claim.sentence
+    assert claim.sentence in render_claims([examined], "text", 1000)
+    (plain,) = json.loads(render_claims([examined], "json", 120))
+    cells = {each["claim"]["name"]: each["cells"] for each in plain["claims"]}
+    assert cells["average-over-lora"] == {"number": 6, "collapsed": 2}
+    assert cells["average-over-adalora"] is None
 
 
 def test_every_claim_names_a_known_test_and_the_paper_s_methods(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Verdicts on published numbers, on cases computed by hand and on simulations with a known true difference."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, against_published
 from benchmarks.analysis.verdicts import AVERAGE, CellVerdict, Margin, decide, verdicts
 from benchmarks.cli.main import main
@@ -131,6 +133,22 @@ def test_the_average_gets_a_verdict_only_when_all_tasks_were_run() -> None:
     assert cell.verdict == "reproduced"
     some = [result for result in results if result.task != "rte"]
     assert verdict_on(verdicts(some, TABLE, Margin()), AVERAGE).verdict == "not run"
+
+
+def test_a_verdict_that_rests_on_collapsed_cells_says_so() -> None:
+    results = [
+        replace(result, identity=f"{task}{result.seed}", collapsed=task == "rte" and result.seed == 0)
+        for task in TABLE.columns
+        for result in runs(task, [80.0, 80.2])
+    ]
+    cells = verdicts(results, TABLE, Margin())
+    assert verdict_on(cells, "rte").cells == Cells(number=2, collapsed=1)
+    assert verdict_on(cells, AVERAGE).cells == Cells(number=2 * len(TABLE.columns), collapsed=1)
+    assert verdict_on(cells, "rte", "full").cells == Cells(number=0, collapsed=None)
+    printed = render_verdicts([Judged(title="", cells=cells)], Margin(), "csv", 120)
+    assert '"80.1 (n=2, 1 of 2 cells collapsed)"' in printed
+    assert '"80.1 (n=2, 1 of 16 cells collapsed)"' in printed
+    assert "80.1 (n=2)," in printed
 
 
 def test_every_published_number_gets_a_verdict() -> None:

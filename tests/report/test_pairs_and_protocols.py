@@ -92,6 +92,17 @@ def test_a_report_shows_what_the_protocol_does(capsys: pytest.CaptureFixture[str
     assert "last batch dropped" in capsys.readouterr().out
 
 
+def test_a_comparison_that_rests_on_collapsed_cells_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, right in enumerate((18, 10)):
+        keep(tmp_path, {"validation": right}, seed=seed, identity=f"a{seed}".ljust(64, "0"), method="autolora")
+        keep(tmp_path, {"validation": 10}, seed=seed, identity=f"b{seed}".ljust(64, "0"), collapsed=seed == 1)
+    arguments = ["judge", "compare", "--methods", "autolora,lora", "--runs", str(tmp_path), "--format"]
+    assert main([*arguments, "markdown"]) == 0
+    assert "| CoLA   | 2, 1 of 4 cells collapsed |" in capsys.readouterr().out
+    assert main([*arguments, "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rows"][0]["cells"] == {"number": 4, "collapsed": 1}
+
+
 def test_two_methods_are_compared_by_seeds_and_by_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, (mine, theirs) in enumerate([(18, 10), (17, 10)]):
         keep(tmp_path, {"validation": mine}, seed=seed, identity=f"a{seed}".ljust(64, "0"), method="autolora")

@@ -1,11 +1,12 @@
 """Test of claims that a method is the best on at least some number of columns of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.analysis.claims.claim import NEVER, ClaimTest, Untested, column_titles
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import paired
 from benchmarks.core.nested import build
 from benchmarks.store.published import PublishedTable, published_table
@@ -53,12 +54,19 @@ def best_of(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest | Unte
         p_for=partial_conjunction(p_won, best.at_least),
         p_against=partial_conjunction(p_lost, len(columns) - best.at_least + 1),
         basis=f"{column_titles(list(measured), table)}; needed are {best.at_least} of {len(columns)}",
+        cells=_cells(best, measured, table, evidence),
     )
 
 
 def partial_conjunction(p_values: Sequence[float], at_least: int) -> float:
     """P value against "fewer than `at_least` of these null hypotheses are false"."""
     return min(1.0, (len(p_values) - at_least + 1) * sorted(p_values)[at_least - 1])
+
+
+def _cells(best: Best, columns: Iterable[str], table: PublishedTable, evidence: Evidence) -> Cells:
+    """The cells of the method and of its peers at the seeds that they have in common, pair by pair."""
+    pairs = [evidence.pair(column, best.method, peer, table) for column in columns for peer in best.against]
+    return Cells.of(result for pair in pairs if pair for side in pair for result in side.at(common_seeds(pair)))
 
 
 def _p_won_and_lost(best: Best, column: str, table: PublishedTable, evidence: Evidence) -> tuple[float, float] | None:

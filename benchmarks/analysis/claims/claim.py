@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.verdicts import Margin
 from benchmarks.core.nested import build
@@ -50,6 +51,8 @@ class ClaimTest:
     """One-sided p value against "the claim holds"."""
     basis: str
     """The data of the test as text: tasks, seeds."""
+    cells: Cells | None = None
+    """The cells that it rests on; None for costs and speed."""
 
 
 @dataclass(frozen=True, kw_only=True)

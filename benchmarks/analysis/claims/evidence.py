@@ -61,9 +61,7 @@ class Evidence:
     def example_variance(self, method: Summary, other: Summary) -> float:
         """Variance over examples of the difference of two methods at common seeds (`resampling.example_variance`)."""
         seeds = common_seeds([method, other])
-        return example_variance(
-            *([self._resampled(result) for result in side.at(seeds)] for side in (method, other))
-        )
+        return example_variance(*([self._resampled(result) for result in side.at(seeds)] for side in (method, other)))
 
     def predictions(self, result: Result) -> dict[str, Any]:
         """The stored predictions of a result on its headline split."""

@@ -14,6 +14,7 @@ from benchmarks.analysis.claims.claim import (
     with_interval,
 )
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.stats import Summary, resolution_of_mean
 from benchmarks.core.nested import build
@@ -63,6 +64,7 @@ def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> Claim
     return ClaimTest(
         effect=f"{with_interval(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
         basis=f"{len(percentages)} seeds, each the mean over {len(summaries)} tasks ({tasks})",
+        cells=_cells(summaries, seeds),
         **p_values_within(difference, 100 * pair.tolerance),
     )
 
@@ -85,8 +87,13 @@ def _summaries(pair: Pair, evidence: Evidence) -> dict[str, tuple[Summary, Summa
     return {column: summaries for column, summaries in by_column.items() if summaries}
 
 
-def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str] | Untested:
-    """The difference of the means over tasks, in points and paired by seed, and its basis: tasks and number of seeds."""
+def _cells(summaries: Mapping[str, tuple[Summary, Summary]], seeds: Sequence[int]) -> Cells:
+    """The cells of both methods at these seeds, in all columns."""
+    return Cells.of(result for both in summaries.values() for side in both for result in side.at(seeds))
+
+
+def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str, Cells] | Untested:
+    """The difference of the means over tasks, in points and paired by seed; its tasks and number of seeds; its cells."""
     summaries, table = _summaries(pair, evidence), published_table(pair.table)
     if others := [column for column in summaries if table.scale(column) != POINTS]:
         return Untested(reason=f"{column_titles(others, table)} are not in points, and have no mean with other columns")
@@ -99,7 +106,7 @@ def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, st
     difference = paired(*means, least_sd=resolution_of_mean([both[0] for both in summaries.values()]))
     assert difference
     tasks = f"{len(summaries)} of {len(table.columns)} tasks ({column_titles(list(summaries), table)})"
-    return difference, f"{tasks}, {len(seeds)} seeds"
+    return difference, f"{tasks}, {len(seeds)} seeds", _cells(summaries, seeds)
 
 
 def _test_of_means(
@@ -109,8 +116,9 @@ def _test_of_means(
     compared = _difference_of_means(pair, evidence)
     if isinstance(compared, Untested):
         return compared
-    difference, basis = compared
-    return ClaimTest(effect=_effect(pair, difference, evidence) + note, basis=basis, **p_values(difference))
+    difference, basis, cells = compared
+    effect = _effect(pair, difference, evidence) + note
+    return ClaimTest(effect=effect, basis=basis, cells=cells, **p_values(difference))
 
 
 def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:

@@ -1,11 +1,12 @@
 """Tests of claims about learned ranks: that they differ between layers, and between tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.analysis.claims.claim import NEVER, ClaimTest, Untested
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
+from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.rank_stats import agreement, task_effect
 from benchmarks.analysis.stats import Summary
 from benchmarks.core.nested import build
@@ -27,11 +28,13 @@ def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest
     }
     if not agreements:
         return Untested(reason=f"no task has two searches of {method}")
+    searches = [result for summary in summaries for result in summary.results]
     return ClaimTest(
         effect=", ".join(f"{task}: W {agreed.w:.2f}, p {agreed.p:.3f}" for task, agreed in agreements.items()),
         p_for=min(1.0, len(agreements) * min(agreed.p for agreed in agreements.values())),
         p_against=NEVER,
-        basis=f"{len(agreements)} tasks, {_count(summaries)} searches",
+        basis=f"{len(agreements)} tasks, {len(searches)} searches",
+        cells=Cells.of(searches),
     )
 
 
@@ -49,13 +52,10 @@ def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
         p_for=effect.p,
         p_against=NEVER,
         basis=f"{len(summaries)} tasks, {len(seeds)} seeds",
+        cells=Cells.of(result for summary in summaries for result in summary.at(seeds)),
     )
 
 
 def _ranks(summary: Summary) -> list[list[int]]:
     """Ranks of one task, shape (searches, projections)."""
     return [list((result.ranks or {}).values()) for result in summary.results]
-
-
-def _count(summaries: Sequence[Summary]) -> int:
-    return sum(len(summary.results) for summary in summaries)

@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.analysis.claims.claim import Claim, Claims, ClaimTest, Standing, Untested
 from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.analysis.claims.kinds import KINDS
+from benchmarks.analysis.collapse import Cells
 from benchmarks.core.registry import unknown_name
 from benchmarks.store.comparability import incomparable
 from benchmarks.store.published import published_table
@@ -27,6 +28,8 @@ class ExaminedClaim:
     """Two-sided p value, uncorrected."""
     corrected: float | None
     """The p value after Holm's correction over the claims that could be tested on these results."""
+    cells: Cells | None
+    """The cells that the test rests on; None for costs and speed, and for claims that were not tested."""
     sentence: str
     """The outcome as a sentence."""
 
@@ -75,6 +78,7 @@ def _tested(claim: Claim, test: ClaimTest, corrected: float, *, on_this_backbone
     standing: Standing = "cannot be decided"
     if corrected < LEVEL:
         standing = "supported" if test.p_for < test.p_against else "contradicted"
+    basis = test.cells.after(test.basis) if test.cells else test.basis
     where = "On this backbone and data: " if on_this_backbone else ""
     return ExaminedClaim(
         claim=claim,
@@ -82,7 +86,8 @@ def _tested(claim: Claim, test: ClaimTest, corrected: float, *, on_this_backbone
         effect=test.effect,
         p=_two_sided(test),
         corrected=corrected,
-        sentence=f"{where}{standing} at {LEVEL:.0%} by {test.basis}; {test.effect}.",
+        cells=test.cells,
+        sentence=f"{where}{standing} at {LEVEL:.0%} by {basis}; {test.effect}.",
     )
 
 
@@ -93,5 +98,6 @@ def _untested(claim: Claim, test: Untested) -> ExaminedClaim:
         effect=None,
         p=None,
         corrected=None,
+        cells=None,
         sentence=f"Not tested: {test.reason}.",
     )
