@@ -94,6 +94,7 @@ def _facts(result: Result) -> dict[str, str]:
         "preset": f"{result.preset}, protocol {result.protocol}",
         "model": result.model_title,
         "data": f"{result.data_source}; " + ", ".join(f"{split} {rows:,}" for split, rows in result.rows.items()),
+        **({} if result.collapsed is None else {"collapsed": "yes" if result.collapsed else "no"}),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items() if count is not None),
         "memory": "-" if result.peak_memory_bytes is None else f"{result.peak_memory_bytes / 1e9:.2f} GB at most",
         "machine": f"{where.machine}, threads: {where.threads}, {where.precision}",

@@ -64,6 +64,19 @@ def test_show_prints_settings_scores_times_machine_and_the_command_to_repeat_the
     assert json.loads(capsys.readouterr().out)["settings"]["method.search.max_rank"] == "8"
 
 
+@pytest.mark.parametrize(
+    ("collapsed", "shown"), [(True, [["collapsed", "yes"]]), (False, [["collapsed", "no"]]), (None, [])]
+)
+def test_show_says_whether_a_cell_has_collapsed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, collapsed: bool | None, shown: list[list[str]]
+) -> None:
+    store, result = Store(folder=tmp_path), make_result(collapsed=collapsed)
+    store.folder_of(result).write_result(result, {})
+    assert main(["results", "show", "cola/lora/0", "--runs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if "collapsed" in line] == shown
+
+
 def test_show_of_a_failed_cell_prints_the_reason(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(folder=kept)
     result = replace(make_result(seed=2, identity="3" * 64), status="failed", reason="the loss is nan", metrics={})

@@ -47,6 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             identity=f"{seed}" * 64,
             notes=(EVIL,),
             config={**make_result().config, "note": EVIL},
+            collapsed=seed == 0,
         )
         for seed in range(2)
     ]
@@ -96,6 +97,14 @@ def test_the_data_of_every_cell_can_be_unfolded(page: str) -> None:
     assert shown == ["s0/lora/cola"]
     assert [seed["seed"] for seed in data["cells"]["s0/lora/cola"]] == [0, 1]
     assert {seed["configuration"] for seed in data["cells"]["s0/lora/cola"]} <= {*data["settings"]}
+
+
+def test_collapsed_cells_are_counted_and_named(page: str) -> None:
+    assert "50.5 ± 0.7 (n=2, 1 collapsed)</button>" in page
+    reader = Reader()
+    reader.feed(page)
+    cells = json.loads(reader.scripts[0])["cells"]["s0/lora/cola"]
+    assert [(cell["seed"], cell["facts"]["collapsed"]) for cell in cells] == [(0, "yes"), (1, "no")]
 
 
 def test_every_published_number_counts_once(page: str) -> None:
