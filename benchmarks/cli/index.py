@@ -88,6 +88,13 @@ MEASURE = (
     ),
 )
 REPORT = (
+    Command("report", "reporting:show_reports", "List the reports, and print the findings."),
+    Command(
+        "report findings",
+        "reporting:show_findings",
+        "Print what the results say, in sentences, as a list in Markdown.",
+        (o.FOLDER,),
+    ),
     Command(
         "report tables",
         "reporting:show_tables",
@@ -196,7 +203,7 @@ def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
     words = list(arguments)
     for command in COMMANDS:
         own = command.name.split()
-        if words[: len(own)] == own:
+        if words == own or (words[: len(own)] == own and command.name not in _groups()):
             return command, words[len(own) :]
     named = [word for word in words[:2] if not word.startswith("-")]
     if not named or named in [[group] for group in _groups()]:
@@ -210,11 +217,16 @@ def overview(words: Sequence[str] = ()) -> str:
     """The commands, each in a line: all, or those of the group that is named."""
     shown = [command for command in COMMANDS if command.name.split()[0] in words] or COMMANDS
     lines = [
-        "\n".join(f"  {command.name:22}{command.help}" for command in group)
-        for _, group in groupby(shown, key=lambda command: command.name.split()[0] if " " in command.name else "")
+        "\n".join(f"  {command.name:22}{command.help}" for command in group) for _, group in groupby(shown, key=_group)
     ]
     head = f"usage: {program()} COMMAND [options]\n"
     return "\n".join([head, *lines, f"\n`{program()} COMMAND --help` lists a command's options."])
+
+
+def _group(command: Command) -> str:
+    """The word that a group's commands begin with; empty for a command of no group."""
+    first = command.name.split()[0]
+    return first if first in _groups() else ""
 
 
 def _groups() -> set[str]:

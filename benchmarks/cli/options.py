@@ -87,6 +87,7 @@ REFERENCE = option(
 )
 CHECKED_AGAINST = option("--reference", "a preset's reference, or a folder (PRESET's)", metavar="PRESET|DIR")
 OF_PRESET = option("--preset", "only results of this preset", metavar="PRESET")
+FOLDER = path("runs", "folder of results (runs; without any, the reference)", nargs="?", default=None)
 TO = path("--to", "folder to write to")
 CELL = option("cell", "its folder, the start of its identity, or TASK/METHOD/SEED", metavar="CELL")
 SHARDS = path("shards", "folders of the shards", nargs="+")

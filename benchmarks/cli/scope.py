@@ -88,17 +88,18 @@ def wanted(results: Iterable[Result], arguments: Namespace) -> Iterator[Result]:
 
 
 def results_folder(arguments: Namespace) -> Path:
-    """The folder that --runs or --reference names; else `runs`, or the reference as long as nothing was run.
+    """The folder that --runs, a folder's argument or --reference names; else `runs`, or the reference as long as nothing was run.
 
     Raises:
         InputError: both are given, or the reference is unknown.
     """
-    if arguments.runs and arguments.reference:
+    reference = getattr(arguments, "reference", None)
+    if arguments.runs and reference:
         raise InputError("give --runs or --reference, not both")
     if arguments.runs:
         return Path(arguments.runs)
-    if arguments.reference:
-        return REFERENCE if arguments.reference == REFERENCES else reference_folder(arguments.reference)
+    if reference:
+        return REFERENCE if reference == REFERENCES else reference_folder(reference)
     own = Path("runs")
     if any(Store(folder=folder).paths() for folder in (own, *own.glob("*"))):
         return own

@@ -51,8 +51,7 @@ class TaskRanks:
     deviation: float
     """Mean of |k * selection variable - 1|: relative deviation of the variables from their equal start 1/k."""
     share: float | None
-    """Median over all records of eta's share, ||eta * second-order term|| / ||direct term||; None where an engine does
-    not record it, as betty's does not."""
+    """Eta's share (`second_order_share`); None where an engine does not record it, as betty's does not."""
     agreement: Agreement | None
     """Agreement between the seeds; None for a single search, or where a search has equal ranks everywhere."""
     noise_mean: float | None
@@ -130,7 +129,7 @@ def rank_report(results: Iterable[Result]) -> RankReport:
     tasks = [_task_ranks(found) for found in searches.values()]
     return RankReport(
         tasks=tasks,
-        controls=[control for task in searches for control in _controls(task, results)],
+        controls=[control for task in searches for control in controls_of(task, results)],
         same_seed=_between_tasks(tasks, same_seed=True),
         other_seed=_between_tasks(tasks, same_seed=False),
     )
@@ -145,6 +144,13 @@ def role_of(projection: str) -> Literal["query", "value"]:
     return "query" if last.startswith("q") or last.endswith("q") else "value"
 
 
+def second_order_share(searches: Iterable[Result]) -> float | None:
+    """Median over all records of ||eta * second-order term|| / ||direct term||; None where no engine records it."""
+    shares = [record["second_order_share"] for result in searches for record in result.details["history"]]
+    known = [share for share in shares if share is not None]
+    return statistics.median(known) if known else None
+
+
 def _task_ranks(results: Sequence[Result]) -> TaskRanks:
     first = results[0]
     projections = list(first.ranks or {})
@@ -154,8 +160,6 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
     selections = [result.details["selection"] for result in results]
     of_softmax = search.get("parameterisation", "softmax") == "softmax"
     spread = logit_spread([values for selection in selections for values in selection.values()]) if of_softmax else None
-    shares = [record["second_order_share"] for result in results for record in result.details["history"]]
-    known = [share for share in shares if share is not None]
     return TaskRanks(
         task=first.task,
         title=first.task_title,
@@ -167,7 +171,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
         deviation=statistics.mean(
             abs(max_rank * value - 1) for selection in selections for values in selection.values() for value in values
         ),
-        share=statistics.median(known) if known else None,
+        share=second_order_share(results),
         agreement=agreement(ranks),
         noise_mean=None if spread is None else float(noise_ranks(spread, max_rank, (1, NOISE_DRAWS)).mean()),
         layer_p=None if spread is None else layer_effect(ranks, spread, max_rank),
@@ -175,7 +179,8 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
     )
 
 
-def _controls(task: str, results: Sequence[Result]) -> list[Control]:
+def controls_of(task: str, results: Sequence[Result]) -> list[Control]:
+    """Comparisons of the learned ranks with the ranks of each control, one per scaling, on one task."""
     ours = [result for result in results if result.task == task]
     by_scaling = {
         scaling: summarise([result for result in ours if _scaling(result) == scaling])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
-from benchmarks.analysis.verdicts import INSIDE, OUTSIDE, VERDICTS, CellVerdict, Margin, verdicts
+from benchmarks.analysis.verdicts import INSIDE, OUTSIDE, VERDICTS, CellVerdict, Margin, Verdict, verdicts
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.store.published import PublishedTable
 from benchmarks.store.result import Result
@@ -32,6 +32,13 @@ def judge(results: Sequence[Result], tables: Iterable[PublishedTable], margin: M
         f"data {newest.data_source.split()[0]}",
         cells=[cell for table in tables for cell in verdicts(results, table, margin)],
     )
+
+
+def best_verdicts(judged: Iterable[Judged]) -> dict[Verdict, int]:
+    """Verdict -> number of published numbers, each counted once with the first of its verdicts in `VERDICTS`."""
+    of_numbers = zip(*(each.cells for each in judged), strict=True)
+    best = Counter(min((cell.verdict for cell in cells), key=VERDICTS.index) for cells in of_numbers)
+    return {verdict: best[verdict] for verdict in VERDICTS}
 
 
 def render_verdicts(judged: Iterable[Judged], margin: Margin, form: str, width: int) -> str:

@@ -31,6 +31,8 @@ class Evidence:
     speeds: Sequence[SpeedRun]
     """Speed runs, the oldest first."""
     margin: Margin
+    resampling: bool = True
+    """Whether effects have an interval for random examples too, the slowest part of the tests; no p value needs it."""
 
     @cached_property
     def summaries(self) -> dict[tuple[str, str], Summary]:

@@ -92,7 +92,7 @@ def _cells(summaries: Mapping[str, tuple[Summary, Summary]], seeds: Sequence[int
     return Cells.of(result for both in summaries.values() for side in both for result in side.at(seeds))
 
 
-def _difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str, Cells] | Untested:
+def difference_of_means(pair: Pair, evidence: Evidence) -> tuple[Difference, str, Cells] | Untested:
     """The difference of the means over tasks, in points and paired by seed; its tasks and number of seeds; its cells."""
     summaries, table = _summaries(pair, evidence), published_table(pair.table)
     if others := [column for column in summaries if table.scale(column) != POINTS]:
@@ -113,7 +113,7 @@ def _test_of_means(
     pair: Pair, evidence: Evidence, p_values: Callable[[Difference], Mapping[str, float]], note: str = ""
 ) -> ClaimTest | Untested:
     """The test of the difference of the means over tasks; the note is appended to the effect."""
-    compared = _difference_of_means(pair, evidence)
+    compared = difference_of_means(pair, evidence)
     if isinstance(compared, Untested):
         return compared
     difference, basis, cells = compared
@@ -122,10 +122,13 @@ def _test_of_means(
 
 
 def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:
-    """The difference as text, with its interval for fixed examples and for random examples."""
+    """The difference as text, with its interval for fixed examples and, with resampling, for random examples."""
+    text = with_interval(difference, POINTS.unit)
+    if not evidence.resampling:
+        return text
     summaries = _summaries(pair, evidence)
     variance = sum(evidence.example_variance(*both) for both in summaries.values()) / len(summaries) ** 2
     fixed, random = difference.interval(0.95), difference.with_examples(variance).interval(0.95)
     # With more degrees of freedom, the interval for random examples can be narrower than the one for fixed examples.
     low, high = min(fixed[0], random[0]), max(fixed[1], random[1])
-    return f"{with_interval(difference, POINTS.unit)}; were the examples random too [{low:+.2f}, {high:+.2f}]"
+    return f"{text}; were the examples random too [{low:+.2f}, {high:+.2f}]"

@@ -24,7 +24,7 @@ def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest
     method = build(Ranks, settings, "ranks-by-layer").method
     summaries = evidence.summaries_of(method)
     agreements = {
-        summary.results[0].task_title: agreed for summary in summaries if (agreed := agreement(_ranks(summary)))
+        summary.results[0].task_title: agreed for summary in summaries if (agreed := agreement(ranks_of(summary)))
     }
     if not agreements:
         return Untested(reason=f"no task has two searches of {method}")
@@ -45,7 +45,7 @@ def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
     seeds = common_seeds(summaries)
     if len(summaries) < 2 or len(seeds) < 2:
         return Untested(reason=f"fewer than two tasks have searches of {method} at two common seeds")
-    ranks = [[_ranks(summary)[summary.seeds.index(seed)] for seed in seeds] for summary in summaries]
+    ranks = [[ranks_of(summary)[summary.seeds.index(seed)] for seed in seeds] for summary in summaries]
     effect = task_effect(ranks)
     return ClaimTest(
         effect=f"Spearman {effect.difference:+.3f} higher within a task than between two",
@@ -56,6 +56,6 @@ def ranks_by_task(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
     )
 
 
-def _ranks(summary: Summary) -> list[list[int]]:
+def ranks_of(summary: Summary) -> list[list[int]]:
     """Ranks of one task, shape (searches, projections)."""
     return [list((result.ranks or {}).values()) for result in summary.results]

@@ -5,7 +5,6 @@
 import argparse
 from collections.abc import Iterable
 
-from benchmarks.analysis.stats import groups
 from benchmarks.cli import scope as asked
 from benchmarks.cli.commands.printing import print_costs, print_ranks, print_scores, width
 from benchmarks.core.spec import InputError
@@ -15,7 +14,7 @@ from benchmarks.store.cost_record import cost_runs
 from benchmarks.store.published import PublishedTable, published_table, published_tables, score_tables
 from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs
-from benchmarks.store.store import Store, stores_in
+from benchmarks.store.store import Store
 
 
 def show_tables(arguments: argparse.Namespace) -> int:
@@ -64,6 +63,26 @@ def show_speed(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_reports(arguments: argparse.Namespace) -> int:  # noqa: ARG001  the signature of all commands
+    """List the reports, and print what the results say."""
+    from benchmarks.cli.index import overview  # noqa: PLC0415  the index names this module, and loads it when called
+
+    print(overview(["report"]))
+    print()
+    return show_findings(argparse.Namespace(runs=None))
+
+
+def show_findings(arguments: argparse.Namespace) -> int:
+    """Print what the results say, in sentences."""
+    from benchmarks.report.findings.collect import findings  # noqa: PLC0415  scipy is slow to load
+    from benchmarks.report.findings.statement import markdown  # noqa: PLC0415  likewise
+    from benchmarks.report.part import parts_in  # noqa: PLC0415  likewise
+
+    folder = asked.results_folder(arguments)
+    print(markdown(findings(parts_in(folder, resampling=False), folder)))
+    return 0
+
+
 def write_report_page(arguments: argparse.Namespace) -> int:
     """Write the page of all results, one file that needs nothing else."""
     from benchmarks.report.page.content import page_content  # noqa: PLC0415  scipy and matplotlib are slow to load
@@ -76,16 +95,16 @@ def write_report_page(arguments: argparse.Namespace) -> int:
 
 def draw_figures(arguments: argparse.Namespace) -> int:
     """Draw all figures, one folder per preset, protocol, backbone and kind of data."""
-    from benchmarks.report.page.content import Part  # noqa: PLC0415  scipy and matplotlib are slow to load
+    from benchmarks.report.page.content import drawings_of  # noqa: PLC0415  scipy and matplotlib are slow to load
     from benchmarks.report.page.figures import write_figures  # noqa: PLC0415  likewise
+    from benchmarks.report.part import parts_in  # noqa: PLC0415  likewise
 
     parts = {}
-    for store in stores_in(asked.results_folder(arguments)):
-        for group in groups(store.results()):
-            first = group[0]
-            name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
-            folder = "".join(sign if sign.isalnum() else "-" for sign in name.lower())
-            parts[arguments.to / folder] = Part(results=group, store=store).drawings
+    for part in parts_in(asked.results_folder(arguments)):
+        first = part.results[0]
+        name = f"{first.preset}-{first.protocol}-{first.model_title}-{first.data_source.split()[0]}"
+        folder = "".join(sign if sign.isalnum() else "-" for sign in name.lower())
+        parts[arguments.to / folder] = drawings_of(part)
     for path in write_figures(parts, arguments.endings):
         print(path)
     return 0

@@ -3,63 +3,33 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis.audit.finding import Finding
 from benchmarks.analysis.audit.run import audit
-from benchmarks.analysis.claims.claim import Claims, read_claims
-from benchmarks.analysis.claims.evidence import Evidence
-from benchmarks.analysis.claims.run import ExaminedClaims, examine_claims
-from benchmarks.analysis.stats import by_column, groups, summarise
-from benchmarks.analysis.verdicts import VERDICTS, CellVerdict, Verdict
+from benchmarks.analysis.claims.run import ExaminedClaims
+from benchmarks.analysis.stats import by_column, summarise
+from benchmarks.analysis.verdicts import Verdict
 from benchmarks.report.cell_report import cell_report
-from benchmarks.report.cost_report import CostReport, cost_grids, cost_report
+from benchmarks.report.cost_report import cost_grids, cost_report
+from benchmarks.report.findings.collect import findings
+from benchmarks.report.findings.statement import Statement
 from benchmarks.report.page.figures import Drawings, Picture, drawings, drawn_in_background
+from benchmarks.report.part import Part, other_cost_runs, parts_in
 from benchmarks.report.protocol_report import protocol_grid, protocol_rows
-from benchmarks.report.rank_report import RankReport, rank_report
 from benchmarks.report.rank_tables import rank_grids
 from benchmarks.report.speed_report import speed_grids
 from benchmarks.report.tables import score_table
 from benchmarks.report.tables.grid import Grid
 from benchmarks.report.tables.score_table import ScoreTable
-from benchmarks.report.verdict_report import judge, verdict_grid
+from benchmarks.report.verdict_report import best_verdicts, verdict_grid
 from benchmarks.store.comparability import incomparable
-from benchmarks.store.cost_record import cost_runs, cost_runs_like
 from benchmarks.store.published import PublishedTable, published_figure, published_table, score_tables
 from benchmarks.store.result import Result
-from benchmarks.store.speed_record import speed_runs, speed_runs_like
-from benchmarks.store.store import Store, stores_in
-
-PRIORITY = {verdict: place for place, verdict in enumerate(VERDICTS)}
-"""Verdict -> its priority where several results judge the same published number; the lowest wins."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """The results of one backbone, preset, protocol and kind of data."""
-
-    results: Sequence[Result]
-    store: Store
-    """The store that holds the results."""
-
-    @cached_property
-    def ranks(self) -> RankReport:
-        """Analysis of its searches."""
-        return rank_report(self.results)
-
-    @cached_property
-    def costs(self) -> list[CostReport]:
-        """Report of the newest cost run of its preset and backbone; empty where there is none."""
-        runs = cost_runs_like(self.store.folder, self.results[0])
-        return [cost_report(run, published_table(5)) for run in runs[-1:]]
-
-    @property
-    def drawings(self) -> Drawings:
-        """All figures of the part."""
-        return drawings(self.results, self.ranks, self.costs, _tables(self.results, published_figure(2)))
+from benchmarks.store.speed_record import speed_runs
+from benchmarks.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +50,8 @@ class Section:
 class Page:
     """The content of the whole page."""
 
+    findings: Sequence[Statement]
+    """What the results say, in sentences."""
     verdicts: Mapping[Verdict, int]
     """Verdict -> number of published numbers, each counted once with the first of its verdicts in `VERDICTS`."""
     results: int
@@ -107,20 +79,15 @@ def page_content(folder: Path) -> Page:
     Raises:
         InputError: the folder holds no results.
     """
-    claims = read_claims()
-    published = [published_table(number) for number in score_tables()]
-    parts = sorted(
-        (Part(results=group, store=store) for store in stores_in(folder) for group in groups(store.results())),
-        key=lambda part: (part.results[0].data_source.startswith("embedded"), -len(part.results)),
-    )
-    named = {f"s{place}": part for place, part in enumerate(parts)}
-    judged = [judge(part.results, published, claims.margin).cells for part in parts]
+    parts = parts_in(folder)
+    named = {part.name: part for part in parts}
     results = [result for part in parts for result in part.results]
-    with drawn_in_background([part.drawings for part in parts]) as pictures_of_parts:  # the slowest work
-        sections = [_section(name, part, published, claims) for name, part in named.items()]
+    with drawn_in_background([drawings_of(part) for part in parts]) as pictures_of_parts:  # the slowest work
+        sections = [_section(part) for part in parts]
         pictures = dict(zip(named, pictures_of_parts(), strict=True))
     return Page(
-        verdicts=_best(judged),
+        findings=findings(parts, folder),
+        verdicts=best_verdicts(part.judged for part in parts),
         results=len(results),
         sections=sections,
         pictures=pictures,
@@ -129,7 +96,7 @@ def page_content(folder: Path) -> Page:
         protocols=_protocols(parts),
         audit=audit(),
         environments=_environments(results),
-        cells=dict(chain.from_iterable(_cells(name, part, published) for name, part in named.items())),
+        cells=dict(chain.from_iterable(map(_cells, parts))),
         settings={
             result.configuration: cell_report(result, Path()).settings
             for result in sorted(results, key=lambda result: -result.seed)
@@ -137,33 +104,31 @@ def page_content(folder: Path) -> Page:
     )
 
 
-def _section(name: str, part: Part, published: Sequence[PublishedTable], claims: Claims) -> Section:
-    newest = max(part.results, key=lambda result: result.finished)
-    folder = part.store.folder
-    evidence = Evidence(
-        results=part.results,
-        store=part.store,
-        costs=cost_runs_like(folder, newest),
-        speeds=speed_runs_like(folder, newest),
-        margin=claims.margin,
-    )
+def drawings_of(part: Part) -> Drawings:
+    """All figures of a part."""
+    return drawings(part.results, part.ranks, part.costs, _tables(part.results, published_figure(2)))
+
+
+def _section(part: Part) -> Section:
     grids = [*chain.from_iterable(map(cost_grids, part.costs)), *(rank_grids(part.ranks) if part.ranks.tasks else [])]
     return Section(
-        name=name,
-        title=f"{newest.model_title}, preset {newest.preset}, protocol {newest.protocol}, "
-        f"data {newest.data_source.split()[0]}",
-        tables=[table for each in (*published, published_figure(2)) for table in _tables(part.results, each)],
+        name=part.name,
+        title=part.title,
+        tables=[table for each in (*_published(), published_figure(2)) for table in _tables(part.results, each)],
         grids=[grid for grid in grids if grid.rows],
-        verdicts=verdict_grid(judge(part.results, published, claims.margin), claims.margin),
-        claims=examine_claims(claims, evidence),
+        verdicts=verdict_grid(part.judged, part.evidence.margin),
+        claims=part.claims,
     )
+
+
+def _published() -> list[PublishedTable]:
+    return [published_table(number) for number in score_tables()]
 
 
 def _costs_alone(folder: Path, parts: Sequence[Part]) -> list[Grid]:
     """Tables of all cost runs that belong to no part."""
-    shown = [run for part in parts for run in cost_runs_like(part.store.folder, part.results[0])]
-    runs = [run for place in (folder, *sorted(folder.glob("*"))) for run in cost_runs(place) if run not in shown]
-    return [grid for run in runs for grid in cost_grids(cost_report(run, published_table(5))) if grid.rows]
+    reports = [cost_report(run, published_table(5)) for run in other_cost_runs(folder, parts)]
+    return [grid for report in reports for grid in cost_grids(report) if grid.rows]
 
 
 def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTable]:
@@ -175,12 +140,12 @@ def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTab
     return score_table.score_tables(shown, published) if comparable else []
 
 
-def _cells(name: str, part: Part, published: Sequence[PublishedTable]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _cells(part: Part) -> list[tuple[str, list[dict[str, Any]]]]:
     """SECTION/METHOD/COLUMN and details, one pair per cell of a section's tables."""
     cells = {}
-    for table in published:
+    for table in _published():
         for (column, method), summary in summarise(by_column(part.results, table)).items():
-            cells[f"{name}/{method}/{column}"] = [_details(result, part.store) for result in summary.results]
+            cells[f"{part.name}/{method}/{column}"] = [_details(result, part.store) for result in summary.results]
     return list(cells.items())
 
 
@@ -197,16 +162,6 @@ def _details(result: Result, store: Store) -> dict[str, Any]:
         "configuration": result.configuration,
         "repeat": report.repeat,
     }
-
-
-def _best(judged: Sequence[Sequence[CellVerdict]]) -> dict[Verdict, int]:
-    """Verdict -> number of published numbers, each counted once with the first of its verdicts in `VERDICTS`."""
-    if not judged:
-        return dict.fromkeys(VERDICTS, 0)
-    best = Counter(
-        min((cell.verdict for cell in cells), key=PRIORITY.__getitem__) for cells in zip(*judged, strict=True)
-    )
-    return {verdict: best[verdict] for verdict in VERDICTS}
 
 
 def _protocols(parts: Sequence[Part]) -> Grid:
