@@ -117,7 +117,7 @@ def _means(
     for part in parts:
         compared = difference_of_means(pair, part.evidence)
         if not isinstance(compared, Untested):
-            difference, basis = compared
+            difference, basis, _ = compared
             sides.append(side(difference))
             says = f"{sides[-1]}, {interval(difference)}, {basis}{more(part)}"
             clauses.append(Clause(says=says, where=part.label, anchor=f"{part.name}-claims"))
