@@ -148,16 +148,14 @@ def task_effect(ranks: Sequence[Sequence[Sequence[float]]], *, seed: int = 0) ->
 def _within_less_between(correlations: Matrix, assignment: NDArray[np.int64]) -> float:
     """Mean correlation within the rows of `assignment` less that between them, over pairs of different seeds.
 
+    The correlations between rows are all others: each search is in one row, whatever the assignment.
+
     Args:
         correlations: correlations between searches, shape (tasks, seeds, tasks, seeds).
         assignment: which task's search is assigned to each task and seed, shape (tasks, seeds).
     """
     tasks, seeds = assignment.shape
-    at = np.arange(seeds)
-    assigned = correlations[
-        assignment[:, :, None, None], at[None, :, None, None], assignment[None, None], at[None, None, None, :]
-    ]
-    other_seed = ~np.eye(seeds, dtype=bool)[None, :, None, :]
-    same_task = np.eye(tasks, dtype=bool)[:, None, :, None]
-    within, between = (assigned[np.broadcast_to(mask & other_seed, assigned.shape)] for mask in (same_task, ~same_task))
-    return float(within.mean() - between.mean())
+    one, other = np.nonzero(~np.eye(seeds, dtype=bool))
+    within = correlations[assignment[:, one], one, assignment[:, other], other]
+    between = correlations[:, one, :, other].sum() - within.sum()
+    return float(within.mean() - between / (within.size * (tasks - 1)))

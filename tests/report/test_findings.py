@@ -18,6 +18,7 @@ from benchmarks.report.findings.statement import Statement
 from benchmarks.report.page import content
 from benchmarks.report.part import Part
 from benchmarks.store.cost_record import write_cost_run
+from benchmarks.store.published import RESULTS
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
 from tests.measure.test_cost import cost, run, turn
@@ -178,14 +179,18 @@ class Anchors(HTMLParser):
 
 
 def test_the_page_begins_with_the_findings_of_the_command_and_links_each_to_its_evidence(
-    some_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", "findings", str(some_results)]) == 0
+    folder = tmp_path / "results"
+    for method in ("lora", "autolora"):
+        (folder / "rte").mkdir(parents=True, exist_ok=True)
+        (folder / "rte" / method).symlink_to(RESULTS / "reference" / "small" / "rte" / method)
+    assert main(["report", "findings", str(folder)]) == 0
     answers = re.findall(r"^- \*\*(.*)\.\*\*", capsys.readouterr().out, re.MULTILINE)
     assert len(answers) >= 5
     monkeypatch.setattr(content, "drawings_of", lambda _: {})  # drawing takes long
     to = tmp_path / "page.html"
-    assert main(["report", "page", "--runs", str(some_results), "--to", str(to)]) == 0
+    assert main(["report", "page", "--runs", str(folder), "--to", str(to)]) == 0
     page = Anchors()
     page.feed(to.read_text("utf-8"))
     text = "".join(page.texts).partition("<script")[0]
