@@ -1,24 +1,24 @@
 """Compares new results with the reference, cell by cell: moved, as before, same bits, or not comparable."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from statistics import mean
 from typing import Literal
 
-from scipy import optimize, stats
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.analysis.difference import Difference, unpaired
+from benchmarks.analysis.difference import Difference
 from benchmarks.analysis.regression.invariants import violations
-from benchmarks.analysis.regression.records import code_changes, refusals, stack_changes
+from benchmarks.analysis.regression.noise import Noise, noise_of_cells
+from benchmarks.analysis.regression.records import capability, code_changes, refusals, stack_changes
 from benchmarks.analysis.stats import Summary, summarise
 from benchmarks.store.result import Result
 from benchmarks.tasks.metrics.scales import POINTS, Scale
 
 LEVEL = 0.005
-"""Probability of a false alarm in a whole check: family-wise level over all its cells (Holm's correction)."""
+"""Family-wise level over all cells of a check (Holm's correction). In simulated checks at most 1% have a false alarm, also
+where the scores are not normal (`judge power`): the prior of their noise is an estimate."""
 POWER = 0.8
 """Power at which the detectable difference is stated."""
 
@@ -51,7 +51,7 @@ class CellCheck:
     p: float | None = None
     """Two-sided p value, corrected for the number of cells."""
     detectable_difference: float | None = None
-    """Smallest difference that the test detects with 80% power (POWER)."""
+    """Smallest difference that the test detects with 80% power (POWER), given the reference's scores."""
     stack: tuple[str, ...] = ()
     """Differences in machine and installed packages, as clauses."""
     code: tuple[str, ...] = ()
@@ -69,17 +69,26 @@ def check(
 
     Args:
         candidates: new results, including failed ones.
-        references: results of `results/reference/PRESET`.
+        references: results of `results/reference/PRESET`. The noise of a cell is moderated by that of all of them
+            which have the preset, protocol and backbone of a candidate, also outside of the scope.
         scope: (task, method) of every cell to compare.
     """
-    candidates, references = list(candidates), list(references)
-    summaries = summarise(candidates)
-    checks = []
-    for task, method in scope:
-        failed = [each for each in candidates if (each.task, each.method, each.status) == (task, method, "failed")]
-        old = [each for each in references if (each.task, each.method, each.status) == (task, method, "done")]
-        checks.append(_check(task, method, summaries.get((task, method)), failed, old))
-    return _corrected(checks)
+    candidates, done = list(candidates), [each for each in references if each.status == "done"]
+    summaries, compared, checks = summarise(candidates), {}, {}
+    for pair in scope:
+        new = summaries.get(pair)
+        failed = [each for each in candidates if (each.task, each.method, each.status) == (*pair, "failed")]
+        old = [each for each in done if (each.task, each.method) == pair]
+        comparable = [each for each in old if new and not refusals(new.results[0], each)]
+        if new and comparable:
+            compared[pair] = _nearest(new.results[0], comparable)
+        checks[pair] = _check(pair, new, failed, old, compared.get(pair))
+    settings = {_setting(each) for each in candidates}
+    others = summarise(each for each in done if _setting(each) in settings)
+    noise = noise_of_cells({**others, **compared})
+    return _corrected(
+        [_by_scores(cell, noise.get(pair)) if cell.outcome == "as before" else cell for pair, cell in checks.items()]
+    )
 
 
 def exit_status(checks: Sequence[CellCheck]) -> int:
@@ -88,15 +97,22 @@ def exit_status(checks: Sequence[CellCheck]) -> int:
     return 1 if "moved" in outcomes else 2 if "not comparable" in outcomes or not checks else 0
 
 
+def _setting(result: Result) -> tuple[str, str, str]:
+    """What cells have in common whose scores are about equally noisy."""
+    return result.preset, result.protocol, result.model_title
+
+
 def _check(
-    task: str, method: str, candidate: Summary | None, failed: Sequence[Result], references: Sequence[Result]
+    pair: tuple[str, str],
+    candidate: Summary | None,
+    failed: Sequence[Result],
+    references: Sequence[Result],
+    comparable: Summary | None,
 ) -> CellCheck:
+    """The outcome of one cell; "as before" where the scores are to be tested."""
     known = [*(candidate.results if candidate else ()), *failed, *references]
-    cell = CellCheck(
-        task_title=known[0].task_title if known else task,
-        method_title=known[0].method_title if known else method,
-        outcome="not comparable",
-    )
+    task_title, method_title = (known[0].task_title, known[0].method_title) if known else pair
+    cell = CellCheck(task_title=task_title, method_title=method_title, outcome="not comparable")
     if failed:
         return cell.moved(*(f"seed {result.seed} failed: {result.reason}" for result in failed))
     if not candidate:
@@ -104,29 +120,39 @@ def _check(
     if broken := dict.fromkeys(clause for result in candidate.results for clause in violations(result)):
         return cell.moved(*broken)
     first = candidate.results[0]
-    comparable = [result for result in references if not refusals(first, result)]
     if not comparable:
         newest = max(references, key=lambda result: result.finished, default=None)
         return replace(cell, reasons=tuple(refusals(first, newest)) if newest else ("there is no reference",))
-    reference = _nearest(first, comparable)
+    return _compared(candidate, comparable, replace(cell, scale=first.scale))
+
+
+def _compared(candidate: Summary, reference: Summary, cell: CellCheck) -> CellCheck:
+    """The outcome by bits; "as before" where the scores are to be tested."""
+    environments = [side.results[0].environment for side in (candidate, reference)]
     cell = replace(
         cell,
         outcome="as before",
-        scale=first.scale,
         reference=reference.scores,
         reference_collapsed=reference.collapsed,
         candidate=candidate.scores,
         candidate_collapsed=candidate.collapsed,
-        stack=tuple(stack_changes(first.environment, reference.results[0].environment)),
+        stack=tuple(stack_changes(*environments)),
         code=_code(candidate, reference),
     )
-    return _by_bits(candidate, reference, cell) or _by_scores(first, cell)
+    if by_bits := _by_bits(candidate, reference, cell):
+        return by_bits
+    here, there = map(capability, environments)
+    if here and there and here != there:
+        return replace(cell, outcome="not comparable", reasons=(f"there is no reference for {here}, only for {there}",))
+    return cell
 
 
 def _nearest(candidate: Result, references: Sequence[Result]) -> Summary:
-    """The references of the candidate's environment, or of the newest environment if there are none."""
+    """The references of the candidate's environment, else of its processor's capability, else of the newest environment."""
     same_stack = [each for each in references if not stack_changes(candidate.environment, each.environment)]
-    (summary,) = summarise(same_stack or references).values()
+    here = capability(candidate.environment)
+    alike = [each for each in references if capability(each.environment) in (here, None)]
+    (summary,) = summarise(same_stack or alike or references).values()
     return summary
 
 
@@ -152,12 +178,12 @@ def _by_bits(candidate: Summary, reference: Summary, cell: CellCheck) -> CellChe
     return None
 
 
-def _by_scores(candidate: Result, cell: CellCheck) -> CellCheck:
+def _by_scores(cell: CellCheck, noise: Noise | None) -> CellCheck:
     """The cell with its difference and its p value, not yet corrected for the number of cells."""
-    difference = unpaired(cell.candidate, cell.reference, least_sd=candidate.resolution)
-    if difference is None:
-        reason = "one seed on each side, and other bits: the noise is not known"
+    if noise is None:
+        reason = "one seed in the reference, of at least two, and other bits: the noise is not known"
         return replace(cell, outcome="not comparable", reasons=(reason,))
+    difference = noise.difference(cell.candidate, cell.reference)
     return replace(cell, difference=difference, p=difference.p_nonzero())
 
 
@@ -170,35 +196,21 @@ def _corrected(checks: Sequence[CellCheck]) -> list[CellCheck]:
 
 def _judged(cell: CellCheck, p: float, tested: int) -> CellCheck:
     """The outcome from a corrected p value; `tested` is the number of tested cells."""
-    assert cell.difference
-    cell = replace(cell, p=p, detectable_difference=_detectable_difference(cell, cell.difference, LEVEL / tested))
+    difference = cell.difference
+    assert difference
+    cell = replace(cell, p=p, detectable_difference=_detectable_difference(difference, LEVEL / tested))
     if p >= LEVEL:
         return cell
     now, before = (cell.scale.text(mean(scores)) for scores in (cell.candidate, cell.reference))
-    return cell.moved(f"{now} instead of {before} (p {p:.1g})")
+    direction, size = "drop" if difference.value < 0 else "rise", cell.scale.text(abs(difference.value))
+    return cell.moved(f"{now} instead of {before} (p {p:.1g}), a {direction} by {size} {cell.scale.unit}")
 
 
-def _detectable_difference(cell: CellCheck, difference: Difference, level: float) -> float:
-    """Smallest difference that a two-sided t test at this level detects with POWER."""
-    candidates, references = len(cell.candidate), len(cell.reference)
-    sd = difference.error / math.sqrt(1 / candidates + 1 / references)
-    return _detectable_effect(candidates, references, level) * sd
+def _detectable_difference(difference: Difference, level: float) -> float:
+    """Smallest difference that the two-sided test at this level detects with POWER, given the reference.
 
-
-@cache
-def _detectable_effect(candidates: int, references: int, level: float) -> float:
-    """The detectable difference in standard deviations of a score, from the numbers of seeds.
-
-    The power is the upper tail of the noncentral t distribution; the lower tail adds less than `level` to it.
+    Given the reference's scores, the difference of the means less its true value follows Student's t with the posterior
+    variance and its degrees of freedom; the other tail adds less than `level` to the power.
     """
-    degrees_of_freedom = candidates + references - 2
-    critical = float(stats.t.isf(level / 2, degrees_of_freedom))
-
-    def missing_power(noncentrality: float) -> float:
-        return POWER - float(stats.nct.sf(critical, degrees_of_freedom, noncentrality))
-
-    upper = critical
-    while missing_power(upper) > 0:
-        upper *= 2
-    noncentrality = float(optimize.brentq(missing_power, 0.0, upper))
-    return noncentrality * math.sqrt(1 / candidates + 1 / references)
+    critical = stats.t.isf(level / 2, difference.degrees_of_freedom)
+    return float(critical + stats.t.ppf(POWER, difference.degrees_of_freedom)) * difference.error

@@ -22,6 +22,11 @@ def refusals(candidate: Result, reference: Result) -> list[str]:
     ]
 
 
+def capability(environment: Environment) -> str | None:
+    """Instruction set of the CPU that computed a result; None for a GPU, and where it was not recorded."""
+    return environment.processor.capability if environment.processor and environment.device == "cpu" else None
+
+
 def stack_changes(candidate: Environment, reference: Environment) -> list[str]:
     """Differences in machine and installed packages, as clauses."""
     processors = [str(side.processor or "not recorded") for side in (candidate, reference)]
