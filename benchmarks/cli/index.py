@@ -151,6 +151,7 @@ JUDGE = (
         "Two methods on the same seeds and examples: paired tests.",
         (o.METHODS.meaning("the two methods", required=True), TASKS, *EITHER, o.formats()),
     ),
+    Command("judge power", "judging:show_power", "What the check finds, and its false alarms, by simulation.", ()),
 )
 RESULT_FILES = (
     Command("results show", "results:show_cell", "Print all that is known of one cell.", (o.CELL, *EITHER, WORDS)),

@@ -9,8 +9,12 @@ from statistics import mean
 from benchmarks.analysis.collapse import with_collapsed
 from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, POWER, CellCheck
 from benchmarks.analysis.regression.costs import MARGIN, CostCheck
+from benchmarks.analysis.regression.power import Scenario
 from benchmarks.report.tables.grid import Grid, write
 from benchmarks.tasks.metrics.scales import Scale
+
+AIMS = {1: 6.0, 3: 4.0}
+"""Number of new seeds -> drop in points that a check should find."""
 
 
 def render_check(checks: Sequence[CellCheck], form: str, width: int) -> str:
@@ -63,6 +67,34 @@ def render_cost_check(checks: Sequence[CostCheck], baseline: str, stack: Sequenc
     return write([Grid.of(f"Training time in multiples of {baseline}'s", rows, [note])], form, width)
 
 
+def render_power(found: Sequence[Scenario], checks: int, width: int) -> str:
+    """Table of what a check of all cells finds: the drops of single cells, and false alarms, by so many simulated checks."""
+    rows = []
+    for scenario in found:
+        for reference_seeds, new_seeds in scenario.seeds:
+            power = scenario.power(reference_seeds, new_seeds, checks)
+            cells, drops = len(power.drops), sorted(power.drops)
+            many = 3 * cells // 4
+            aim = AIMS[new_seeds]
+            rows.append(
+                {
+                    "Noise": scenario.title,
+                    "Reference": f"{reference_seeds} seeds",
+                    "New": f"{new_seeds}",
+                    f"Drop, {cells // 2} of {cells}": f"{drops[cells // 2 - 1]:.1f}",
+                    f"{many} of {cells}": f"{drops[many - 1]:.1f}",
+                    "Cells that find": f"{power.found(aim)}: {aim:.0f} points",
+                    "False alarms": f"{power.false_alarms:.1%}",
+                }
+            )
+    note = (
+        f"Drops in points that are found with {POWER:.0%} power in so many cells, by a check with a level of {LEVEL:.1%} over "
+        f"all cells; in how many cells a drop of so many points is found; and the share of {checks:,} checks without any "
+        "change in which a cell moved."
+    )
+    return write([Grid.of("", rows, [note])], "text", width)
+
+
 def _notes(checks: Sequence[CellCheck]) -> list[str]:
     counts = Counter(each.outcome for each in checks)
     stack = dict.fromkeys(clause for each in checks for clause in each.stack)
@@ -77,7 +109,8 @@ def _notes(checks: Sequence[CellCheck]) -> list[str]:
         _stack([*stack]),
         f"The code differs: {', '.join(code)}." if code else "The code is the reference's.",
         (
-            f"A two-sided t test per cell, with a level of {LEVEL:.1%} over all cells (Holm's correction). The detectable "
+            f"A two-sided t test per cell, with a level of {LEVEL:.1%} over all cells (Holm's correction); the noise is the "
+            "reference's, moderated over its cells. The detectable "
             f"difference ({POWER:.0%} power) is the smallest that the test detects with this power, on the scale of the scores."
         ),
     ]

@@ -12,12 +12,13 @@ from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.analysis.claims.run import examine_claims
 from benchmarks.analysis.regression.comparison import check, exit_status
 from benchmarks.analysis.regression.costs import check_costs, refusals, stack
-from benchmarks.analysis.stats import groups
+from benchmarks.analysis.regression.power import scenarios
+from benchmarks.analysis.stats import groups, summarise
 from benchmarks.cli import scope as asked
 from benchmarks.cli.commands.printing import width
 from benchmarks.core.settings import preset_name
 from benchmarks.core.spec import InputError
-from benchmarks.report.check_report import render_check, render_cost_check
+from benchmarks.report.check_report import render_check, render_cost_check, render_power
 from benchmarks.report.claim_report import render_claims
 from benchmarks.report.cost_report import REFERENCE
 from benchmarks.report.pair_report import Pairs, pair_rows, render_pairs
@@ -27,6 +28,9 @@ from benchmarks.store.published import published_table, score_tables
 from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs_like
 from benchmarks.store.store import Store, stores_in
+
+SIMULATED_CHECKS = 10_000
+"""The standard error of a share of 1% is 0.1%."""
 
 
 def show_verdicts(arguments: argparse.Namespace) -> int:
@@ -91,6 +95,15 @@ def show_check(arguments: argparse.Namespace) -> int:
     if arguments.table is not None or arguments.tasks or arguments.methods or arguments.seeds:
         raise InputError("--costs compares a whole cost run: leave out --table, --tasks, --methods and --seeds")
     return _check_costs(arguments, _reference(arguments))
+
+
+def show_power(_: argparse.Namespace) -> int:
+    """Print what the check finds and how often it raises a false alarm, by simulation."""
+    table = published_table(1)
+    known = summarise(Store(folder=asked.REFERENCE / "quick").results())
+    cells = [known[pair] for pair in product(table.tasks, table.methods) if pair in known]
+    print(render_power(scenarios(cells), SIMULATED_CHECKS, width()))
+    return 0
 
 
 def compare_with_reference(arguments: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
