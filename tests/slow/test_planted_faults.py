@@ -6,7 +6,7 @@ The reference is results/reference/quick. Run with `-s`, it prints the table of 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from autolora.rank_search.bilevel import Hypergradient
 from autolora.rank_search.rank_search import RankSearch
 from autolora.training import optimization
 from benchmarks.analysis.regression.comparison import LEVEL, CellCheck, check
+from benchmarks.analysis.regression.noise import noise_of_cells
 from benchmarks.analysis.resampling import SCORES, one_score
 from benchmarks.analysis.stats import summarise
 from benchmarks.core.settings import load_settings
@@ -182,9 +183,8 @@ def _powers(share: float) -> list[float]:
         for pair, summary in summarise(store.results()).items()
         if pair[1] in METHODS and len(summary.results) >= 5 and summary.results[0].metric in SCORES
     }
-    powers = []
-    for summary in summaries.values():
-        first = summary.results[0]
+    noise, powers = noise_of_cells(summaries), []
+    for pair, summary in summaries.items():
         drops = []
         for result in summary.results:
             answer = store.predictions(result)[result.split]
@@ -194,8 +194,7 @@ def _powers(share: float) -> list[float]:
                 for place, label in enumerate(answer["labels"])
             ]
             drops.append(one_score(result.metric, answer) - one_score(result.metric, {**answer, "labels": shifted}))
-        error = max(stdev(summary.scores), first.resolution) * (1 / NEW_SEEDS + 1 / len(drops)) ** 0.5
-        freedom = NEW_SEEDS + len(drops) - 2
-        critical = stats.t.isf(LEVEL / len(summaries) / 2, freedom)
-        powers.append(float(stats.nct.sf(critical, freedom, mean(drops) / error)))
+        found = noise[pair].difference([0.0] * NEW_SEEDS, summary.scores)
+        critical = stats.t.isf(LEVEL / len(summaries) / 2, found.degrees_of_freedom)
+        powers.append(float(stats.t.sf(critical - mean(drops) / found.error, found.degrees_of_freedom)))
     return powers
