@@ -1,5 +1,6 @@
 """What the check finds and how often it raises a false alarm, in simulated checks of 40 quiet cells."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -45,6 +46,12 @@ def test_more_seeds_of_the_reference_find_smaller_drops() -> None:
         for seeds in (5, 10)
     )
     assert np.median(many.drops) < 0.85 * np.median(few.drops)
+
+
+def test_cells_of_a_reference_may_differ_in_their_number_of_seeds() -> None:
+    first, *others = table_1()
+    *_, scenario = scenarios([replace(first, results=first.results[:3]), *others])
+    assert scenario.draw(np.random.default_rng(0), 2, 5).shape == (2, CELLS, 5)
 
 
 def test_resampled_scores_have_the_spread_of_the_scores_and_never_repeat() -> None:

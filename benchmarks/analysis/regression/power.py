@@ -52,9 +52,9 @@ class Scenario:
 
 
 def scenarios(reference: Sequence[Summary]) -> list[Scenario]:
-    """Quiet cells, and those of a reference with as many seeds in each; as many cells in all scenarios."""
-    cells = len(reference)
-    scores = np.array([np.array(each.scores) / each.scale.of_points(1) for each in reference])
+    """Quiet cells, and those of a reference, by the number of seeds that all of them have; as many cells in all scenarios."""
+    cells, seeds = len(reference), min(len(each.scores) for each in reference)
+    scores = np.array([np.array(each.scores[:seeds]) / each.scale.of_points(1) for each in reference])
     least = np.array([each.resolution / each.scale.of_points(1) for each in reference]) ** 2
     sds = plausible_sds(cells)
     own = np.maximum(scores.std(axis=1, ddof=1), np.sqrt(least))
