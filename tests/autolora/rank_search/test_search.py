@@ -1,5 +1,4 @@
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from transformers import AlbertConfig, AlbertForSequenceClassification
 
 from autolora.adapters.selection import PARAMETERISATIONS
-from autolora.compute.runtime import NonFiniteLossError, Runtime
+from autolora.compute.runtime import Runtime
 from autolora.rank_search import rank_search
 from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import Convergence, SearchConfig
@@ -234,73 +232,6 @@ def test_every_weight_is_trained_where_the_search_says_so() -> None:
     assert all(weight.requires_grad for weight in built[0].parameters())
     query = built[0].bert.encoder.layer[0].attention.self.query
     assert not torch.equal(query.base.weight, build().bert.encoder.layer[0].attention.self.query.weight)
-
-
-def tied() -> nn.Module:
-    model = build()
-    layers = model.bert.encoder.layer
-    layers[1].attention.self.query.weight = layers[0].attention.self.query.weight
-    return model
-
-
-def quantised() -> nn.Module:
-    model = build()
-    query = model.bert.encoder.layer[0].attention.self.query
-    query.weight = nn.Parameter(query.weight.to(torch.int8), requires_grad=False)
-    return model
-
-
-def shared() -> nn.Module:
-    config = AlbertConfig(
-        vocab_size=40,
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=40,
-    )
-    return AlbertForSequenceClassification(config)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"build_model": tied}, "share their weights"),
-        ({"build_model": shared}, "shares its projections between 3 layers"),
-        ({"build_model": quantised}, r"query is quantised \(torch.int8\)"),
-        ({"head": ("lm_head",)}, "no module named lm_head: its output head would stay frozen"),
-        ({"build_model": lambda: nn.Linear(3, 2)}, "name them with targets"),
-        ({"train": examples(1), "strata": [0]}, "too few to hold out"),
-        ({"train": examples(8), "strata": [0] * 7 + [1]}, "class 1 on one side only"),
-    ],
-)
-def test_what_cannot_be_searched_is_refused_before_any_training(changes: dict[str, Any], message: str) -> None:
-    def loss(model: nn.Module, batch: object) -> torch.Tensor:  # noqa: ARG001
-        pytest.fail("something was trained")
-
-    with pytest.raises(ValueError, match=message):
-        search(problem(loss=loss, **changes), CONFIG)
-
-
-def test_a_rank_beyond_the_projection_is_refused_before_any_training() -> None:
-    with pytest.raises(ValueError, match=r"1\.\.16"):
-        search(problem(), replace(CONFIG, max_rank=17))
-
-
-def test_logits_that_are_no_number_stop_the_search_with_step_and_layer() -> None:
-    config = replace(CONFIG, initial_logit=float("inf"))
-    with pytest.raises(NonFiniteLossError, match=r"(step \d+|layer\.0\.attention\.self\.query .* step 2)"):
-        search(problem(), config)
-
-
-def test_without_betty_its_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "betty", None)
-    monkeypatch.setitem(sys.modules, "betty.configs", None)
-    monkeypatch.delitem(sys.modules, "autolora.rank_search.betty", raising=False)
-    config = replace(CONFIG, engine="betty", eta=1.0, look_ahead="optimizer")
-    with pytest.raises(ImportError, match="--ignore-requires-python betty-ml"):
-        search(problem(), config)
 
 
 @pytest.mark.parametrize("order", ["simultaneous", "weights-first", "selection-first"])
