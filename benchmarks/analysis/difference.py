@@ -8,6 +8,9 @@ from functools import cache
 
 from scipy import stats
 
+POWER = 0.8
+"""Power at which detectable differences are stated."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -27,6 +30,16 @@ class Difference:
     def half_width(self, level: float) -> float:
         """Half the width of the two-sided confidence interval."""
         return _quantile((1 + level) / 2, self.degrees_of_freedom) * self.error
+
+    def detectable(self, level: float) -> float:
+        """Smallest true difference that a two-sided test at this level detects with POWER, given the error.
+
+        The estimate less the true difference, over the error, follows Student's t; the other tail adds less than `level`
+        to the power.
+        """
+        return (
+            _quantile(1 - level / 2, self.degrees_of_freedom) + _quantile(POWER, self.degrees_of_freedom)
+        ) * self.error
 
     def p_above(self, bound: float) -> float:
         """One-sided p value against "the true difference is at most bound"."""

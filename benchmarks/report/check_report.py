@@ -7,7 +7,8 @@ from dataclasses import asdict
 from statistics import mean
 
 from benchmarks.analysis.collapse import with_collapsed
-from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, POWER, CellCheck
+from benchmarks.analysis.difference import POWER
+from benchmarks.analysis.regression.comparison import LEVEL, OUTCOMES, CellCheck
 from benchmarks.analysis.regression.costs import MARGIN, CostCheck
 from benchmarks.analysis.regression.power import Scenario
 from benchmarks.report.tables.grid import Grid, write

@@ -1,10 +1,12 @@
 """All claims of the paper tested together: their file, the correction for their number, and the report."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.analysis.claims.claim import read_claims
@@ -48,6 +50,19 @@ def test_a_claim_that_rests_on_collapsed_cells_says_so(tmp_path: Path) -> None:
     cells = {each["claim"]["name"]: each["cells"] for each in plain["claims"]}
     assert cells["average-over-lora"] == {"number": 6, "collapsed": 2}
     assert cells["average-over-adalora"] is None
+
+
+def test_an_undecided_claim_says_which_difference_would_have_been_found(tmp_path: Path) -> None:
+    """Pairs differ by 0, 1 and 2 points: the standard error of the mean is 1 / sqrt(3), with 2 degrees of freedom."""
+    scores = {"autolora": [60.0, 61.0, 62.0], "lora": [60.0, 60.0, 60.0], "adalora": [10.0, 11.0, 12.0]}
+    examined = examine_claims(read_claims(), evidence(tmp_path, runs("cola", scores)))
+    sentences = {each.claim.name: each.sentence for each in examined.claims}
+    tested = sum(each.p is not None for each in examined.claims)
+    quantiles = stats.t.ppf(1 - 0.05 / tested / 2, 2) + stats.t.ppf(0.8, 2)
+    expected = f"; a difference of {quantiles / math.sqrt(3):.2f} points would be found with 80% power."
+    assert sentences["average-over-lora"].endswith(expected)
+    assert "would be found" not in sentences["average-over-adalora"]  # decided
+    assert "would be found" not in sentences["average-over-adapter"]  # not tested
 
 
 def test_every_claim_names_a_known_test_and_the_paper_s_methods(tmp_path: Path) -> None:

@@ -92,3 +92,12 @@ def test_equal_differences_of_few_seeds_keep_a_standard_error() -> None:
     published = against_published([61.0, 61.0, 61.0], 61.3, 1, least_sd=0.1)
     assert published is not None
     assert published.error == pytest.approx(0.1 * np.sqrt(4 / 3))
+
+
+def test_a_difference_of_the_detectable_size_is_found_in_four_of_five_draws() -> None:
+    rng = np.random.default_rng(0)
+    difference = Difference(value=0.0, error=1.0, degrees_of_freedom=4)
+    # The error of a draw is unknown: its square is chi-squared with 4 degrees of freedom, over 4.
+    errors = np.sqrt(rng.chisquare(4, 100_000) / 4)
+    found = abs(difference.detectable(0.05) * errors + rng.normal(size=100_000)) / errors > stats.t.isf(0.025, 4)
+    assert found.mean() == pytest.approx(0.8, abs=0.006)

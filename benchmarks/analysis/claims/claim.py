@@ -53,6 +53,10 @@ class ClaimTest:
     """The data of the test as text: tasks, seeds."""
     cells: Cells | None = None
     """The cells that it rests on; None for costs and speed."""
+    difference: Difference | None = None
+    """The tested difference; None where counts or ranks are tested."""
+    unit: str = ""
+    """Of the difference."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,8 @@ def as_many_parameters(settings: Mapping[str, Any], evidence: Evidence) -> Claim
         effect=f"{with_interval(difference, 'percent')}, tolerance {100 * pair.tolerance:g} percent",
         basis=f"{len(percentages)} seeds, each the mean over {len(summaries)} tasks ({tasks})",
         cells=_cells(summaries, seeds),
+        difference=difference,
+        unit="percent",
         **p_values_within(difference, 100 * pair.tolerance),
     )
 
@@ -118,7 +120,9 @@ def _test_of_means(
         return compared
     difference, basis, cells = compared
     effect = _effect(pair, difference, evidence) + note
-    return ClaimTest(effect=effect, basis=basis, cells=cells, **p_values(difference))
+    return ClaimTest(
+        effect=effect, basis=basis, cells=cells, difference=difference, unit=POINTS.unit, **p_values(difference)
+    )
 
 
 def _effect(pair: Pair, difference: Difference, evidence: Evidence) -> str:

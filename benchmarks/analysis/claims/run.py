@@ -9,6 +9,7 @@ from benchmarks.analysis.claims.claim import Claim, Claims, ClaimTest, Standing,
 from benchmarks.analysis.claims.evidence import Evidence
 from benchmarks.analysis.claims.kinds import KINDS
 from benchmarks.analysis.collapse import Cells
+from benchmarks.analysis.difference import POWER
 from benchmarks.core.registry import unknown_name
 from benchmarks.store.comparability import incomparable
 from benchmarks.store.published import published_table
@@ -58,7 +59,7 @@ def examine_claims(claims: Claims, evidence: Evidence) -> ExaminedClaims:
         claims=[
             _untested(claim, test)
             if isinstance(test, Untested)
-            else _tested(claim, test, float(next(corrected)), on_this_backbone=differs_from_paper)
+            else _tested(claim, test, float(next(corrected)), len(p_values), on_this_backbone=differs_from_paper)
             for claim, test in zip(claims.claim, tests, strict=True)
         ],
     )
@@ -74,11 +75,16 @@ def _two_sided(test: ClaimTest) -> float:
     return min(1.0, 2 * min(test.p_for, test.p_against))
 
 
-def _tested(claim: Claim, test: ClaimTest, corrected: float, *, on_this_backbone: bool) -> ExaminedClaim:
+def _tested(claim: Claim, test: ClaimTest, corrected: float, number: int, *, on_this_backbone: bool) -> ExaminedClaim:
+    """The outcome of one of a number of tests."""
     standing: Standing = "cannot be decided"
     if corrected < LEVEL:
         standing = "supported" if test.p_for < test.p_against else "contradicted"
     basis = test.cells.after(test.basis) if test.cells else test.basis
+    detectable = ""
+    if standing == "cannot be decided" and test.difference:
+        smallest = test.difference.detectable(LEVEL / number)
+        detectable = f"; a difference of {smallest:.2f} {test.unit} would be found with {POWER:.0%} power"
     where = "On this backbone and data: " if on_this_backbone else ""
     return ExaminedClaim(
         claim=claim,
@@ -87,7 +93,7 @@ def _tested(claim: Claim, test: ClaimTest, corrected: float, *, on_this_backbone
         p=_two_sided(test),
         corrected=corrected,
         cells=test.cells,
-        sentence=f"{where}{standing} at {LEVEL:.0%} by {basis}; {test.effect}.",
+        sentence=f"{where}{standing} at {LEVEL:.0%} by {basis}; {test.effect}{detectable}.",
     )
 
 

@@ -46,6 +46,8 @@ def costs_at_most(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest 
         p_for=difference.p_below(0),
         p_against=difference.p_above(0),
         basis=f"{len(ratios)} rounds, {'projected' if run.timed_steps else 'measured'}, {run.environment.machine}",
+        difference=difference,
+        unit="times",
     )
 
 

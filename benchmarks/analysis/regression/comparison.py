@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Literal
 
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.analysis.difference import Difference
@@ -19,8 +18,6 @@ from benchmarks.tasks.metrics.scales import POINTS, Scale
 LEVEL = 0.005
 """Family-wise level over all cells of a check (Holm's correction). In simulated checks at most 1% have a false alarm, also
 where the scores are not normal (`judge power`): the prior of their noise is an estimate."""
-POWER = 0.8
-"""Power at which the detectable difference is stated."""
 
 Outcome = Literal["same bits", "as before", "moved", "not comparable"]
 OUTCOMES: tuple[Outcome, ...] = ("moved", "not comparable", "as before", "same bits")
@@ -198,19 +195,9 @@ def _judged(cell: CellCheck, p: float, tested: int) -> CellCheck:
     """The outcome from a corrected p value; `tested` is the number of tested cells."""
     difference = cell.difference
     assert difference
-    cell = replace(cell, p=p, detectable_difference=_detectable_difference(difference, LEVEL / tested))
+    cell = replace(cell, p=p, detectable_difference=difference.detectable(LEVEL / tested))
     if p >= LEVEL:
         return cell
     now, before = (cell.scale.text(mean(scores)) for scores in (cell.candidate, cell.reference))
     direction, size = "drop" if difference.value < 0 else "rise", cell.scale.text(abs(difference.value))
     return cell.moved(f"{now} instead of {before} (p {p:.1g}), a {direction} by {size} {cell.scale.unit}")
-
-
-def _detectable_difference(difference: Difference, level: float) -> float:
-    """Smallest difference that the two-sided test at this level detects with POWER, given the reference.
-
-    Given the reference's scores, the difference of the means less its true value follows Student's t with the posterior
-    variance and its degrees of freedom; the other tail adds less than `level` to the power.
-    """
-    critical = stats.t.isf(level / 2, difference.degrees_of_freedom)
-    return float(critical + stats.t.ppf(POWER, difference.degrees_of_freedom)) * difference.error

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchmarks.analysis.regression.comparison import LEVEL, POWER
+from benchmarks.analysis.difference import POWER
+from benchmarks.analysis.regression.comparison import LEVEL
 from benchmarks.analysis.regression.noise import Values, moderate
 from benchmarks.analysis.stats import Summary
 
