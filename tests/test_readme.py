@@ -54,7 +54,7 @@ def test_the_library_in_ten_lines_runs(model_folder: Path) -> None:
     assert model(input_ids=torch.tensor([[2, 3, 5]])).logits.shape == (1, 2)
 
 
-@pytest.mark.parametrize(("command", "shown"), MEASURED)
+@pytest.mark.parametrize(("command", "shown"), MEASURED, ids=[command for command, _ in MEASURED])
 def test_a_measured_table_is_what_its_command_prints(
     command: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
