@@ -19,6 +19,11 @@ Batch = Mapping[str, Any]
 """Collated examples, keyed by the model's argument names: tensors of shape (batch, ...), and whatever else it takes."""
 
 
+Targets = Sequence[str] | str
+"""What PEFT's `LoraConfig.target_modules` means: ends of names (`("q_proj", "mlp.down_proj")`), a regular expression for
+full names, or "all-linear"."""
+
+
 TrainingLoss = Callable[[nn.Module, Batch], Tensor]
 """Model and batch -> training loss, a scalar: the mean over the batch's examples."""
 
@@ -68,8 +73,9 @@ class Problem:
     fit_head: Callable[[nn.Module, Sequence[Example]], None] = keep_head
     """Gives a newly built model's head its initial values from the examples that it is going to be trained on (a linear
     probe, for example); must change nothing else and no random state."""
-    targets: tuple[str, str] | None = None
-    """Last names of the query and the value projection; None finds them by the model's architecture."""
+    targets: Targets | None = None
+    """The linear layers to adapt, one rank each; None: query and value projections, found by the model's architecture.
+    "all-linear" excludes output embeddings, and nothing selects a module of the head."""
     strata: Sequence[int] | None = None
     """One stratum per training example (its label, or a bin of its score) for stratified splits; None: a single one."""
     groups: Sequence[int] | None = None

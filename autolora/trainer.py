@@ -12,12 +12,12 @@ from torch.utils.data import IterableDataset
 
 from autolora.adapters.head import find_head
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, Example, Problem
+from autolora.problem import Batch, Example, Problem, Targets
 from autolora.training.micro_batches import HuggingFaceDenominator
 
 
 def problem_from_trainer(
-    trainer: Any, *, head: tuple[str, ...] | None = None, targets: tuple[str, str] | None = None
+    trainer: Any, *, head: tuple[str, ...] | None = None, targets: Targets | None = None
 ) -> Problem:
     """The problem that a trainer is about to solve, for `search`; the trainer and its model are left unchanged.
 

@@ -17,14 +17,15 @@ from autolora.problem import Problem, keep_head
 
 
 def projections_of(problem: Problem) -> tuple[Projection, ...]:
-    """The query and value projections of the problem's model."""
-    return find_projections(fresh_model(replace(problem, fit_head=keep_head)), problem.targets)
+    """The layers of the problem's model that `problem.targets` selects."""
+    model = fresh_model(replace(problem, fit_head=keep_head))
+    return find_projections(model, problem.targets, present_heads(model, problem.head))
 
 
 def fresh_model(problem: Problem) -> nn.Module:
-    """As `seeded_model`, with fused query-key-value projections split into modules."""
+    """As `seeded_model`, with fused query-key-value projections split into modules, as by `split_fused`."""
     model = seeded_model(problem)
-    split_fused(model)
+    split_fused(model, problem.targets)
     return model
 
 

@@ -6,7 +6,7 @@ one LoRA of rank r_q + r_v on the unsplit model.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,9 +17,11 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from autolora.adapters.projections import SPLITTABLE
+from autolora.adapters.projections import SPLITTABLE, features
 from autolora.adapters.ranks import exact_key, exact_targets
+from autolora.adapters.targets import matcher
 from autolora.compute.half_precision import trained_dtype
+from autolora.problem import Targets
 
 ROLES = ("query", "key", "value")
 LOADED = "_is_hf_initialized"
@@ -105,16 +107,19 @@ class SplitProjection(nn.Module):
         return fused.to(self.dtype) if weight.dtype == trained_dtype(self.dtype) else fused
 
 
-def split_fused(model: nn.Module) -> None:
-    """Split every fused query-key-value projection of model, in place; a model without any is left unchanged.
+def split_fused(model: nn.Module, targets: Targets | None = None) -> None:
+    """Split the fused query-key-value projections of model, in place; a model without any is left unchanged.
+
+    With targets, those are split of which targets selects a part ("query", "c_attn.value"), and not the whole.
 
     A projection is split only where the module that contains it is known to lay its outputs out as query, key, value,
     one third each: name and shape do not tell, since GPT-BigCode interleaves the heads in a `c_attn` of the same shape.
     """
+    is_selected = None if targets is None else matcher(model, targets)
     for name, module in list(model.named_modules()):
         parent, _, last = name.rpartition(".")
         fused = last in SPLITTABLE and isinstance(module, nn.Linear | Conv1D) and _is_threefold(module)
-        if fused and _lays_out_thirds(model.get_submodule(parent)):
+        if fused and _lays_out_thirds(model.get_submodule(parent)) and _is_wanted_split(name, is_selected):
             model.set_submodule(name, SplitProjection(module))
 
 
@@ -244,8 +249,14 @@ def _split_projections(model: nn.Module) -> Iterator[tuple[str, SplitProjection]
 
 
 def _is_threefold(fused: nn.Linear | Conv1D) -> bool:
-    inputs, outputs = fused.weight.shape if isinstance(fused, Conv1D) else reversed(fused.weight.shape)
+    outputs, inputs = features(fused)
     return bool(outputs == len(ROLES) * inputs)
+
+
+def _is_wanted_split(name: str, is_selected: Callable[[str], bool] | None) -> bool:
+    if is_selected is None:
+        return True
+    return not is_selected(name) and any(is_selected(f"{name}.{role}") for role in ROLES)
 
 
 def _lays_out_thirds(owner: nn.Module) -> bool:

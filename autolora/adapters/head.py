@@ -7,7 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from autolora.adapters.fused import LOADED
-from autolora.adapters.layers import is_named
+from autolora.adapters.targets import is_named, output_embeddings
 
 
 def find_head(model: nn.Module) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def find_head(model: nn.Module) -> tuple[str, ...]:
         ValueError: no weight is marked, and there is nothing outside of the base model but a language model's output.
     """
     inner = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
-    outputs = [part for each in inner if (part := _output_embeddings(each)) is not None]
+    outputs = [part for each in inner if (part := output_embeddings(each)) is not None]
     embeddings = [*outputs, *(part for each in inner if (part := _input_embeddings(each)) is not None)]
     known = {weight for part in embeddings for weight in part.parameters()}
     loaded = {weight for weight in model.parameters() if getattr(weight, LOADED, False)}
@@ -45,11 +45,6 @@ def present_heads(model: nn.Module, head: tuple[str, ...] | None) -> list[str]:
     names = [name for name, _ in model.named_modules()]
     wanted = find_head(model) if head is None else head
     return [part for part in wanted if any(is_named(name, (part,)) for name in names)]
-
-
-def _output_embeddings(model: PreTrainedModel) -> nn.Module | None:
-    found: nn.Module | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    return found
 
 
 def _input_embeddings(model: PreTrainedModel) -> nn.Module | None:

@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from autolora.adapters.projections import Projection
+from autolora.adapters.projections import Projection, features
 from autolora.adapters.selection import Parameterisation
+from autolora.adapters.targets import is_named
 from autolora.compute.half_precision import cast_input, trained_dtype
 
-Compute = Callable[[Tensor, nn.Linear, Tensor, Tensor, Tensor], Tensor]
+Compute = Callable[[Tensor, nn.Linear | Conv1D, Tensor, Tensor, Tensor], Tensor]
 """x (..., n), the projection, V (k, n), U (m, k), s alpha (k,) -> y (..., m)."""
 
 
-def by_components(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
+def by_components(x: Tensor, base: nn.Linear | Conv1D, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
     """The projection plus its update, computed as Eq. 2 is written."""
     update = F.linear(F.linear(cast_input(x, down), down) * gate, up)
     projected: Tensor = base(x)
@@ -32,7 +34,7 @@ class SelectiveLoRA(nn.Module):
 
     def __init__(
         self,
-        base: nn.Linear,
+        base: nn.Linear | Conv1D,
         max_rank: int,
         lora_alpha: float,
         selection: Parameterisation,
@@ -51,7 +53,8 @@ class SelectiveLoRA(nn.Module):
             ValueError: max_rank is out of its range.
         """
         super().__init__()
-        largest = min(base.in_features, base.out_features)
+        out_features, in_features = features(base)
+        largest = min(in_features, out_features)
         if not 1 <= max_rank <= largest:
             raise ValueError(f"max_rank must lie in 1..{largest}, the projection's own rank; got {max_rank}")
         self.base = base
@@ -59,10 +62,15 @@ class SelectiveLoRA(nn.Module):
         self.select = selection.select
         self.compute = compute
         like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
-        self.lora_A = nn.Parameter(like.new_empty(max_rank, base.in_features))
-        self.lora_B = nn.Parameter(like.new_zeros(base.out_features, max_rank))
+        self.lora_A = nn.Parameter(like.new_empty(max_rank, in_features))
+        self.lora_B = nn.Parameter(like.new_zeros(out_features, max_rank))
         self.selection_logits = nn.Parameter(like.new_full((max_rank,), selection.initial_logit(max_rank)))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+
+    @property
+    def weight(self) -> Tensor:
+        """W, whose type some models read (T5), shape (m, n), or (n, m) of a Conv1D."""
+        return self.base.weight
 
     @property
     def selection(self) -> Tensor:
@@ -87,8 +95,8 @@ def attach(
     layers = {}
     for projection in projections:
         base = model.get_submodule(projection.name)
-        if not isinstance(base, nn.Linear):
-            raise TypeError(f"{projection.name} is a {type(base).__name__}; only nn.Linear can be adapted")
+        if not isinstance(base, nn.Linear | Conv1D):
+            raise TypeError(f"{projection.name} is a {type(base).__name__}; only linear layers can be adapted")
         layers[projection.name] = SelectiveLoRA(base, max_rank, lora_alpha, selection, compute)
         model.set_submodule(projection.name, layers[projection.name])
     return layers
@@ -108,11 +116,6 @@ def freeze_all_but(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:
     for parameter in parameters:
         parameter.requires_grad_()
     return parameters
-
-
-def is_named(name: str, ends: Sequence[str]) -> bool:
-    """Whether a module's full name ends with one of these names, such as "pooler" or "text.pooler"."""
-    return f".{name}".endswith(tuple(f".{end}" for end in ends))
 
 
 def head_parameters(model: nn.Module, head: Sequence[str]) -> list[nn.Parameter]:

@@ -1,11 +1,14 @@
-"""Finds the modules to adapt: a model's query and value projections (section 5.1), and its sublayers' outputs."""
+"""Finds the layers to adapt: query and value projections (section 5.1) or any linear layers, and sublayers' outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Self
 
 from torch import nn
 from transformers.pytorch_utils import Conv1D
+
+from autolora.adapters.targets import last_name, last_names, target_names
+from autolora.problem import Targets
 
 _QUERY_VALUE = (
     ("query", "value"),  # BERT, RoBERTa, ELECTRA, XLM-RoBERTa, ViT
@@ -25,47 +28,59 @@ _SUBLAYER_OUTPUTS = (
     ("attn.c_proj", "mlp.c_proj"),  # GPT-2
 )
 
-Role = Literal["query", "value"]
+_ROLES = {name: role for pair in _QUERY_VALUE for name, role in zip(pair, ("query", "value"), strict=True)}
 
 
 @dataclass(frozen=True)
 class Projection:
-    """One linear projection of an attention block."""
+    """One linear layer that is adapted."""
 
     name: str
     """Full name of the module in its model: "encoder.layer.0.attention.self.query"."""
-    role: Role
-    """Which projection of its attention block it is."""
+    role: str
+    """What it computes in its block: "query", "value", or, of other layers, the last part of its name: "k_proj"."""
     out_features: int
     in_features: int
+
+    @classmethod
+    def of(cls, name: str, layer: nn.Linear | Conv1D) -> Self:
+        """The layer of a full name."""
+        return cls(name, _ROLES.get(last_name(name), last_name(name)), *features(layer))
 
     def lora_parameters(self, rank: int) -> int:
         """Number of weights of a LoRA update of this rank: rank * (in_features + out_features)."""
         return rank * (self.in_features + self.out_features)
 
 
-def find_projections(model: nn.Module, targets: tuple[str, str] | None = None) -> tuple[Projection, ...]:
-    """The query and value projections of every attention block, with their roles, in the model's order.
+def features(layer: nn.Linear | Conv1D) -> tuple[int, int]:
+    """Number of a linear layer's outputs m, and of its inputs n."""
+    return (layer.nf, layer.nx) if isinstance(layer, Conv1D) else (layer.out_features, layer.in_features)
+
+
+def find_projections(
+    model: nn.Module, targets: Targets | None = None, head: Sequence[str] = ()
+) -> tuple[Projection, ...]:
+    """The linear layers to adapt, in the model's order.
 
     Args:
-        model: any transformer whose projections are separate `nn.Linear` modules.
-        targets: last names of the query and the value projection; None tries the known architectures.
+        model: any transformer, without adapters.
+        targets: as in `Problem`; None finds the query and value projections of every attention block of a known
+            architecture, if they are separate `nn.Linear` modules.
+        head: names of the new head's modules, none of which targets selects.
 
     Raises:
         ValueError: no projection was found, or query and value are fused into one matrix; the message lists the model's
-            linear modules, and explains `targets`.
+            linear modules, and explains `targets`. With targets, as `target_names`.
     """
+    if targets is not None:
+        chosen: Any = ((name, model.get_submodule(name)) for name in target_names(model, targets, head))
+        return tuple(Projection.of(name, layer) for name, layer in chosen)
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    for query, value in (targets,) if targets else _QUERY_VALUE:
-        roles: dict[str, Role] = {query: "query", value: "value"}
-        found = tuple(
-            Projection(name, roles[_last(name)], module.out_features, module.in_features)
-            for name, module in linear.items()
-            if _last(name) in roles
-        )
+    for pair in _QUERY_VALUE:
+        found = tuple(Projection.of(name, module) for name, module in linear.items() if last_name(name) in pair)
         if {projection.role for projection in found} == {"query", "value"}:
             return found
-    raise ValueError(_explain(model, linear, targets))
+    raise ValueError(_explain(model, linear))
 
 
 def sublayer_outputs(model: nn.Module) -> list[str]:
@@ -79,15 +94,9 @@ def sublayer_outputs(model: nn.Module) -> list[str]:
         found = [name for name in names if name.endswith(("." + attention, "." + feed_forward))]
         if any(name.endswith("." + attention) for name in found):
             return found
-    raise ValueError(f"{type(model).__name__} has no sublayer outputs of a known architecture, only {_kinds(names)}")
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _kinds(names: Sequence[str]) -> str:
-    return ", ".join(sorted({_last(name) for name in names})) or "no linear module"
+    raise ValueError(
+        f"{type(model).__name__} has no sublayer outputs of a known architecture, only {last_names(names)}"
+    )
 
 
 def _may_be_fused(last: str, module: nn.Module) -> bool:
@@ -97,16 +106,12 @@ def _may_be_fused(last: str, module: nn.Module) -> bool:
     return last in _FUSED
 
 
-def _explain(model: nn.Module, linear: Sequence[str] | dict[str, nn.Linear], targets: tuple[str, str] | None) -> str:
+def _explain(model: nn.Module, linear: Iterable[str]) -> str:
     kind = type(model).__name__
-    fused = sorted({_last(name) for name, module in model.named_modules() if _may_be_fused(_last(name), module)})
-    if targets:
-        return (
-            f"{kind} has no pair of linear modules named {targets[0]!r} and {targets[1]!r}; it has {_kinds([*linear])}"
-        )
+    fused = {name for name, module in model.named_modules() if _may_be_fused(last_name(name), module)}
     if fused:
-        return f"{kind} fuses query and value into one matrix ({', '.join(fused)}), which is not supported"
+        return f"{kind} fuses query and value into one matrix ({last_names(fused)}), which is not supported"
     return (
         f"{kind} has no query and value projections of a known architecture; "
-        f"name them with targets = (QUERY, VALUE), choosing from {_kinds([*linear])}"
+        f"name them with targets = [QUERY, VALUE], choosing from {last_names(linear)}"
     )

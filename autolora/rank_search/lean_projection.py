@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from transformers.pytorch_utils import Conv1D
 
 from autolora.adapters.layers import by_components
 
 
-def lean_projection(x: Tensor, base: nn.Linear, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
+def lean_projection(x: Tensor, base: nn.Linear | Conv1D, down: Tensor, up: Tensor, gate: Tensor) -> Tensor:
     """The result of `by_components` up to rounding, with the same arguments (`layers.Compute`).
 
     With a frozen base it can be differentiated twice and no further; otherwise, and if the base is in half precision,

@@ -9,6 +9,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PretrainedConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from autolora.adapters.fused import split_fused
 from autolora.adapters.head import find_head
@@ -20,7 +21,7 @@ from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, LossDenominator, TrainingLoss
+from autolora.problem import Batch, LossDenominator, Targets, TrainingLoss
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
@@ -42,15 +43,15 @@ class SearchModel(nn.Module):
         *,
         loss: TrainingLoss,
         head: tuple[str, ...] | None,
-        targets: tuple[str, str] | None,
+        targets: Targets | None,
         runtime: Runtime,
         loss_denominator: LossDenominator | None = None,
     ) -> None:
         """Attach the updates and move the model to the runtime's device.
 
         Raises:
-            ValueError: the model has no projections or no head of these names, its projections are quantised or shared,
-                or max_rank is too large.
+            ValueError: the model has no layers or no head of these names, the layers are not linear, quantised or
+                shared, or max_rank is too large.
         """
         super().__init__()
         self.runtime = runtime
@@ -60,9 +61,9 @@ class SearchModel(nn.Module):
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
         _refuse_adapted(model)
-        split_fused(model)
-        self.projections = find_projections(model, targets)
+        split_fused(model, targets)
         head = find_head(model) if head is None else head
+        self.projections = find_projections(model, targets, head)
         refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
         self.layers = self._attach_updates(model, config, head)
         self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]
@@ -223,7 +224,7 @@ def _refuse_quantised(model: nn.Module, names: Sequence[str]) -> None:
 def _refuse_shared(model: nn.Module, names: Sequence[str]) -> None:
     all_names: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear | Conv1D):
             all_names.setdefault(id(module.weight), []).append(name)
     for name in names:
         others = [other for other in all_names[id(model.get_submodule(name).weight)] if other != name]

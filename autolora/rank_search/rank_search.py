@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, LossDenominator, TrainingLoss, model_loss
+from autolora.problem import Batch, LossDenominator, Targets, TrainingLoss, model_loss
 from autolora.rank_search.bilevel import Bilevel, Hypergradient
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.history import converged_at
@@ -31,7 +31,7 @@ class RankSearch:
     """A rank search in progress. It changes its model in place, so the final training needs a fresh model.
 
     Args:
-        model: pretrained; moved to the runtime's device, its fused projections split as by `split_fused`.
+        model: pretrained; moved to the runtime's device, fused projections split as by `split_fused`.
         config: the paper's settings by default.
         steps: total number of steps, over which the weights' learning rate decays to 0.
         loss: training loss of one batch, a scalar.
@@ -52,11 +52,11 @@ class RankSearch:
         steps: int,
         loss: TrainingLoss = model_loss,
         head: tuple[str, ...] | None = None,
-        targets: tuple[str, str] | None = None,
+        targets: Targets | None = None,
         runtime: Runtime | None = None,
         loss_denominator: LossDenominator | None = None,
     ) -> None:
-        """Attach selection variables to model's query and value projections.
+        """Attach selection variables to the layers that targets selects.
 
         Raises:
             ValueError: the model or max_rank is unsuitable (as `SearchModel`), or "betty" has several processes.

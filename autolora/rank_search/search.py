@@ -18,7 +18,7 @@ from autolora.training.splits import stratified_split
 
 
 def search(problem: Problem, config: SearchConfig | None = None, *, probing: bool = False) -> SearchResult:
-    """Learn the selection variables of every query and value projection, and derive the ranks (Algorithm 1).
+    """Learn the selection variables of every layer to adapt, and derive the ranks (Algorithm 1).
 
     Args:
         problem: its training set is split into D_tr and D_val by the problem's strata and seed.

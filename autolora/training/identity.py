@@ -44,7 +44,7 @@ def identity_of(
         "strata": None if problem.strata is None else _digest(list(problem.strata)),
         "groups": None if problem.groups is None else _digest(list(problem.groups)),
         "head": None if problem.head is None else list(problem.head),
-        "targets": problem.targets and list(problem.targets),
+        "targets": problem.targets if isinstance(problem.targets, str | None) else list(problem.targets),
         "trained weights": sum(weight.numel() for weight in weights),
         **_flat(asdict(config)),
     }

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autolora.adapters.layers import is_named
+from autolora.adapters.targets import is_named
 from autolora.problem import Batch, Example
 from autolora.training.batches import IGNORED
 

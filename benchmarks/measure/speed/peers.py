@@ -31,8 +31,9 @@ RANK = 4
 def lora_config(problem: Problem) -> LoraConfig:
     """LoRA on queries and values, as any user of PEFT would write it."""
     model = problem.build_model()
-    names = [projection.name for projection in find_projections(model, problem.targets)]
-    return LoraConfig(r=RANK, lora_alpha=16, target_modules=names, modules_to_save=present_heads(model, problem.head))
+    head = present_heads(model, problem.head)
+    names = [projection.name for projection in find_projections(model, problem.targets, head)]
+    return LoraConfig(r=RANK, lora_alpha=16, target_modules=names, modules_to_save=head)
 
 
 def adalora_config(problem: Problem, steps: int) -> AdaLoraConfig:

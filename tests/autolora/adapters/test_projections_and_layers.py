@@ -32,13 +32,13 @@ class Strange(nn.Module):
 
 
 def test_an_unknown_architecture_is_answered_with_how_to_name_its_projections() -> None:
-    with pytest.raises(ValueError, match=r"targets = \(QUERY, VALUE\), choosing from wk, wq, wv"):
+    with pytest.raises(ValueError, match=r"targets = \[QUERY, VALUE\], choosing from wk, wq, wv"):
         find_projections(Strange())
     assert [p.name for p in find_projections(Strange(), ("wq", "wv"))] == ["wq", "wv"]
 
 
 def test_targets_that_are_not_there_are_answered_with_what_is() -> None:
-    with pytest.raises(ValueError, match=r"'q' and 'v'; it has wk, wq, wv"):
+    with pytest.raises(ValueError, match="no linear layer named 'q'; the nearest are wq"):
         find_projections(Strange(), ("q", "v"))
 
 

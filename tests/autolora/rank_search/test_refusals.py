@@ -53,7 +53,7 @@ def shared() -> nn.Module:
         ({"build_model": shared}, "shares its projections between 3 layers"),
         ({"build_model": quantised}, r"query is quantised \(torch.int8\)"),
         ({"head": ("lm_head",)}, "no module named lm_head: its output head would stay frozen"),
-        ({"build_model": lambda: nn.Linear(3, 2)}, "name them with targets"),
+        ({"build_model": lambda: nn.Linear(3, 2), "head": ()}, "name them with targets"),
         ({"train": examples(1), "strata": [0]}, "too few to hold out"),
         ({"train": examples(8), "strata": [0] * 7 + [1]}, "class 1 on one side only"),
     ],

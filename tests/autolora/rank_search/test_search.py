@@ -64,9 +64,9 @@ def test_selection_variables_move_by_the_validation_loss() -> None:
     assert found.history[-1]["direct_norm"] > 0
 
 
-@pytest.mark.parametrize("eta", [None, 1.0])
+@pytest.mark.parametrize(("eta", "targets"), [(None, None), (1.0, None), (1.0, "all-linear")])
 def test_the_models_hypergradient_equals_that_of_the_unrolled_step(
-    eta: float | None, monkeypatch: pytest.MonkeyPatch
+    eta: float | None, targets: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[float] = []
 
@@ -83,7 +83,7 @@ def test_the_models_hypergradient_equals_that_of_the_unrolled_step(
 
     monkeypatch.setattr(rank_search, "ENGINES", {"exact": compare})
     plain = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    task = problem(build_model=lambda: build(dtype=torch.float64, **plain))
+    task = problem(build_model=lambda: build(dtype=torch.float64, **plain), targets=targets)
     search(task, replace(CONFIG, eta=eta))
     assert len(checked) == 6
     assert max(checked[1:]) < 1e-8  # at the first step U = 0 and the second-order term is 0 as well
