@@ -17,9 +17,9 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from transformers.pytorch_utils import Conv1D
 
 from autolora.adapters.adapt import adapt, fresh_model
-from autolora.adapters.projections import find_projections
 from autolora.compute.half_precision import train_in_float32
 from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
@@ -187,12 +187,12 @@ class LoRAStack(nn.Module):
             weight.requires_grad_(name in self._values)
         train_in_float32(model)
         model.requires_grad_(False)
-        for projection in find_projections(model, self._problem.targets):
-            factor = self._values.get(f"{projection.name}.lora_A")
-            if factor is not None:
-                base = model.get_submodule(projection.name)
-                assert isinstance(base, nn.Linear)
-                model.set_submodule(projection.name, PaddedLoRA(base, factor.shape[1], dropout))
+        for name, factor in self._values.items():
+            projection, _, last = name.rpartition(".")
+            if last == "lora_A":
+                base = model.get_submodule(projection)
+                assert isinstance(base, nn.Linear | Conv1D)
+                model.set_submodule(projection, PaddedLoRA(base, factor.shape[1], dropout))
         model.to(self._problem.runtime.device).train()
         fast_linear(model, self._problem.runtime)
         return model

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
+from autolora.adapters.projections import features
 from autolora.compute.half_precision import cast_input, trained_dtype
 
 
@@ -16,14 +18,20 @@ class PaddedLoRA(nn.Module):
     The padding stays zero: the gradient of a row of A is a multiple of the column of B, and vice versa.
     """
 
-    def __init__(self, base: nn.Linear, max_rank: int, dropout: float) -> None:
+    def __init__(self, base: nn.Linear | Conv1D, max_rank: int, dropout: float) -> None:
         super().__init__()
         self.base = base
         self.dropout = nn.Dropout(dropout)
         like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
-        self.lora_A = nn.Parameter(like.new_zeros(max_rank, base.in_features))
-        self.lora_B = nn.Parameter(like.new_zeros(base.out_features, max_rank))
+        out_features, in_features = features(base)
+        self.lora_A = nn.Parameter(like.new_zeros(max_rank, in_features))
+        self.lora_B = nn.Parameter(like.new_zeros(out_features, max_rank))
         self.scaling = nn.Parameter(like.new_zeros(1), requires_grad=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """W, whose type some models read (T5)."""
+        return self.base.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (..., n) -> (..., m)."""
