@@ -44,7 +44,7 @@ class TaskRanks:
     max_rank: int
     seeds: Sequence[int]
     projections: Sequence[str]
-    roles: Sequence[Literal["query", "value"]]
+    roles: Sequence[str]
     """Role of each projection, as the search knew it, or, in results that do not record it, by its name."""
     ranks: Sequence[Sequence[int]]
     """Ranks, shape (searches, projections)."""
@@ -68,12 +68,12 @@ class TaskRanks:
         """Mean rank of each projection over the searches."""
         return [statistics.mean(column) for column in zip(*self.ranks, strict=True)]
 
-    def by_role(self) -> dict[Literal["query", "value"], list[float]]:
-        """Role -> mean ranks in the order of the blocks."""
-        return {
-            role: [mean for own, mean in zip(self.roles, self.means, strict=True) if own == role]
-            for role in ("query", "value")
-        }
+    def by_role(self) -> dict[str, list[float]]:
+        """Role -> mean ranks in the order of the blocks; query and value first."""
+        found: dict[str, list[float]] = {"query": [], "value": []}
+        for role, mean in zip(self.roles, self.means, strict=True):
+            found.setdefault(role, []).append(mean)
+        return {role: means for role, means in found.items() if means}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,6 +165,22 @@ def test_axis_labels_are_plain_numbers_and_titles_are_not_parsed_as_formulas(
     assert "$\\frac$" in drawn
 
 
+def test_any_number_of_roles_is_reported_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six projections of four roles, of which one occurs in all three blocks and the others in one."""
+    monkeypatch.setitem(style.STYLE, "svg.fonttype", "none")  # texts that can be read back
+    roles = dict(zip(NAMES, ["o_proj", "query", "o_proj", "fc1", "o_proj", "value"], strict=True))
+    found = searched(0, [1, 2, 3, 4, 5, 6])
+    report = rank_report([replace(found, details={**found.details, "roles": roles})])
+    assert report.tasks[0].by_role() == {"query": [2], "value": [6], "o_proj": [1, 3, 5], "fc1": [4]}
+    assert list(report.tasks[0].by_role()) == ["query", "value", "o_proj", "fc1"]
+    assert "o_proj" in render_ranks(report, "text", 200)
+    rank_heatmap(report, tmp_path / "ranks.svg")
+    assert "o_proj" in (tmp_path / "ranks.svg").read_text("utf-8")
+    rank_stability(report, tmp_path / "stability.svg")
+    drawn = (tmp_path / "stability.svg").read_text("utf-8")
+    assert all(f">{place}<" in drawn for place in ("o_proj 1", "q1", "o_proj 2", "fc1 1", "o_proj 3", "v1"))
+
+
 def test_searches_of_older_results_without_every_field_are_drawn_too(tmp_path: Path) -> None:
     old = searched(0, [1, 2, 3, 4, 5, 6])
     for record in old.details["history"]:

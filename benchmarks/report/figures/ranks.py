@@ -1,6 +1,7 @@
 """Figures of learned ranks and of the course of searches."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -17,6 +18,8 @@ from benchmarks.store.result import Result
 
 COLOURS = "cividis"
 """Colour map that is readable for colour-blind readers and in grey."""
+
+_INITIALS = {"query": "q", "value": "v"}
 
 
 def rank_heatmap(report: RankReport, path: Path) -> None:
@@ -35,7 +38,7 @@ def rank_heatmap(report: RankReport, path: Path) -> None:
         panels.append(("the authors' lists (RoBERTa-base)", published))
     largest = max(task.max_rank for task in report.tasks)
     with mpl.rc_context(STYLE):
-        widths = [len(next(iter(panel.values()))) for _, panel in panels]
+        widths = [max(map(len, panel.values())) for _, panel in panels]
         figure = Figure(
             figsize=(1.8 + 0.42 * sum(widths) + 1.2 * len(panels), 0.9 + 0.34 * len(rows)), layout="constrained"
         )
@@ -80,10 +83,15 @@ def rank_stability(report: RankReport, path: Path) -> None:
                 axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
             agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
             axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
-            axis.set_xticks(places, [f"{role[0]}{1 + place // 2}" for place, role in enumerate(task.roles)])
+            axis.set_xticks(places, _places(task.roles), rotation=90 if {*task.roles} - {"query", "value"} else 0)
             axis.set_ylim(0, task.max_rank + 0.5)
         figure.supylabel("rank")
         save(figure, path)
+
+
+def _places(roles: Sequence[str]) -> list[str]:
+    """A short name of each projection: its role, of query and value the initial, and its number among those of the role."""
+    return [f"{_INITIALS.get(role, role + ' ')}{roles[: place + 1].count(role)}" for place, role in enumerate(roles)]
 
 
 def _plot_history(axes: dict[str, Axes], result: Result) -> None:
@@ -111,14 +119,16 @@ def _plot_history(axes: dict[str, Axes], result: Result) -> None:
 
 def _heatmap(axis: Axes, title: str, rows: Mapping[str, Sequence[float]], largest: int) -> AxesImage:
     values = list(rows.values())
+    columns = max(map(len, values))
     digits = 0 if all(float(value).is_integer() for row in values for value in row) else 1
-    image = axis.imshow(values, cmap=COLOURS, vmin=0, vmax=largest, aspect="auto")
+    filled = [[*row, *[nan] * (columns - len(row))] for row in values]
+    image = axis.imshow(filled, cmap=COLOURS, vmin=0, vmax=largest, aspect="auto")
     for y, row in enumerate(values):
         for x, value in enumerate(row):
             axis.text(
                 x, y, f"{value:.{digits}f}", ha="center", va="center", color="white" if value < largest / 2 else "black"
             )
-    axis.set_xticks(range(len(values[0])), [str(index + 1) for index in range(len(values[0]))])
+    axis.set_xticks(range(columns), [str(index + 1) for index in range(columns)])
     axis.set_yticks(range(len(rows)), list(rows))
     axis.set_xlabel("block")
     axis.set_title(title)
