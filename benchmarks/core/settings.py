@@ -46,8 +46,9 @@ class Conditions:
     """"auto" is bf16 where the device supports it in hardware, fp32 elsewhere."""
     device: str = "auto"
     """A torch device; "auto" is cuda if a GPU is available."""
-    targets: tuple[str, str] | None = None
-    """Last parts of the module names of the query and value projections, for an architecture without built-in names."""
+    targets: tuple[str, ...] | str | None = None
+    """Linear layers to adapt: ends of their names, a regular expression for full names, or "all-linear", as PEFT's
+    `target_modules`; None: the query and value projections, for an architecture with built-in names."""
     label_smoothing: float = 0.0
     """Label smoothing of the training loss, in [0, 1); for text generation tasks only."""
     split_by: Literal["input", "row"] = "input"

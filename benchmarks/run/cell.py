@@ -185,7 +185,7 @@ def _problem(
         collate=prepared.collate,
         head=backbone.new_modules(task.head),
         fit_head=_linear_probe(cell, backbone.new_modules(task.head), prepared, runtime),
-        targets=tuple(config["targets"]) if config["targets"] else None,
+        targets=config["targets"],
         strata=prepared.strata,
         groups=prepared.groups if config["split_by"] == "input" else None,
         seed=cell.seed,

@@ -20,7 +20,7 @@ from autolora.training.config import TrainingConfig
 from autolora.training.train import train
 from baselines.stacking.lora_stack import LoRAStack, StackConfig
 from baselines.stacking.train_stack import train_stack
-from tests.support.tiny import MODELS, build, problem, same, stop_after
+from tests.support.tiny import MODELS, build, decoder, problem, same, stop_after, texts
 
 RANKS = (1, 2, 4, 8)
 CONFIG = TrainingConfig(lr=1e-2, steps=50, batch_size=8)
@@ -33,7 +33,7 @@ def doubles(kind: str = "bert") -> Problem:
 
 
 def lora(task: Problem, rank: int, **options: Any) -> Any:
-    return RankAllocation.uniform(find_projections(task.build_model()), rank).to_lora_config(**options)
+    return RankAllocation.uniform(find_projections(task.build_model(), task.targets), rank).to_lora_config(**options)
 
 
 def stacked(
@@ -82,6 +82,17 @@ def test_so_it_does_with_dropout_in_the_adapters() -> None:
     members, _ = stacked(task, lora_dropout=0.3)
     assert largest_difference(members.member(2), alone(task, RANKS[2], lora_dropout=0.3)) < 1e-9
     assert largest_difference(members.member(2), alone(task, RANKS[2])) > 1e-3
+
+
+def test_so_it_does_where_all_linear_layers_are_adapted_transposed_ones_included() -> None:
+    task = problem(
+        build_model=lambda: decoder(dtype=torch.float64), collate=texts, head=(), strata=None, targets="all-linear"
+    )
+    config = replace(CONFIG, steps=10)
+    members = LoRAStack(task, [lora(task, rank) for rank in RANKS[:2]], ALL_AT_ONCE)
+    train_stack(members, task, config, stage="search")
+    assert len(members.weights) == 2 * 8
+    assert largest_difference(members.member(1), alone(task, RANKS[1], config)) < 1e-9
 
 
 def test_ranks_may_differ_from_projection_to_projection() -> None:

@@ -62,6 +62,20 @@ def test_a_task_has_conditions_of_its_own(preset: Path) -> None:
     assert config(preset, "tasks.coin.max_length=32")["max_length"] == 32
 
 
+@pytest.mark.parametrize(
+    ("assigned", "targets"),
+    [
+        ("all-linear", "all-linear"),
+        ('["o_proj"]', ["o_proj"]),
+        ('["q_proj", "v_proj"]', ["q_proj", "v_proj"]),
+        ('["q_proj", "k_proj", "v_proj"]', ["q_proj", "k_proj", "v_proj"]),
+    ],
+)
+def test_targets_are_any_number_of_names_or_a_string(preset: Path, assigned: str, targets: object) -> None:
+    assert config(preset)["targets"] is None
+    assert config(preset, f"run.targets={assigned}")["targets"] == targets
+
+
 def test_assignments_are_toml_or_else_strings() -> None:
     assert parse_assignment("a.b=1e-4") == {"a": {"b": 1e-4}}
     assert parse_assignment("run.model=org/name") == {"run": {"model": "org/name"}}

@@ -94,6 +94,15 @@ def test_a_method_adapts_a_decoder_for_text_generation(name: str) -> None:
     assert written.shape[1] > 3
 
 
+@pytest.mark.parametrize("name", ["adalora", "lora", "lora_random_ranks"])
+def test_a_method_adapts_all_linear_layers_where_the_targets_say_so(name: str) -> None:
+    task = tiny.problem(build_model=tiny.decoder, collate=tiny.texts, head=(), strata=None, targets="all-linear")
+    names = [projection.name for projection in find_projections(tiny.decoder(), "all-linear")]
+    outcome = method(name).train(dataclasses.replace(task, ranks=dict.fromkeys(names, 2)))
+    assert len(names) == 8
+    assert set(outcome.ranks or {}) == set(names)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_estimated_work_grows_with_the_examples_unless_the_steps_are_set(name: str) -> None:
     by_epochs = method(name, TrainingConfig(epochs=2, batch_size=10))
