@@ -48,15 +48,9 @@ class SelectiveLoRA(nn.Module):
             lora_alpha: the scaling is s = lora_alpha / k.
             selection: maps logits to selection variables.
             compute: computes y.
-
-        Raises:
-            ValueError: max_rank is out of its range.
         """
         super().__init__()
         out_features, in_features = features(base)
-        largest = min(in_features, out_features)
-        if not 1 <= max_rank <= largest:
-            raise ValueError(f"max_rank must lie in 1..{largest}, the projection's own rank; got {max_rank}")
         self.base = base
         self.scaling = lora_alpha / max_rank
         self.select = selection.select
@@ -91,7 +85,15 @@ def attach(
     *,
     compute: Compute = by_components,
 ) -> dict[str, SelectiveLoRA]:
-    """Wrap each projection of model in a SelectiveLoRA, in place; returns projection name -> SelectiveLoRA."""
+    """Wrap each projection of model in a SelectiveLoRA, in place; returns projection name -> SelectiveLoRA.
+
+    Raises:
+        ValueError: max_rank is out of its range for a projection; the message names it, and model is unchanged.
+    """
+    for projection in projections:
+        largest = min(projection.out_features, projection.in_features)
+        if not 1 <= max_rank <= largest:
+            raise ValueError(f"max_rank must lie in 1..{largest}, the own rank of {projection.name}; got {max_rank}")
     layers = {}
     for projection in projections:
         base = model.get_submodule(projection.name)

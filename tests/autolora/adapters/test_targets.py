@@ -128,6 +128,14 @@ def test_what_cannot_be_selected_is_named_with_the_reason(
         selected(make(), targets, "classifier")
 
 
+def test_a_rank_beyond_the_narrowest_layer_is_refused_by_its_name() -> None:
+    model = llama()
+    projections = find_projections(model, "all-linear")
+    with pytest.raises(ValueError, match=r"1\.\.8, the own rank of model\.layers\.0\.self_attn\.k_proj; got 9"):
+        attach(model, projections, 9, 16.0, PARAMETERISATIONS["softmax"])
+    assert isinstance(model.model.layers[0].self_attn.q_proj, nn.Linear)
+
+
 def test_an_output_layer_of_its_own_can_be_named() -> None:
     assert selected(llama(), ["lm_head"]) == ["lm_head"]
 
