@@ -41,11 +41,15 @@ class Projection:
     """What it computes in its block: "query", "value", or, of other layers, the last part of its name: "k_proj"."""
     out_features: int
     in_features: int
+    is_end: bool = False
+    """Whether another module's name ends with "." and this name: PEFT would adapt it too if it were given in a list."""
 
     @classmethod
-    def of(cls, name: str, layer: nn.Linear | Conv1D) -> Self:
-        """The layer of a full name."""
-        return cls(name, _ROLES.get(last_name(name), last_name(name)), *features(layer))
+    def of(cls, name: str, model: nn.Module) -> Self:
+        """The linear layer of a full name."""
+        layer: Any = model.get_submodule(name)
+        is_end = any(other.endswith(f".{name}") for other, _ in model.named_modules())
+        return cls(name, _ROLES.get(last_name(name), last_name(name)), *features(layer), is_end)
 
     def lora_parameters(self, rank: int) -> int:
         """Number of weights of a LoRA update of this rank: rank * (in_features + out_features)."""
@@ -73,11 +77,10 @@ def find_projections(
             linear modules, and explains `targets`. With targets, as `target_names`.
     """
     if targets is not None:
-        chosen: Any = ((name, model.get_submodule(name)) for name in target_names(model, targets, head))
-        return tuple(Projection.of(name, layer) for name, layer in chosen)
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        return tuple(Projection.of(name, model) for name in target_names(model, targets, head))
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     for pair in _QUERY_VALUE:
-        found = tuple(Projection.of(name, module) for name, module in linear.items() if last_name(name) in pair)
+        found = tuple(Projection.of(name, model) for name in linear if last_name(name) in pair)
         if {projection.role for projection in found} == {"query", "value"}:
             return found
     raise ValueError(_explain(model, linear))

@@ -104,7 +104,7 @@ class RankAllocation:
         return LoraConfig(
             r=max(kept.values()),
             lora_alpha=lora_alpha,
-            target_modules=exact_targets([*kept], ranks),
+            target_modules=exact_targets([*kept], ranks, confused=any(each.is_end for each in self.projections)),
             rank_pattern={keys[name]: rank for name, rank in kept.items()},
             alpha_pattern=alphas,
             **options,
@@ -135,7 +135,7 @@ def exact_key(name: str) -> str:
     return f"^{re.escape(name)}"
 
 
-def exact_targets(names: Sequence[str], known: Iterable[str]) -> list[str] | str:
+def exact_targets(names: Sequence[str], known: Iterable[str], *, confused: bool = False) -> list[str] | str:
     """PEFT's `target_modules` for the modules of these names and for no other known one.
 
     PEFT also adapts modules whose name ends with "." and a listed name. Where that would adapt another known module, the
@@ -144,9 +144,10 @@ def exact_targets(names: Sequence[str], known: Iterable[str]) -> list[str] | str
     Args:
         names: full names of the modules to adapt.
         known: full names of all modules that could be confused with them.
+        confused: whether the name of a module that is not known is to be confused with one of them.
     """
     listed = set(names)
     suffixes = tuple(f".{name}" for name in names)
-    if any(name not in listed and name.endswith(suffixes) for name in known):
+    if confused or any(name not in listed and name.endswith(suffixes) for name in known):
         return "|".join(re.escape(name) for name in names)
     return list(names)

@@ -56,6 +56,14 @@ def test_ranks_of_names_that_end_alike_are_kept_apart(ranks: tuple[int, int]) ->
     assert tuple(module.r["default"] if isinstance(module, LoraLayer) else 0 for module in modules) == ranks
 
 
+def test_a_module_that_the_targets_leave_out_is_not_adapted_for_the_end_of_its_name() -> None:
+    projections = find_projections(Nested(), r"encoder\.q_proj")
+    config = RankAllocation.uniform(projections, 2).to_lora_config()
+    model = get_peft_model(Nested(), config).get_base_model()  # type: ignore[arg-type]
+    adapted = [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
+    assert adapted == ["encoder.q_proj"]
+
+
 def test_names_that_cannot_be_confused_stay_a_list() -> None:
     names = ("layers.1.q_proj", "layers.11.q_proj")
     config = RankAllocation.of([Projection(name, "query", 8, 8) for name in names], dict.fromkeys(names, 2))
