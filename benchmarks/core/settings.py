@@ -23,7 +23,7 @@ class Conditions:
     """Settings of a cell that are not the method's: `[run]` sets them for all tasks, `[tasks.NAME]` for one task."""
 
     model: str
-    """"minilm", a Hub id, a local folder, or "random:" and the name of an architecture."""
+    """"minilm", "smollm2", a Hub id, a local folder, or "random:" and the name of an architecture."""
     data: str
     """"embedded", "hub", or a folder in the official layout."""
     partial: bool = False

