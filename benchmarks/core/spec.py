@@ -62,6 +62,8 @@ class Prepared:
     collate: Callable[[Sequence["Example"]], "Batch"]
     decode: Callable[[Sequence[int]], str] | None = None
     """Tokens -> text, for text generation; else None."""
+    notes: tuple[str, ...] = ()
+    """Sentences that qualify the results, such as how many examples were cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +71,17 @@ class Prediction:
     """Labels and predictions of one evaluation split, in the order of the data."""
 
     labels: Sequence[Any]
-    """Per example a class, a score or a list of tags; for text generation, all reference texts of a record."""
+    """Per example a class, a score, the index of a choice or a list of tags; for text generation, all reference texts of
+    a record."""
     predictions: Sequence[Any]
-    """Per example the predicted class, score or tags; for text generation, the generated text of a record."""
+    """Per example the predicted class, score, index or tags; for text generation, the generated text of a record."""
     scores: Sequence[Sequence[float]]
-    """Logits per example; for tags, the logits of the predicted tags only; empty for text generation."""
+    """Logits per example; for tags, the logits of the predicted tags only; log-likelihoods of the choices, for multiple
+    choice; empty for text generation."""
     parts: Sequence[str] = ()
     """Part of the split that each example belongs to, where parts are also scored separately; else empty."""
+    characters: Sequence[Sequence[int]] = ()
+    """Per example the number of characters of each choice, for multiple choice; else empty."""
 
 
 class Task(Protocol):

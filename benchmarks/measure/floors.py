@@ -26,6 +26,7 @@ from benchmarks.core.spec import Head, Prediction, Prepared, Row, Task
 from benchmarks.data.models.backbones import Backbone
 from benchmarks.run.cache import Materials
 from benchmarks.store.result import Result
+from benchmarks.tasks.families.multiple_choice import MultipleChoice
 from benchmarks.tasks.families.tagging import OUTSIDE
 from benchmarks.tasks.metrics.scales import scale_of
 
@@ -82,6 +83,12 @@ def floors(name: str, materials: Materials, conditions: Mapping[str, Any]) -> di
     - record: the record itself as the text.
     - frozen decoder: the text that the pretrained decoder generates from a record.
 
+    Multiple choice:
+
+    - chance: the expected score of a choice at random.
+    - longest choice: the choice with the most characters, the first of several.
+    - frozen decoder: the choice that is likeliest for the pretrained decoder.
+
     Args:
         name: of the task.
         materials: cache of rows, backbones and tokenised examples.
@@ -89,7 +96,7 @@ def floors(name: str, materials: Materials, conditions: Mapping[str, Any]) -> di
     """
     data, partial, model, max_length = (conditions[key] for key in ("data", "partial", "model", "max_length"))
     task, rows = registry.task(name), materials.data(name, data, partial).splits
-    return _FLOORS[task.head](
+    return _kind(task)(
         TaskInputs(
             task=task,
             train=rows["train"],
@@ -143,18 +150,37 @@ def _tag_floors(inputs: TaskInputs) -> dict[str, float]:
 
 
 def _text_floors(inputs: TaskInputs) -> dict[str, float]:
-    model = inputs.backbone.builder(0, 0, head="language")()
-    generated = inputs.task.predict(model, inputs.examples, inputs.prepared, Runtime())
     references, records = ([row[key] for row in inputs.evaluation] for key in ("texts", "record"))
     return {
         "record": inputs.score(references, records),
-        "frozen decoder": inputs.task.score(generated)[inputs.task.metric],
+        "frozen decoder": inputs.task.score(_frozen(inputs))[inputs.task.metric],
     }
+
+
+def _choice_floors(inputs: TaskInputs) -> dict[str, float]:
+    labels = [row["label"] for row in inputs.evaluation]
+    longest = [int(np.argmax([*map(len, row["choices"])])) for row in inputs.evaluation]
+    return {
+        "chance": 100 * mean(1 / len(row["choices"]) for row in inputs.evaluation),
+        "longest choice": inputs.score(labels, longest),
+        "frozen decoder": inputs.task.score(_frozen(inputs))[inputs.task.metric],
+    }
+
+
+def _frozen(inputs: TaskInputs) -> Prediction:
+    """Predictions of the pretrained decoder."""
+    model = inputs.backbone.builder(0, 0, head="language")()
+    return inputs.task.predict(model, inputs.examples, inputs.prepared, Runtime())
 
 
 _FLOORS: Mapping[Head, Callable[[TaskInputs], dict[str, float]]] = MappingProxyType(
     {"sequence": _class_floors, "token": _tag_floors, "language": _text_floors}
 )
+
+
+def _kind(task: Task) -> Callable[[TaskInputs], dict[str, float]]:
+    """The function that computes the floors of tasks of this kind."""
+    return _choice_floors if isinstance(task, MultipleChoice) else _FLOORS[task.head]
 
 
 @torch.inference_mode()
@@ -178,7 +204,7 @@ def render(conditions: Mapping[str, Mapping[str, Any]], results: Sequence[Result
         materials: as for `floors`.
     """
     tables = []
-    for _, names in groupby(conditions, key=lambda name: registry.task(name).head):
+    for _, names in groupby(conditions, key=lambda name: _kind(registry.task(name))):
         by_task = {name: floors(name, materials, conditions[name]) for name in names}
         rows = [
             [task.title, *map(scale_of(task.metric).text, of_task.values()), _full(name, results)]

@@ -135,7 +135,7 @@ def set_up(
         prepared=prepared,
         problem=_problem(cell, store, task=task, backbone=backbone, prepared=prepared, runtime=runtime, choice=choice),
         choice=choice,
-        notes=[*data.notes, *([OUT_OF_MEMORY] if halved else [])],
+        notes=[*data.notes, *prepared.notes, *([OUT_OF_MEMORY] if halved else [])],
     )
 
 

@@ -199,8 +199,10 @@ def mean_tokens(data: TaskData) -> float:
     """Approximate tokens per example, from the numbers of words in the first training rows."""
     rows = list(islice(data.splits["train"], 200))
     words = [sum(len(value.split()) for value in row.values() if isinstance(value, str)) for row in rows]
-    text_words = [len(row["texts"][0].split()) for row in rows if row.get("texts")]
-    return TOKENS_PER_WORD * (statistics.mean(words) + (statistics.mean(text_words) if text_words else 0)) + 3
+    text_words = [len(texts[0].split()) for row in rows if (texts := row.get("texts"))]
+    choice_words = [len(choice.split()) for row in rows for choice in row.get("choices", ())]
+    answers = sum(statistics.mean(counts) for counts in (text_words, choice_words) if counts)
+    return TOKENS_PER_WORD * (statistics.mean(words) + answers) + 3
 
 
 def _examples_of_row(row: Row) -> int:
@@ -209,9 +211,9 @@ def _examples_of_row(row: Row) -> int:
 
 
 def evaluated_examples(task: Task, data: TaskData) -> int:
-    """Number of examples in all evaluation splits; a generated text counts once per beam."""
-    rows = sum(len(data.splits[split]) for split in task.evaluation_splits)
-    return BEAMS * rows if task.head == "language" else rows
+    """Number of examples in all evaluation splits; a generated text counts once per beam, a question once per choice."""
+    rows = [row for split in task.evaluation_splits for row in data.splits[split]]
+    return sum(BEAMS if "texts" in row else len(row["choices"]) if "choices" in row else 1 for row in rows)
 
 
 def matmul_rate(device: str, precision: str, *, onednn: bool = False) -> float:

@@ -18,6 +18,8 @@ from benchmarks.store.result import MIGRATIONS, SCHEMA, Result, Scores
 
 Record = TypeVar("Record")
 RESULT_FILE = "result.json"
+OPTIONAL = ("parts", "characters")
+"""Fields of predictions that most tasks do not have."""
 PREDICTIONS_FILE = "predictions.json.gz"
 SUMS_FILE = "SHA256SUMS"
 """Checksums of a cell's files as written, for `sha256sum --check` and `read_result`."""
@@ -176,9 +178,9 @@ class CellFolder:
 
 
 def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
-    """Convert predictions to JSON's types; `parts` is omitted where it is empty."""
+    """Convert predictions to JSON's types; `parts` and `characters` are omitted where they are empty."""
     return {
-        split: {name: value for name, value in plain(prediction).items() if value or name != "parts"}
+        split: {name: value for name, value in plain(prediction).items() if value or name not in OPTIONAL}
         for split, prediction in predictions.items()
     }
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.commands import known
+from benchmarks.cli.commands.cells import java_note
 from benchmarks.cli.main import main
 from benchmarks.run.pool import workers
 from benchmarks.store.published import RESULTS
 from benchmarks.store.store import Store
+from benchmarks.tasks.metrics import java
 from tests.support.fakes import make_result
 
 SMALL = str(RESULTS / "reference" / "small")
@@ -134,3 +136,9 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch.setattr(known, "show_known", gone)
     assert main(["list"]) == 2
     assert 'the package seqeval is missing: pip install "autolora-bench[benchmark]"' in capsys.readouterr().err
+
+
+def test_java_is_missed_only_where_texts_are_generated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(java, "missing", lambda: "METEOR needs Java")
+    assert java_note(["cola", "arc_easy"]) is None
+    assert java_note(["arc_easy", "e2e"]) == "METEOR needs Java. Without them the other metrics are measured"

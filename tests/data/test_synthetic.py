@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from itertools import combinations
 from statistics import mean
 
@@ -15,9 +16,11 @@ from benchmarks.data.synthetic import TASKS, generate
 from benchmarks.data.synthetic.language.drawing import EVALUATION_ROWS, TRAIN_ROWS, sentences
 from benchmarks.tasks.families.classification import TextClassification
 from benchmarks.tasks.families.generation import TextGeneration
+from benchmarks.tasks.families.multiple_choice import MultipleChoice
 from tests.support.paths import ROOT
 
 TEXTS = [task for task in TASKS if isinstance(registry.task(task), TextGeneration)]
+QUESTIONS = [task for task in TASKS if isinstance(registry.task(task), MultipleChoice)]
 GLUE = [task for task in TASKS if isinstance(registry.task(task), TextClassification)]
 
 DIGEST = """
@@ -34,7 +37,7 @@ def splits() -> dict[str, dict[str, list[Row]]]:
 
 def test_every_task_of_the_benchmark_has_a_generator() -> None:
     assert set(TASKS) == set(registry.task_names())
-    assert len(TASKS) == 12
+    assert len(TASKS) == 14
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -135,6 +138,43 @@ def test_half_of_the_test_set_has_unseen_categories(splits: dict[str, dict[str, 
     unseen = [row for row in splits["webnlg"]["test"] if row["category"] not in seen]
     assert len(unseen) == len(splits["webnlg"]["test"]) / 2
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("task", QUESTIONS)
+def test_questions_have_different_choices_and_the_right_one_at_any_place(
+    task: str, splits: dict[str, dict[str, list[Row]]]
+) -> None:
+    for rows in splits[task].values():
+        assert {len(row["choices"]) for row in rows} == {3, 4, 5}
+        assert all(len({*row["choices"]}) == len(row["choices"]) for row in rows)
+        first = mean(row["label"] == 0 for row in rows)
+        assert first == pytest.approx(mean(1 / len(row["choices"]) for row in rows), abs=0.1)
+
+
+@pytest.mark.parametrize("task", QUESTIONS)
+def test_no_subject_of_the_test_set_is_asked_about_in_the_training_set(
+    task: str, splits: dict[str, dict[str, list[Row]]]
+) -> None:
+    for relation in import_module(f"benchmarks.data.synthetic.{task}").RELATIONS:
+        subjects = {
+            split: {
+                subject
+                for subject in relation.facts
+                for question in relation.questions
+                if question.format(subject) in {row["question"] for row in rows}
+            }
+            for split, rows in splits[task].items()
+        }
+        assert subjects["train"] | subjects["test"] == {*relation.facts}
+        assert subjects["train"].isdisjoint(subjects["test"])
+        assert len({*relation.facts.values()}) >= 5
+        assert subjects["test"]
+
+
+def test_the_embedded_questions_are_answered_rightly(splits: dict[str, dict[str, list[Row]]]) -> None:
+    answers = {row["question"]: row["choices"][row["label"]] for rows in splits["arc_easy"].values() for row in rows}
+    assert answers["What is the capital of France?"] == "Paris"
+    assert answers["How much is 7 plus 8?"] == "15"
 
 
 def test_an_unknown_task_is_answered_with_the_nearest_known_ones() -> None:

@@ -87,6 +87,26 @@ def test_a_word_has_its_most_frequent_tag_and_its_place_a_better_one() -> None:
     assert found["word between neighbours"] == 100
 
 
+def test_questions_have_the_floors_of_chance_of_length_and_of_the_pretrained_model() -> None:
+    rows = [
+        {"question": "Which?", "choices": ["a", "longer"], "label": 1},
+        {"question": "Which?", "choices": ["a", "b", "longer", "d"], "label": 0},
+    ]
+    simple = FewRows()
+    splits = {"train": rows, "test": rows}
+    simple.data = lambda *_: TaskData(splits=splits, fingerprint="", source="embedded")  # type: ignore[assignment]
+    found = floors("arc_easy", simple, ON_DECODER)
+    assert found["chance"] == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
+    assert found["longest choice"] == 50
+    assert found["frozen decoder"] in (0, 50, 100)
+
+
+def test_texts_and_questions_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.measure.floors.floors", lambda name, *_: {f"floor of {name}": 1.0})
+    tables = render({"e2e": ON_DECODER, "arc_easy": ON_DECODER}, [], FewRows())
+    assert len(tables.split("\n\n")) == 2
+
+
 @pytest.mark.slow
 def test_a_decoder_says_more_of_a_record_than_the_record_itself() -> None:
     found = floors("e2e", FewRows(8), ON_DECODER)

@@ -10,7 +10,7 @@ from torch import Tensor
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.pipeline import RetrainConfig
 from autolora.training.config import TrainingConfig
-from benchmarks.core import identity
+from benchmarks.core import identity, registry
 from benchmarks.core.nested import Table
 from benchmarks.core.settings import Conditions, load_settings
 from benchmarks.core.spec import InputError
@@ -117,6 +117,16 @@ def test_a_record_with_several_texts_is_several_examples() -> None:
     rows = {"train": [{"record": "a b", "texts": ["c d", "e f"]}, {"record": "a b", "texts": ["c d"]}]}
     assert sum(map(plan._examples_of_row, rows["train"])) == 3
     assert plan.mean_tokens(task_data(rows, "here")) == pytest.approx(4 * plan.TOKENS_PER_WORD + 3)
+
+
+def test_every_choice_of_a_question_is_evaluated_and_one_of_them_is_trained_on() -> None:
+    rows = [
+        {"question": "one two", "choices": ["three four", "x y"], "label": 1},
+        {"question": "one", "choices": ["x y"] * 3, "label": 0},
+    ]
+    data = task_data({"train": rows, "test": rows}, "here")
+    assert plan.evaluated_examples(registry.task("arc_easy"), data) == 2 + 3
+    assert plan.mean_tokens(data) == pytest.approx((1.5 + 2) * plan.TOKENS_PER_WORD + 3)
 
 
 def test_names_are_checked_before_data_are_read(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from benchmarks.run.launch import Request, Scope
 from benchmarks.run.plan import Assumptions
 from benchmarks.store.result import Result
 from benchmarks.store.store import Store
+from benchmarks.tasks.families.generation import TextGeneration
 from benchmarks.tasks.metrics import java
 
 FIGURES = Path("figures")
@@ -49,8 +50,8 @@ def show_plan(arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Run what is not done, print the table of all that was asked for, and compare it where that is asked for too."""
     scopes = _scopes(arguments)
-    if any(registry.task(task).head == "language" for scope in scopes for task in scope.tasks) and java.missing():
-        print(f"{java.missing()}. Without them the other metrics are measured", file=sys.stderr)
+    if note := java_note([task for scope in scopes for task in scope.tasks]):
+        print(note, file=sys.stderr)
     launched = launch.launch(request(arguments, scopes))
     if was_interrupted(launched):
         return launched.exit_status
@@ -62,6 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
         return launched.exit_status
     pairs = [(task, method) for scope in scopes for task in scope.tasks for method in scope.methods]
     return compare_with_reference(arguments, list(dict.fromkeys(pairs)))
+
+
+def java_note(tasks: Sequence[str]) -> str | None:
+    """What the metrics of generated texts lack; None where nothing is missing, or no task generates texts."""
+    generates = any(isinstance(registry.task(task), TextGeneration) for task in tasks)
+    return f"{java.missing()}. Without them the other metrics are measured" if generates and java.missing() else None
 
 
 def tune_rates(arguments: argparse.Namespace) -> int:

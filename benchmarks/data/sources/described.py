@@ -1,4 +1,4 @@
-"""Data sets of records with reference texts, read from the generator, the Hub or one of several file formats."""
+"""Data sets of records with reference texts, or of questions with choices, read from the generator, the Hub or one of several file formats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class HubForm:
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedDataSet:
-    """Sources of records with reference texts, and the properties of the official files."""
+    """Sources of records or questions, and the properties of the official files."""
 
     name: str
     """Name of the folder and of the generator."""
@@ -44,17 +44,21 @@ class DescribedDataSet:
     read: Callable[[Path], list[Row]]
     """Function that reads a file, or a folder of files, of any of the formats."""
     official_rows: Mapping[str, int]
-    """Split -> number of distinct records."""
+    """Split -> number of distinct records or questions."""
+    folders: Sequence[str] = ()
+    """Folders below that of --data in which the files may lie as well."""
+    unit: str = "records"
+    """Plural noun for rows in notes."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """"embedded" or the name of a format -> fingerprint of the complete rows."""
 
     def load(self, data: str, *, partial: bool = False) -> TaskData:
-        """Read the records from "embedded", "hub" or a folder with official or parquet files. Raises: as `Origin.load`."""
-        return load_official(self, data, "records", partial=partial)
+        """Read the rows from "embedded", "hub" or a folder with official or parquet files. Raises: as `Origin.load`."""
+        return load_official(self, data, self.unit, partial=partial)
 
     def read_folder(self, root: Path) -> TaskData:
         """Read official files, or else the Hub's parquet files. Raises InputError: a folder has neither."""
-        places = (root / self.name, root)
+        places = (*(root / folder for folder in (self.name, *self.folders)), root)
         tried = [(place, form) for place in places for form in self.forms]
         for place, form in tried:
             if (place / form.files["train"]).exists():
