@@ -1,6 +1,6 @@
 """Questions with choices: log-likelihoods, the two accuracies, truncation, and the loss of the right answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -60,6 +60,7 @@ def with_lora() -> nn.Module:
     return get_peft_model(llama(), LoraConfig(target_modules=["q_proj"], init_lora_weights=False)).eval()
 
 
+@torch.inference_mode()
 def log_likelihood(model: nn.Module, row: Row, choice: str) -> float:
     """One sequence at a time, without padding, token by token."""
     prompt, answer = ([WORDS.index(word) for word in text.split()] for text in (f"Q {row['question']} A", choice))
@@ -72,12 +73,13 @@ def log_likelihood(model: nn.Module, row: Row, choice: str) -> float:
 
 @pytest.mark.parametrize("build", [gpt2, llama, with_lora])
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
-def test_a_choices_score_is_the_log_likelihood_of_its_tokens_after_the_prompt(build, batch_size: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_a_choices_score_is_the_log_likelihood_of_its_tokens_after_the_prompt(
+    build: Callable[[], nn.Module], batch_size: int
+) -> None:
     model, ready = build(), prepared()
     task = replace(TASK, batch_size=batch_size)
     prediction = task.predict(model, ready.evaluation["test"], ready, Runtime())
-    with torch.inference_mode():
-        expected = [[log_likelihood(model, row, choice) for choice in row["choices"]] for row in ROWS]
+    expected = [[log_likelihood(model, row, choice) for choice in row["choices"]] for row in ROWS]
     assert [len(scores) for scores in prediction.scores] == [3, 2, 5]
     for scores, others in zip(prediction.scores, expected, strict=True):
         assert scores == pytest.approx(others, abs=1e-4)
