@@ -8,6 +8,7 @@ from peft import AdaLoraConfig, PeftModel
 
 from autolora.adapters.adapt import adapt, projections_of, trainable_counts
 from autolora.adapters.projections import Projection
+from autolora.adapters.ranks import exact_targets
 from autolora.problem import Outcome, Problem
 from autolora.training.batch_order import batch_order
 from autolora.training.config import TrainingConfig
@@ -73,6 +74,7 @@ class AdaLora:
         steps = self.training.total_steps(epoch)
         if steps < 2:
             raise ValueError(f"AdaLoRA prunes by gradients of earlier steps: it needs at least 2 steps; got {steps}")
+        names = [projection.name for projection in projections]
         return AdaLoraConfig(
             init_r=self.initial_rank,
             target_r=self.target_rank,
@@ -83,7 +85,7 @@ class AdaLora:
             deltaT=self.prune_every,
             total_step=steps,
             orth_reg_weight=self.orthogonality,
-            target_modules=[projection.name for projection in projections],
+            target_modules=exact_targets(names, names, confused=any(each.is_end for each in projections)),
         )
 
     def work(self, examples: int) -> float:

@@ -68,6 +68,11 @@ class TaskRanks:
         """Mean rank of each projection over the searches."""
         return [statistics.mean(column) for column in zip(*self.ranks, strict=True)]
 
+    @property
+    def by_block(self) -> bool:
+        """Whether every role occurs equally often, as it does with one projection per role and block."""
+        return len({len(means) for means in self.by_role().values()}) == 1
+
     def by_role(self) -> dict[str, list[float]]:
         """Role -> mean ranks in the order of the blocks; query and value first."""
         found: dict[str, list[float]] = {"query": [], "value": []}

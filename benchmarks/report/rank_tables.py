@@ -33,7 +33,8 @@ def _rank_grid(tasks: Sequence[TaskRanks]) -> Grid:
         for role, ranks in task.by_role().items()
     ]
     blocks = max(len(row) for row in rows) - 2
-    headers = ["task", "projection", *(f"block {index + 1}" for index in range(blocks))]
+    place = "block" if all(task.by_block for task in tasks) else "number"
+    headers = ["task", "projection", *(f"{place} {index + 1}" for index in range(blocks))]
     padded = [[*row, *[""] * (len(headers) - len(row))] for row in rows]
     return Grid(title="Learned ranks, mean over the searches", headers=headers, rows=padded)
 

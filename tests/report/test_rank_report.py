@@ -173,7 +173,8 @@ def test_any_number_of_roles_is_reported_and_drawn(tmp_path: Path, monkeypatch: 
     report = rank_report([replace(found, details={**found.details, "roles": roles})])
     assert report.tasks[0].by_role() == {"query": [2], "value": [6], "o_proj": [1, 3, 5], "fc1": [4]}
     assert list(report.tasks[0].by_role()) == ["query", "value", "o_proj", "fc1"]
-    assert "o_proj" in render_ranks(report, "text", 200)
+    assert "number 3" in render_ranks(report, "text", 200)
+    assert "block 3" in render_ranks(rank_report(SEARCHES), "text", 200)
     rank_heatmap(report, tmp_path / "ranks.svg")
     assert "o_proj" in (tmp_path / "ranks.svg").read_text("utf-8")
     rank_stability(report, tmp_path / "stability.svg")

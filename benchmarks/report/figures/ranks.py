@@ -23,7 +23,7 @@ _INITIALS = {"query": "q", "value": "v"}
 
 
 def rank_heatmap(report: RankReport, path: Path) -> None:
-    """Figure 3: one row per task and role, one column per block; beside it the authors' lists, where there are any."""
+    """Figure 3: one row per task and role, one column per block (or number of the role); beside it the authors' lists, where there are any."""
     rows: dict[str, Sequence[float]] = {}
     for task in report.tasks:
         rows |= {f"{task.title}, {role}": ranks for role, ranks in task.by_role().items()}
@@ -45,6 +45,7 @@ def rank_heatmap(report: RankReport, path: Path) -> None:
         axes = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
         for axis, (title, panel) in zip(axes, panels, strict=True):
             image = _heatmap(axis, title, panel, largest)
+            axis.set_xlabel("block" if all(task.by_block for task in report.tasks) else "number within the role")
         figure.colorbar(image, ax=list(axes), label="rank", ticks=range(largest + 1))
         save(figure, path)
 
@@ -83,7 +84,11 @@ def rank_stability(report: RankReport, path: Path) -> None:
                 axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
             agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
             axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
-            axis.set_xticks(places, _places(task.roles), rotation=90 if {*task.roles} - {"query", "value"} else 0)
+            axis.set_xticks(
+                places,
+                _places(task.roles),
+                **({"rotation": 90, "fontsize": 5} if {*task.roles} - {"query", "value"} else {}),
+            )
             axis.set_ylim(0, task.max_rank + 0.5)
         figure.supylabel("rank")
         save(figure, path)
@@ -130,7 +135,6 @@ def _heatmap(axis: Axes, title: str, rows: Mapping[str, Sequence[float]], larges
             )
     axis.set_xticks(range(columns), [str(index + 1) for index in range(columns)])
     axis.set_yticks(range(len(rows)), list(rows))
-    axis.set_xlabel("block")
     axis.set_title(title)
     axis.spines[:].set_visible(b=False)
     return image
