@@ -23,7 +23,7 @@ _INITIALS = {"query": "q", "value": "v"}
 
 
 def rank_heatmap(report: RankReport, path: Path) -> None:
-    """Figure 3: one row per task and role, one column per block (or number of the role); beside it the authors' lists, where there are any."""
+    """Figure 3: one row per task and role, one column per block; beside it the authors' lists, where there are any."""
     rows: dict[str, Sequence[float]] = {}
     for task in report.tasks:
         rows |= {f"{task.title}, {role}": ranks for role, ranks in task.by_role().items()}
@@ -84,11 +84,9 @@ def rank_stability(report: RankReport, path: Path) -> None:
                 axis.axhline(task.noise_mean, color="#0072b2", linewidth=0.8, linestyle="--")
             agreement = "" if task.agreement is None else f", W = {task.agreement.w:.2f}"
             axis.set_title(f"{task.title}: {len(task.seeds)} searches{agreement}")
-            axis.set_xticks(
-                places,
-                _places(task.roles),
-                **({"rotation": 90, "fontsize": 5} if {*task.roles} - {"query", "value"} else {}),
-            )
+            axis.set_xticks(places, _places(task.roles))
+            if {*task.roles} - {*_INITIALS}:
+                axis.tick_params(axis="x", labelrotation=90, labelsize=5)
             axis.set_ylim(0, task.max_rank + 0.5)
         figure.supylabel("rank")
         save(figure, path)
