@@ -20,8 +20,8 @@ Batch = Mapping[str, Any]
 
 
 Targets = Sequence[str] | str
-"""What PEFT's `LoraConfig.target_modules` means: ends of names (`("q_proj", "mlp.down_proj")`), a regular expression for
-full names, or "all-linear"."""
+"""As PEFT's `LoraConfig.target_modules`: ends of names (`("q_proj", "mlp.down_proj")`), a regular expression for full
+names, or "all-linear"."""
 
 
 TrainingLoss = Callable[[nn.Module, Batch], Tensor]

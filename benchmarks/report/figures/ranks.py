@@ -93,7 +93,7 @@ def rank_stability(report: RankReport, path: Path) -> None:
 
 
 def _places(roles: Sequence[str]) -> list[str]:
-    """A short name of each projection: its role, of query and value the initial, and its number among those of the role."""
+    """A short name of each projection: its role (of query and value the initial) and its number within the role."""
     return [f"{_INITIALS.get(role, role + ' ')}{roles[: place + 1].count(role)}" for place, role in enumerate(roles)]
 
 
