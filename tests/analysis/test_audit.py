@@ -158,14 +158,6 @@ def test_facts_that_follow_from_one_another_or_from_outside_are_no_contradiction
     ]
 
 
-def test_the_readme_counts_as_the_audit_does() -> None:
-    words = {3: "three", 14: "fourteen"}
-    weights = [finding.weight for finding in audit()]
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split()).lower()
-    assert f"contradict each other in {words[weights.count('wrong')]} places" in readme
-    assert f"{words[weights.count('open')]} more points stay open" in readme
-
-
 def test_parameters_follow_from_the_dimensions() -> None:
     assert lora_parameters(4, width=768, layers=12) == 147_456
     assert head_parameters(2, width=768) == 592_130

@@ -57,11 +57,12 @@ def _convert(file: Path, folder: Path) -> None:
     source: dict[str, Any] = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
     model = AutoModelForCausalLM.from_pretrained(
         **source,
+        trust_remote_code=False,
         dtype=torch.float32,
         # Otherwise the model counts as quantised, and can neither be saved nor merged with adapters.
         quantization_config=GgufConfig(dequantize=True),
     )
-    tokenizer = AutoTokenizer.from_pretrained(**source)
+    tokenizer = AutoTokenizer.from_pretrained(**source, trust_remote_code=False)
     # transformers ignores the file's pre-tokenizer "smollm", by which every digit is a token.
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
         [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
