@@ -72,6 +72,13 @@ def test_a_head_without_a_linear_layer_is_refused() -> None:
         fit_head(build(), examples(4), number=4, head=("dropout",), collate=collate)
 
 
+def test_a_head_without_a_bias_is_refused() -> None:
+    model = build()
+    model.classifier = nn.Linear(16, 2, bias=False)
+    with pytest.raises(ValueError, match="no bias"):
+        fit_head(model, examples(4), number=4, head=HEAD, collate=collate)
+
+
 def test_a_cell_with_a_probe_scores_about_the_mean_after_its_first_step(tmp_path: Path) -> None:
     means = {}
     for number in (0, 32):

@@ -38,7 +38,7 @@ def fit_head(
         device: where the features are computed.
 
     Raises:
-        ValueError: the head has no linear layer.
+        ValueError: the head has no linear layer, or its last one has no bias.
     """
     layer = _last_linear(model, head)
     used = min(number, len(examples))
@@ -56,6 +56,11 @@ def _last_linear(model: nn.Module, head: Sequence[str]) -> nn.Linear:
     layers = [layer for parent in parents for layer in parent.modules() if isinstance(layer, nn.Linear)]
     if not layers:
         raise ValueError(f"linear probing fits a head's last linear layer, but {', '.join(head) or 'no head'} has none")
+    if layers[-1].bias is None:
+        raise ValueError(
+            "linear probing fits a weight and a bias, but this head has no bias, as that of a decoder, which reads every "
+            "token: set run.linear_probe = 0"
+        )
     return layers[-1]
 
 
