@@ -1,4 +1,4 @@
-"""Linear layers on a CPU by oneDNN: in float32 twice as fast as torch's default (MKL) on an AMD processor.
+"""Linear layers on a CPU by oneDNN: in float32 faster than torch's default (MKL) on AMD processors with AVX-512.
 
 By default torch multiplies bfloat16 matrices by oneDNN, but float32 matrices by MKL. The operator called here is the one
 that `torch.compile` calls; it needs no prepacked weights, so that weights can be trained.
@@ -22,6 +22,15 @@ SMALLEST = 64
 def has_onednn(device: str) -> bool:
     """Whether device is a CPU and this build of torch has the oneDNN operator."""
     return torch.device(device).type == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def is_onednn_faster(device: str, precision: str) -> bool:
+    """Whether linear layers are expected to be faster by oneDNN than by MKL, from the CPU's instruction set.
+
+    A training step of LoRA in float32 takes 0.7 of its time with oneDNN on an AMD EPYC with AVX-512, and 1.28 of it on
+    one with AVX2 alone (MiniLM-L6, torch 2.13.0).
+    """
+    return precision == "fp32" and has_onednn(device) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def use_onednn(model: nn.Module, runtime: Runtime) -> Callable[[], None]:

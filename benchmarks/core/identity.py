@@ -11,6 +11,7 @@ NOT_IN_IDENTITY = (
     "data",
     "partial",
     "precision",
+    "onednn",
     "device",
     "curve",
     "save_adapter",
@@ -19,7 +20,7 @@ NOT_IN_IDENTITY = (
     *REMOVED,
 )
 """Conditions left out of a cell's identity: they do not affect results, or a fingerprint or the environment's key
-(`Environment.decisive`: device and precision) covers them."""
+(`Environment.decisive`: device, precision and oneDNN) covers them."""
 LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "bias": "none",
@@ -35,7 +36,6 @@ LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "look_ahead": "gradient",
         "micro_batches": 1,
         "mixed_gradients": False,
-        "onednn": False,
         "pooled": False,
         "rank_rule": "selection",
         "schedule": "linear",

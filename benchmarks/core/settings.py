@@ -40,8 +40,9 @@ class Conditions:
     graphs: bool = False
     """Pad batches to a few fixed lengths and, on a GPU, replay each training step as a recorded CUDA graph: faster, but
     with different dropout masks."""
-    onednn: bool = False
-    """Compute linear layers with oneDNN on a CPU in float32: faster on AMD processors, with different rounding."""
+    onednn: bool | Literal["auto"] = "auto"
+    """Compute linear layers with oneDNN instead of MKL on a CPU in float32, with other rounding; "auto" does where the
+    CPU has AVX-512, where it is faster."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     """"auto" is bf16 where the device supports it in hardware, fp32 elsewhere."""
     device: str = "auto"

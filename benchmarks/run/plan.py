@@ -145,7 +145,7 @@ def make_cells(settings: Settings, tasks: Sequence[str], methods: Sequence[str],
             config=config,
             versions=versions[task, method],
             fingerprints=fingerprints | ({"ranks": needs.configuration} if needs else {}),
-            environment=describe(config["device"], config["precision"]),
+            environment=describe(config["device"], config["precision"], onednn=config["onednn"]),
             needs=needs,
         )
 
@@ -159,7 +159,7 @@ class Estimate:
     def __init__(self, results: Sequence[Result], materials: Materials, assumed: Assumptions) -> None:
         self._materials = materials
         self._assumed = assumed
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rates: dict[tuple[str, str, bool], float] = {}
         self._measured: dict[tuple[str, str], list[float]] = {}
         for result in results:
             if (
@@ -189,9 +189,10 @@ class Estimate:
         )  # no gradients of the frozen weights: 4 operations per weight and token, not 6
 
     def _rate(self, config: Mapping[str, Any]) -> float:
-        key = (config["device"], config["precision"])
+        key = device, precision, onednn = (config["device"], config["precision"], config["onednn"])
         if key not in self._rates:
-            self._rates[key] = self._assumed.rate or EFFICIENCY[config["precision"]] * matmul_rate(*key)
+            measured = self._assumed.rate or EFFICIENCY[precision] * matmul_rate(device, precision, onednn=onednn)
+            self._rates[key] = measured
         return self._rates[key]
 
 
@@ -216,7 +217,7 @@ def evaluated_examples(task: Task, data: TaskData) -> int:
     return sum(BEAMS if "texts" in row else len(row["choices"]) if "choices" in row else 1 for row in rows)
 
 
-def matmul_rate(device: str, precision: str, *, onednn: bool = False) -> float:
+def matmul_rate(device: str, precision: str, *, onednn: bool) -> float:
     """Floating-point operations per second of this device in matrix products of a transformer's size."""
     size = 8192 if torch.device(device).type == "cuda" else 768
     generator = torch.Generator(device).manual_seed(0)  # some devices are faster on constant matrices
@@ -244,4 +245,6 @@ def _look_up(cell: Cell, store: Store, estimate: Estimate) -> PlannedCell:
 
 def _on_this_machine(config: dict[str, Any]) -> dict[str, Any]:
     device = environment.resolve_device(config["device"])
-    return config | {"device": device, "precision": environment.resolve_precision(config["precision"], device)}
+    precision = environment.resolve_precision(config["precision"], device)
+    onednn = environment.resolve_onednn(device, precision, setting=config["onednn"])
+    return config | {"device": device, "precision": precision, "onednn": onednn}

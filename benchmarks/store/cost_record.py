@@ -12,7 +12,7 @@ from benchmarks.core.untrusted import check_folder_names
 from benchmarks.store.result import Environment, Result, unchanged
 from benchmarks.store.store import Format, read_record, write_atomically
 
-SCHEMA = 3
+SCHEMA = 4
 FOLDER = "costs"
 """Folder of cost files, next to a store's results."""
 
@@ -147,7 +147,11 @@ class CostRun:
 
 
 COST_RUN = Format(
-    kind=CostRun, name="cost run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged, 2: unchanged}
+    kind=CostRun,
+    name="cost run",
+    schema=SCHEMA,
+    remedy="move it away",
+    migrations={1: unchanged, 2: unchanged, 3: unchanged},
 )
 
 

@@ -9,7 +9,7 @@ from benchmarks.core.nested import digest
 from benchmarks.core.untrusted import check_folder_names
 from benchmarks.tasks.metrics.scales import Scale, scale_of
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the file format, raised when a field is added, removed or changes its meaning; see MIGRATIONS."""
 
 Scores = Mapping[str, float | None]
@@ -56,6 +56,8 @@ class Environment:
     processes: int = 1
     """Number of processes of the (distributed) training."""
     precision: str
+    onednn: bool = False
+    """Whether float32 linear layers were computed by oneDNN; False where it was not recorded (schemas 1 to 4)."""
     commit: str | None
     """Git commit of this project; None if unknown."""
     clean: bool | None
@@ -82,6 +84,7 @@ class Environment:
             "threads": self.threads,
             "processes": self.processes,
             "precision": self.precision,
+            **({"linear layers": "oneDNN"} if self.onednn else {}),
         }
 
     @property
@@ -190,6 +193,6 @@ def unchanged(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 MIGRATIONS: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = MappingProxyType(
-    {1: _add_protocol, 2: unchanged, 3: unchanged}
+    {1: _add_protocol, 2: unchanged, 3: unchanged, 4: unchanged}
 )
 """Schema version -> function from the content of a file to the content in the next version."""

@@ -11,7 +11,7 @@ from benchmarks.core.untrusted import check_folder_names
 from benchmarks.store.result import Environment, Result, unchanged
 from benchmarks.store.store import Format, read_record, write_atomically
 
-SCHEMA = 3
+SCHEMA = 4
 FOLDER = "speed"
 """Folder of speed files, next to a store's results."""
 
@@ -67,7 +67,11 @@ class SpeedRun:
 
 
 SPEED_RUN = Format(
-    kind=SpeedRun, name="speed run", schema=SCHEMA, remedy="move it away", migrations={1: unchanged, 2: unchanged}
+    kind=SpeedRun,
+    name="speed run",
+    schema=SCHEMA,
+    remedy="move it away",
+    migrations={1: unchanged, 2: unchanged, 3: unchanged},
 )
 
 

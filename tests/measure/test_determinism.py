@@ -59,7 +59,7 @@ def test_the_command_runs_all_reruns_and_fails_where_the_same_gives_other_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fakes.install(monkeypatch.setattr)
-    monkeypatch.setattr("benchmarks.run.plan.matmul_rate", lambda *_: 1e6)
+    monkeypatch.setattr("benchmarks.run.plan.matmul_rate", lambda *_, **__: 1e6)
     preset = fakes.write_preset(tmp_path)
     arguments = ["measure", "determinism", "--preset", str(preset), "--tasks", "coin", "--methods", "steady"]
     arguments += ["--runs", str(tmp_path / "runs")]

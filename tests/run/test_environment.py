@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
+from autolora.compute.onednn import has_onednn
 from benchmarks.core.spec import InputError
 from benchmarks.run.machine import environment
 from benchmarks.run.machine.environment import resolve_device, resolve_precision, usable_cores
@@ -117,7 +119,7 @@ def test_a_processor_is_described_by_what_moves_bits(
     monkeypatch.setattr(environment, "_cpu_info", lambda: info)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(torch.__config__, "show", lambda: "BLAS_INFO=open, BUILD_TYPE=Release")
-    found = environment.describe("cpu", "fp32").processor
+    found = environment.describe("cpu", "fp32", onednn=False).processor
     assert found == Processor(
         capability="AVX512", blas="open", onednn=torch.backends.mkldnn.is_available(), model=model
     )
@@ -139,3 +141,24 @@ def test_kernels_for_an_older_processor_change_no_automatic_choice(
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  fixed arguments
     assert done.stdout.strip() == capability.upper()
     assert resolve_precision("auto", "cpu") == chosen
+
+
+@pytest.mark.skipif(not has_onednn("cpu"), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize(
+    ("setting", "capability", "precision", "onednn"),
+    [
+        ("auto", "AVX512", "fp32", True),
+        ("auto", "AVX2", "fp32", False),  # oneDNN is slower there
+        ("auto", "DEFAULT", "fp32", False),
+        ("auto", "AVX512", "bf16", False),  # torch itself takes oneDNN
+        (True, "AVX2", "fp32", True),
+        (True, "AVX512", "bf16", False),
+        (False, "AVX512", "fp32", False),
+    ],
+)
+def test_onednn_is_chosen_by_instruction_set_and_precision(
+    setting: Any, capability: str, precision: str, onednn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert environment.resolve_onednn("cpu", precision, setting=setting) is onednn
+    assert not environment.resolve_onednn("meta", precision, setting=setting)

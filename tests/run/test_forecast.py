@@ -21,7 +21,7 @@ from tests.support import fakes
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fakes.install(monkeypatch.setattr)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(plan, "matmul_rate", lambda *_: 1e6)
+    monkeypatch.setattr(plan, "matmul_rate", lambda *_, **__: 1e6)
     fakes.write_preset(tmp_path)
     return tmp_path
 

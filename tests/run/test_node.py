@@ -64,7 +64,7 @@ def test_a_cell_that_needs_ranks_is_sent_the_result_that_has_them(tmp_path: Path
 def test_a_result_has_the_environment_that_it_was_computed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cell,) = cells(tmp_path)
     there = replace(cell.environment, python=f"{cell.environment.python}+", commit="d" * 40)
-    monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
+    monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_, **__: there)
     assert last(run_remote_cell(task(cell))).result.environment == there
 
 
@@ -78,7 +78,7 @@ def test_a_node_with_another_environment_is_refused_and_the_differences_are_name
     there = replace(
         planned, device_name="Another CPU", packages={**planned.packages, "torch": "2.0.0"}, processor=other
     )
-    monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_: there)
+    monkeypatch.setattr("benchmarks.run.machine.environment.describe", lambda *_, **__: there)
     end = last(run_remote_cell(task(cell)))
     assert isinstance(end, RefusedCell)
     assert f"planned torch {planned.packages['torch']}, device {planned.device_name}, processor " in end.reason

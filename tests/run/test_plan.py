@@ -26,7 +26,7 @@ from tests.support import fakes
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.install(monkeypatch.setattr)
-    monkeypatch.setattr(plan, "matmul_rate", lambda *_: 1e6)
+    monkeypatch.setattr(plan, "matmul_rate", lambda *_, **__: 1e6)
 
 
 def planned(folder: Path, layer: Table | None = None, methods: Sequence[str] = ("steady",)) -> list[PlannedCell]:

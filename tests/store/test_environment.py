@@ -30,6 +30,10 @@ def test_another_version_of_a_package_that_computes_is_another_environment(packa
     assert make_environment(processor=AVX2, packages=PACKAGES | {package: "0"}).key != KNOWN.key
 
 
+def test_linear_layers_by_onednn_are_another_environment() -> None:
+    assert make_environment(processor=AVX512, onednn=True).key != make_environment(processor=AVX512).key
+
+
 def test_the_minor_version_of_python_counts_and_its_patch_and_the_commit_do_not() -> None:
     def key(**changes: object) -> str:
         return make_environment(**{"processor": AVX2, "packages": PACKAGES, "python": "3.11.0"} | changes).key

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autolora.compute.clocks import Clocks
-from autolora.compute.onednn import has_onednn
 from autolora.compute.runtime import Runtime, TimingRun
 from autolora.rank_search.config import SearchConfig
 from autolora.training.cuda_graphs import has_graphs
@@ -35,7 +34,7 @@ from benchmarks.run import launch
 from benchmarks.run.cache import open_materials
 from benchmarks.run.cell import set_up
 from benchmarks.run.launch import Scope
-from benchmarks.run.machine.environment import describe, resolve_device, resolve_precision, usable_cores
+from benchmarks.run.machine.environment import describe, resolve_device, resolve_onednn, resolve_precision, usable_cores
 from benchmarks.run.plan import make_cells
 from benchmarks.store.cost_record import write_cost_run
 from benchmarks.store.published import published_table
@@ -72,10 +71,11 @@ def show_speed(arguments: argparse.Namespace) -> int:
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device)
     open_materials(usable_cores())
-    runtime = Runtime(device=device, precision=precision, graphs=has_graphs(device), onednn=has_onednn(device))  # type: ignore[arg-type]
+    onednn = resolve_onednn(device, precision, setting="auto")
+    runtime = Runtime(device=device, precision=precision, graphs=has_graphs(device), onednn=onednn)  # type: ignore[arg-type]
     setting = Setting(backbone=open_backbone(arguments.model), runtime=runtime, steps=arguments.steps)
     if arguments.growth:
-        growth = measure_growth(setting, describe(device, precision), arguments.rounds, _tell)
+        growth = measure_growth(setting, describe(device, precision, onednn=onednn), arguments.rounds, _tell)
         write_atomically(arguments.growth, growth_json(growth).encode())
         return _draw_growth(arguments.growth)
     return _measure_speed(chosen, setting, arguments)
@@ -140,7 +140,7 @@ def _measure_speed(chosen: Sequence[str], setting: Setting, arguments: argparse.
                 model_title=setting.backbone.title,
                 steps=setting.steps,
                 timings=tuple(timings),
-                environment=describe(setting.runtime.device, setting.runtime.precision),
+                environment=describe(setting.runtime.device, setting.runtime.precision, onednn=setting.runtime.onednn),
                 finished=datetime.now(UTC).isoformat(timespec="microseconds"),  # two may end in one second
             )
             _tell(str(write_speed_run(arguments.runs, run)))

@@ -8,9 +8,11 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import torch
 
+from autolora.compute.onednn import has_onednn, is_onednn_faster
 from autolora.compute.process_group import Team
 from benchmarks.core.spec import InputError
 from benchmarks.store.result import Environment, Processor
@@ -50,8 +52,8 @@ def configure_process(threads: int) -> None:
     _keep_freed_memory()
 
 
-def describe(device: str, precision: str) -> Environment:
-    """The environment of a cell that runs on this device at this precision."""
+def describe(device: str, precision: str, *, onednn: bool) -> Environment:
+    """The environment of a cell that runs on this device at this precision, with linear layers by oneDNN or not."""
     commit, clean = code_version()
     return Environment(
         python=platform.python_version(),
@@ -63,6 +65,7 @@ def describe(device: str, precision: str) -> Environment:
         threads=torch.get_num_threads(),
         processes=Team.of_this_process().size,
         precision=precision,
+        onednn=onednn,
         commit=commit,
         clean=clean,
     )
@@ -88,6 +91,13 @@ def resolve_precision(setting: str, device: str) -> str:
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if {"avx512_bf16", "amx_bf16", "bf16"} & set(_cpu_info().get("flags", "").split()) else "fp32"
+
+
+def resolve_onednn(device: str, precision: str, *, setting: bool | Literal["auto"]) -> bool:
+    """Whether linear layers are computed by oneDNN: where it is possible, and wanted or, for "auto", faster."""
+    if setting == "auto":
+        return is_onednn_faster(device, precision)
+    return setting and precision == "fp32" and has_onednn(device)
 
 
 def usable_cores() -> int:

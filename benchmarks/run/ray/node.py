@@ -120,7 +120,7 @@ def checked(cell: Cell, materials: Materials) -> Cell:
         InputError: the node's environment, code, data or weights differ from the plan, so that the cell's identity would
             not describe its result.
     """
-    here = environment.describe(cell.config["device"], cell.config["precision"])
+    here = environment.describe(cell.config["device"], cell.config["precision"], onednn=cell.environment.onednn)
     if here.key != cell.environment.key:
         planned = cell.environment.decisive
         differing = {name: value for name, value in here.decisive.items() if value != planned[name]}
