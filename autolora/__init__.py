@@ -4,10 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autolora.adapters.budget import Budget
     from autolora.adapters.fused import export
     from autolora.adapters.ranks import RankAllocation
     from autolora.compute.process_group import Team
     from autolora.compute.runtime import Runtime
+    from autolora.finding.find_ranks import find_ranks, find_ranks_for
+    from autolora.finding.found_ranks import FoundRanks
     from autolora.problem import Outcome, Problem
     from autolora.rank_search.config import Convergence, SearchConfig
     from autolora.rank_search.pipeline import RetrainConfig, retrain, search_and_retrain
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     from autolora.training.train import train
 
 __all__ = [
+    "Budget",
     "Convergence",
+    "FoundRanks",
     "Outcome",
     "Problem",
     "RankAllocation",
@@ -31,6 +36,8 @@ __all__ = [
     "Team",
     "TrainingConfig",
     "export",
+    "find_ranks",
+    "find_ranks_for",
     "problem_from_trainer",
     "retrain",
     "search",
@@ -38,10 +45,13 @@ __all__ = [
     "train",
 ]
 _MODULES = {
+    "adapters.budget": ("Budget",),
     "adapters.fused": ("export",),
     "adapters.ranks": ("RankAllocation",),
     "compute.process_group": ("Team",),
     "compute.runtime": ("Runtime",),
+    "finding.find_ranks": ("find_ranks", "find_ranks_for"),
+    "finding.found_ranks": ("FoundRanks",),
     "problem": ("Outcome", "Problem"),
     "rank_search.config": ("Convergence", "SearchConfig"),
     "rank_search.pipeline": ("RetrainConfig", "retrain", "search_and_retrain"),

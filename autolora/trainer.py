@@ -3,9 +3,10 @@
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from math import ceil
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
@@ -13,6 +14,7 @@ from torch.utils.data import IterableDataset
 from autolora.adapters.head import find_head
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem, Targets
+from autolora.training.config import TrainingConfig
 from autolora.training.micro_batches import HuggingFaceDenominator
 
 
@@ -41,7 +43,9 @@ def problem_from_trainer(
         value: Tensor = trainer.compute_loss(model, dict(batch))
         return value
 
-    train = _examples(trainer)
+    if trainer.args.fp16:
+        raise ValueError("fp16=True needs loss scaling, which the search does not do: set bf16=True, or neither")
+    train = examples_of(trainer, trainer.train_dataset)
     return Problem(
         build_model=_builder(trainer),
         train=train,
@@ -56,6 +60,29 @@ def problem_from_trainer(
     )
 
 
+def training_config_of(trainer: Any) -> TrainingConfig:
+    """How a trainer's arguments train weights: length, batches, learning rate, warm-up, decay and clipping.
+
+    A schedule that is not constant is taken as linear, and AdamW's betas and epsilon are the usual ones.
+    """
+    args = trainer.args
+    batch_size = args.train_batch_size * args.gradient_accumulation_steps
+    config = TrainingConfig(
+        lr=args.learning_rate,
+        epochs=args.num_train_epochs,
+        steps=args.max_steps if args.max_steps > 0 else None,
+        batch_size=batch_size,
+        micro_batches=args.gradient_accumulation_steps,
+        weight_decay=args.weight_decay,
+        schedule="constant" if "constant" in args.lr_scheduler_type.value else "linear",
+        clip_norm=args.max_grad_norm or None,
+    )
+    if args.warmup_steps < 1:
+        return replace(config, warmup=args.warmup_steps)
+    examples = len(trainer.train_dataset) if hasattr(trainer.train_dataset, "__len__") else 1
+    return replace(config, warmup=min(0.99, args.warmup_steps / config.total_steps(ceil(examples / batch_size))))
+
+
 def _has_the_usual_loss(trainer: Any) -> bool:
     """Whether the loss is a mean as transformers computes it: by the model or by label smoothing, not by the user."""
     from transformers import Trainer  # noqa: PLC0415  slow to import
@@ -65,15 +92,20 @@ def _has_the_usual_loss(trainer: Any) -> bool:
 
 def _builder(trainer: Any) -> Callable[[], nn.Module]:
     """Builds the trainer's model; `model_init` may take a trial, of which there is none outside of tuning."""
-    if trainer.model_init is None:
-        return partial(copy.deepcopy, copy.deepcopy(trainer.model).cpu())
-    build: Callable[[], nn.Module] = trainer.call_model_init
+    kept = None if trainer.model_init else copy.deepcopy(trainer.model).cpu()
+
+    def build() -> nn.Module:
+        model: Any = trainer.call_model_init() if kept is None else copy.deepcopy(kept)
+        if trainer.args.gradient_checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        return cast("nn.Module", model)
+
     return build
 
 
-def _examples(trainer: Any) -> list[Example]:
-    """The rows of the training set, with the columns that the trainer keeps: by default labels and model arguments."""
-    rows = _rows(trainer.train_dataset, trainer.args)
+def examples_of(trainer: Any, dataset: Any) -> list[Example]:
+    """The rows of a data set, with the columns that the trainer keeps: by default labels and model arguments."""
+    rows = _rows(dataset, trainer.args)
     if not trainer.args.remove_unused_columns:
         return [dict(row) for row in rows]
     known = {"label", "label_ids", *trainer.label_names, *inspect.signature(trainer.model.forward).parameters}

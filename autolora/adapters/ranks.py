@@ -88,7 +88,8 @@ class RankAllocation:
             lora_alpha: numerator of LoRA's scaling.
             scaling: "by-rank" scales layer l by lora_alpha / r_l, as in the authors' code, so that layers of
                 lower rank take larger steps; "constant" scales every layer by lora_alpha / mean rank.
-            options: further fields of `peft.LoraConfig`: task_type, modules_to_save, lora_dropout.
+            options: further fields of `peft.LoraConfig`: task_type, modules_to_save, lora_dropout. With use_rslora both
+                scalings have the square root of the rank (arXiv:2312.03732).
 
         Raises:
             ValueError: every rank is 0.
@@ -100,13 +101,14 @@ class RankAllocation:
         ranks = self.by_name() if split else self._by_unsplit_name()
         kept = {name: rank for name, rank in ranks.items() if rank > 0}
         keys = {name: exact_key(name) for name in kept}
-        alphas = {keys[name]: lora_alpha * rank / mean for name, rank in kept.items()} if scaling == "constant" else {}
+        power = 0.5 if options.get("use_rslora") else 1
+        shares = {keys[name]: (rank / mean) ** power for name, rank in kept.items()} if scaling == "constant" else {}
         return LoraConfig(
             r=max(kept.values()),
             lora_alpha=lora_alpha,
             target_modules=exact_targets([*kept], ranks, confused=any(each.is_end for each in self.projections)),
             rank_pattern={keys[name]: rank for name, rank in kept.items()},
-            alpha_pattern=alphas,
+            alpha_pattern={key: lora_alpha * share for key, share in shares.items()},
             **options,
         )
 

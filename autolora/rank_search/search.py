@@ -17,25 +17,36 @@ from autolora.training.loop import Stage, run_steps
 from autolora.training.splits import stratified_split
 
 
-def search(problem: Problem, config: SearchConfig | None = None, *, probing: bool = False) -> SearchResult:
+def search(
+    problem: Problem,
+    config: SearchConfig | None = None,
+    *,
+    valid: Sequence[Example] | None = None,
+    probing: bool = False,
+) -> SearchResult:
     """Learn the selection variables of every layer to adapt, and derive the ranks (Algorithm 1).
 
     Args:
         problem: its training set is split into D_tr and D_val by the problem's strata and seed.
         config: the paper's settings by default.
+        valid: the examples of D_val; the training set is then D_tr as a whole. None splits it.
         probing: check the second-order term against finite differences once, at the end. This changes nothing else, and
             is skipped in a timing run, whose model is unusable.
 
     Raises:
         ValueError: the model cannot be searched (see `RankSearch`), or the training set is too small to split: a
-            stratum has examples on one side only.
+            stratum has examples on one side only, or valid is empty or lacks labels.
         Interrupted: the runtime was asked to stop.
         NonFiniteLossError: a loss or a selection logit became NaN or infinite.
         ImportError: the engine is "betty", and betty-ml is not installed.
     """
     config = config or SearchConfig()
     refuse_without_labels(problem.train)
-    train, valid = split(problem, config.valid_share)
+    if valid is None:
+        train, valid = split(problem, config.valid_share)
+    else:
+        train = list(problem.train)
+        _refuse_unusable(valid)
     batches = _Batches(problem, config, train, valid)
     started = replace(problem, train=train, strata=None, groups=None)  # the head's initial values come from D_tr alone
     ranks = begin(started, config, config.training.total_steps(batches.steps_per_epoch))
@@ -59,6 +70,13 @@ def search(problem: Problem, config: SearchConfig | None = None, *, probing: boo
     seconds = run_steps(stage, problem.runtime)
     probed = ranks.probe(*batches.pair(0, pad_token)) if probing and not problem.runtime.timing_run else None
     return ranks.result(seconds, probed)
+
+
+def _refuse_unusable(valid: Sequence[Example]) -> None:
+    """Raises ValueError: D_val has no example, or none with a label."""
+    if not valid:
+        raise ValueError("D_val is empty: the selection variables are learned on it; give it examples")
+    refuse_without_labels(valid)
 
 
 class _Batches:

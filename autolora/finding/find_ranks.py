@@ -1,0 +1,137 @@
+"""LoRA ranks for a model: from a `peft.LoraConfig` to one with ranks, with a Trainer or without."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from peft import LoraConfig
+from torch import nn
+
+from autolora.adapters.adapt import seeded_model
+from autolora.adapters.budget import Budget, ranks_within
+from autolora.adapters.head import present_heads
+from autolora.adapters.ranks import RankAllocation, Scaling
+from autolora.finding.found_ranks import FoundRanks
+from autolora.finding.requested import refuse_unsupported, search_config_of, targets_of, with_ranks
+from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.search import search
+from autolora.trainer import examples_of, problem_from_trainer, training_config_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, Trainer, TrainingArguments
+
+
+def find_ranks(
+    model_init: Callable[[], nn.Module],
+    train_dataset: Any,
+    *,
+    lora_config: LoraConfig,
+    data_collator: Callable[[list[Any]], dict[str, Any]] | None = None,
+    eval_dataset: Any = None,
+    compute_loss_func: Callable[..., Any] | None = None,
+    args: "TrainingArguments | None" = None,
+    settings: SearchConfig | None = None,
+    budget: Budget | None = None,
+    scaling: Scaling = "by-rank",
+) -> FoundRanks:
+    """Learn a LoRA rank for each layer that lora_config selects (AutoLoRA, arXiv:2403.09113, Algorithm 1).
+
+    Args:
+        model_init: returns the pretrained model with the same weights at every call.
+        train_dataset: tokenised examples, as for `transformers.Trainer`.
+        lora_config: `r` is the maximum rank k; what is not searched is carried over to the result. Without
+            `target_modules`, query and value projections are adapted.
+        data_collator: as for `Trainer`, with the same default.
+        eval_dataset: D_val, on which the selection variables are learned; None splits half of train_dataset off.
+        compute_loss_func: as for `Trainer`; by default the model's own loss.
+        args: learning_rate, num_train_epochs or max_steps, batch size, gradient accumulation, warm-up, max_grad_norm,
+            bf16, gradient_checkpointing and seed of the search; by default those of section 5.1.
+        settings: of the search itself: engine, order, selection_lr; `max_rank`, `lora_alpha` and `training` are
+            replaced by those of lora_config and args.
+        budget: the size of all updates together; by default each layer keeps the components with a selection variable
+            of at least 1/k (section 4.4).
+        scaling: "by-rank" scales layer l by lora_alpha / r_l, as the authors do; "constant" scales all layers alike.
+
+    Returns:
+        `lora_config` for `get_peft_model(model_init(), ...)`, and what the search learned.
+
+    Raises:
+        ValueError: lora_config, args or the data ask for something that a search cannot do; the message says what to
+            change.
+    """
+    from transformers import Trainer  # noqa: PLC0415  slow to import
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            model_init=lambda: cast("PreTrainedModel", model_init()),  # a parameter with a default is no trial
+            args=args or _default_arguments(folder),
+            train_dataset=train_dataset,
+            data_collator=data_collator,
+            compute_loss_func=compute_loss_func,
+        )
+        return find_ranks_for(
+            trainer,
+            lora_config=lora_config,
+            eval_dataset=eval_dataset,
+            settings=settings,
+            budget=budget,
+            scaling=scaling,
+        )
+
+
+def find_ranks_for(
+    trainer: "Trainer",
+    *,
+    lora_config: LoraConfig,
+    eval_dataset: Any = None,
+    settings: SearchConfig | None = None,
+    budget: Budget | None = None,
+    scaling: Scaling = "by-rank",
+) -> FoundRanks:
+    """As `find_ranks`, for a Trainer before its training, which is left unchanged.
+
+    Model, training set, collator, columns, loss, device and all of `args` that `find_ranks` lists are the Trainer's. Its
+    own `eval_dataset` is not used unless it is passed.
+
+    Args:
+        trainer: with the model that is to be adapted, without adapters.
+        lora_config: as of `find_ranks`.
+        eval_dataset: as of `find_ranks`.
+        settings: as of `find_ranks`.
+        budget: as of `find_ranks`.
+        scaling: as of `find_ranks`.
+    """
+    refuse_unsupported(lora_config)
+    head = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
+    problem = problem_from_trainer(trainer, head=head)
+    model = seeded_model(problem)
+    head = tuple(present_heads(model, problem.head))
+    problem = replace(problem, head=head, targets=targets_of(lora_config, model, head))
+    config = replace(settings or SearchConfig(), training=training_config_of(trainer))
+    found = search(
+        problem,
+        search_config_of(lora_config, config),
+        valid=None if eval_dataset is None else examples_of(trainer, eval_dataset),
+    )
+    ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
+    allocation = RankAllocation.of(found.projections, ranks)
+    return FoundRanks(lora_config=with_ranks(lora_config, allocation, scaling, head), search=found, ranks=ranks)
+
+
+def _default_arguments(folder: str) -> "TrainingArguments":
+    """Arguments of section 5.1 for the weights of a search."""
+    from transformers import TrainingArguments  # noqa: PLC0415  slow to import
+
+    default = SearchConfig().training
+    return TrainingArguments(
+        folder,
+        learning_rate=default.lr,
+        num_train_epochs=default.epochs,
+        per_device_train_batch_size=default.batch_size,
+        warmup_steps=default.warmup,
+        weight_decay=default.weight_decay,
+        max_grad_norm=default.clip_norm or 0.0,
+        report_to="none",
+        save_strategy="no",
+    )

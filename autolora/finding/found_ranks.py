@@ -1,0 +1,123 @@
+"""The ranks that `find_ranks` found, as a LoraConfig, as a table and on disk."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from peft import LoraConfig
+
+from autolora.adapters.ranks import exact_key
+from autolora.rank_search.result import SearchResult
+
+SEARCH_FILE = "search.json"
+_SHADES = " ░▒▓█"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundRanks:
+    """LoRA ranks of a model's layers, and how they were found."""
+
+    lora_config: LoraConfig
+    """The user's configuration with the ranks found: `get_peft_model(model, found.lora_config)`."""
+    search: SearchResult
+    """What the search learned."""
+    ranks: Mapping[str, int]
+    """Full name of a layer -> its rank; a layer of rank 0 is not adapted."""
+
+    @property
+    def selection(self) -> Mapping[str, Sequence[float]]:
+        """Full name of a layer -> its k selection variables (alpha in section 4.1)."""
+        return self.search.selection
+
+    @property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """Losses, ranks and sizes of the gradient's terms over the search's steps."""
+        return self.search.history
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """`steps` of the search, and its wall-clock `seconds`."""
+        return {"steps": self.search.steps, "seconds": self.search.seconds}
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of all LoRA updates with these ranks."""
+        return sum(each.lora_parameters(self.ranks[each.name]) for each in self.search.projections)
+
+    def summary(self) -> str:
+        """The ranks as a table for the terminal: blocks by kind of layer, shaded by rank, and their totals."""
+        blocks, roles, cells = self._grid()
+        widths = [max(len(role), 4) for role in roles]
+        first = max(len(block) for block in (*blocks, "block"))
+        lines = [
+            "  ".join(["block".ljust(first), *(role.rjust(width) for role, width in zip(roles, widths, strict=True))])
+        ]
+        for block in blocks:
+            row = [
+                self._shaded(cells.get((block, role))).rjust(width) for role, width in zip(roles, widths, strict=True)
+            ]
+            lines.append("  ".join([block.ljust(first), *row]).rstrip())
+        return "\n".join([*lines, "", self._totals()])
+
+    def _repr_html_(self) -> str:
+        """The table of `summary` with colours, for notebooks."""
+        blocks, roles, cells = self._grid()
+        head = "".join(f"<th>{html.escape(role)}</th>" for role in ("block", *roles))
+        rows = []
+        for block in blocks:
+            columns = "".join(self._coloured(cells.get((block, role))) for role in roles)
+            rows.append(f"<tr><th>{html.escape(block)}</th>{columns}</tr>")
+        return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{html.escape(self._totals())}</p>"
+
+    def save(self, folder: Path | str) -> None:
+        """Write the configuration in PEFT's format (adapter_config.json), and the search as JSON (search.json)."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.lora_config.save_pretrained(str(folder))
+        self.search.save(Path(folder, SEARCH_FILE))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read what `save` wrote."""
+        config = LoraConfig.from_pretrained(str(folder))
+        assert isinstance(config, LoraConfig)
+        search = SearchResult.load(Path(folder, SEARCH_FILE))
+        names = [each.name for each in search.projections]
+        pattern = config.rank_pattern or {}
+        return cls(lora_config=config, search=search, ranks={name: pattern.get(exact_key(name), 0) for name in names})
+
+    @property
+    def _max_rank(self) -> int:
+        return int(self.search.config["max_rank"])
+
+    def _totals(self) -> str:
+        kept = [rank for rank in self.ranks.values() if rank]
+        return (
+            f"{len(kept)} of {len(self.ranks)} layers adapted, mean rank {sum(kept) / len(self.ranks):.1f} of "
+            f"{self._max_rank}, {self.parameters:,} parameters; {self.search.steps} steps, {self.search.seconds:.0f} s"
+        )
+
+    def _grid(self) -> tuple[list[str], list[str], dict[tuple[str, str], int]]:
+        """Blocks, kinds of layers, and (block, kind) -> rank."""
+        cells = {_place(name): rank for name, rank in self.ranks.items()}
+        blocks, roles = ([*dict.fromkeys(place[axis] for place in cells)] for axis in (0, 1))
+        return blocks, roles, cells
+
+    def _shaded(self, rank: int | None) -> str:
+        if rank is None:
+            return ""
+        return f"{_SHADES[-(-rank * (len(_SHADES) - 1) // self._max_rank)]} {rank}"
+
+    def _coloured(self, rank: int | None) -> str:
+        if rank is None:
+            return "<td></td>"
+        share = rank / self._max_rank
+        return f'<td style="background: rgba(31, 119, 180, {0.75 * share:.2f}); text-align: right">{rank}</td>'
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Block and kind of a layer: "model.layers.3.mlp.up_proj" -> ("model.layers.3", "mlp.up_proj")."""
+    numbered = re.match(r"(.*?\.\d+)\.(.+)", name)
+    return (numbered[1], numbered[2]) if numbered else ("", name)
