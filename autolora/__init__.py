@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from autolora.adapters.ranks import RankAllocation
     from autolora.compute.process_group import Team
     from autolora.compute.runtime import Runtime
+    from autolora.finding.agreement import Agreement, agreement
     from autolora.finding.find_ranks import find_ranks, find_ranks_for
     from autolora.finding.found_ranks import FoundRanks
     from autolora.problem import Outcome, Problem
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from autolora.training.train import train
 
 __all__ = [
+    "Agreement",
     "Budget",
     "Convergence",
     "FoundRanks",
@@ -35,6 +37,7 @@ __all__ = [
     "SearchResult",
     "Team",
     "TrainingConfig",
+    "agreement",
     "export",
     "find_ranks",
     "find_ranks_for",
@@ -50,6 +53,7 @@ _MODULES = {
     "adapters.ranks": ("RankAllocation",),
     "compute.process_group": ("Team",),
     "compute.runtime": ("Runtime",),
+    "finding.agreement": ("Agreement", "agreement"),
     "finding.find_ranks": ("find_ranks", "find_ranks_for"),
     "finding.found_ranks": ("FoundRanks",),
     "problem": ("Outcome", "Problem"),

@@ -1,4 +1,4 @@
-"""Search ranks for a `transformers.Trainer`, then train with them by the same trainer.
+"""Find ranks for a `transformers.Trainer`, then train with them by the same trainer.
 
 python examples/with_trainer.py roberta-base
 """
@@ -9,7 +9,7 @@ import sys
 
 from data import sentences
 from datasets import Dataset
-from peft import get_peft_model
+from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -18,7 +18,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from autolora import SearchConfig, TrainingConfig, problem_from_trainer, search
+from autolora import find_ranks_for
 
 NAME = sys.argv[1]
 tokenizer = AutoTokenizer.from_pretrained(NAME)
@@ -30,13 +30,12 @@ options = {
     "data_collator": DataCollatorWithPadding(tokenizer),
 }
 
-# 1. Search ranks with the trainer's model, data and loss; its model is left unchanged.
-problem = problem_from_trainer(Trainer(model, **options))
-found = search(problem, SearchConfig(training=TrainingConfig(lr=1e-3, steps=20)))
-print(found.ranks)
+# 1. Find ranks with the trainer's model, data, loss and arguments; its model is left unchanged.
+found = find_ranks_for(Trainer(model, **options), lora_config=LoraConfig(r=8, lora_alpha=16, task_type="SEQ_CLS"))
+print(found.summary())
 
 # 2. Train with the ranks found.
-adapted = get_peft_model(model, found.allocation.to_lora_config(task_type="SEQ_CLS"))
+adapted = get_peft_model(model, found.lora_config)
 Trainer(adapted, **options).train()
 adapted.save_pretrained("adapter")
 print("adapter/ loads with peft.PeftModel.from_pretrained")

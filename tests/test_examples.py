@@ -69,18 +69,20 @@ def printed(
 
 
 def test_searches_from_several_seeds_are_compared(printed: Callable[[Path], str]) -> None:
-    *projections, agreement, verdict = printed(ROOT / "examples" / "several_seeds.py").splitlines()
-    assert len(projections) == 4
-    assert all(len(line.split()) == 1 + 5 for line in projections)
-    p = float(agreement.rpartition("p ")[2])
-    assert (p < 0.05) == (verdict == "learned")
+    lines = [line for line in printed(ROOT / "examples" / "several_seeds.py").splitlines() if "loss" not in line]
+    *searches, verdict = lines
+    assert len(searches) == 5
+    assert all(len(line.split()) == 4 for line in searches)
+    assert "over 5 searches" in verdict
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
 def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(
     path: Path, printed: Callable[[Path], str], backbone: Path, tmp_path: Path
 ) -> None:
-    assert "layer.1.attention.self.value" in printed(path)
+    shown = printed(path)
+    assert "layer.1" in shown
+    assert "attention.self.value" in shown
     base = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=2)
     model = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
     logits = model(input_ids=torch.tensor([[2, 5, 6, 3]])).logits

@@ -1,4 +1,4 @@
-"""Tests of whether ranks are learned: agreement between searches, compared with chance."""
+"""Tests of whether ranks are learned, compared with thresholded noise and with other tasks' searches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,8 @@ from scipy import stats
 Matrix = NDArray[np.float64]
 """One row per search, one column per projection."""
 
-PERMUTATIONS, TASK_PERMUTATIONS = 9999, 1999
-"""Numbers of permutations of the tests of `agreement` and `task_effect`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agreement:
-    """How similarly several searches order the projections by rank."""
-
-    w: float
-    """Kendall's coefficient of concordance, corrected for ties: 1 for identical orders, 1/searches by chance."""
-    p: float
-    """P value of the permutation test: share of random orders with at least this W."""
+TASK_PERMUTATIONS = 1999
+"""Number of permutations of the test of `task_effect`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,38 +22,6 @@ class TaskEffect:
     """Mean Spearman correlation of two searches of the same task, less that of two searches of different tasks."""
     p: float
     """P value of the permutation test: share of permutations of the tasks with at least this difference."""
-
-
-def agreement(ranks: Sequence[Sequence[float]], *, seed: int = 0) -> Agreement | None:
-    """Kendall's W with a permutation test that shuffles each search's ranks over its projections.
-
-    Args:
-        ranks: shape (searches, projections), with at least two projections.
-        seed: seed of the permutations.
-
-    Returns:
-        None where there are fewer than two searches, or a search gives all projections the same rank.
-    """
-    matrix = np.asarray(ranks, dtype=float)
-    if len(matrix) < 2 or any(len(set(row)) == 1 for row in matrix.tolist()):
-        return None
-    rng = np.random.default_rng(seed)
-    orders = stats.rankdata(matrix, axis=1)
-    shuffled = rng.permuted(np.tile(orders, (PERMUTATIONS, 1, 1)), axis=2)
-    # W is a linear function of the variance of the projections' mean ranks; its other terms do not change by shuffling.
-    as_extreme = shuffled.mean(axis=1).var(axis=1) >= orders.mean(axis=0).var() - 1e-12
-    return Agreement(w=kendalls_w(matrix), p=(int(as_extreme.sum()) + 1) / (PERMUTATIONS + 1))
-
-
-def kendalls_w(matrix: Matrix) -> float:
-    """Kendall's W of a matrix of shape (searches, projections), corrected for ties."""
-    searches, projections = matrix.shape
-    orders = stats.rankdata(matrix, axis=1)
-    between = ((orders.sum(axis=0) - searches * (projections + 1) / 2) ** 2).sum()
-    ties = sum(
-        float((counts**3 - counts).sum()) for counts in (np.unique(row, return_counts=True)[1] for row in matrix)
-    )
-    return float(12 * between / (searches**2 * (projections**3 - projections) - searches * ties))
 
 
 def logit_spread(selections: Sequence[Sequence[float]]) -> float | None:

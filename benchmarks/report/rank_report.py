@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any, Literal
 
+from autolora.finding.agreement import Agreement, concordance
 from benchmarks.analysis.collapse import Cells
 from benchmarks.analysis.difference import Difference, paired
 from benchmarks.analysis.rank_stats import (
-    Agreement,
-    agreement,
     correlation,
     layer_effect,
     logit_spread,
@@ -177,7 +176,7 @@ def _task_ranks(results: Sequence[Result]) -> TaskRanks:
             abs(max_rank * value - 1) for selection in selections for values in selection.values() for value in values
         ),
         share=second_order_share(results),
-        agreement=agreement(ranks),
+        agreement=concordance(ranks),
         noise_mean=None if spread is None else float(noise_ranks(spread, max_rank, (1, NOISE_DRAWS)).mean()),
         layer_p=None if spread is None else layer_effect(ranks, spread, max_rank),
         stops=[Stop(**stop) for result in results if (stop := result.details.get("would_stop"))],

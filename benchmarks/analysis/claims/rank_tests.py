@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autolora.finding.agreement import concordance
 from benchmarks.analysis.claims.claim import NEVER, ClaimTest, Untested
 from benchmarks.analysis.claims.evidence import Evidence, common_seeds
 from benchmarks.analysis.collapse import Cells
-from benchmarks.analysis.rank_stats import agreement, task_effect
+from benchmarks.analysis.rank_stats import task_effect
 from benchmarks.analysis.stats import Summary
 from benchmarks.core.nested import build
 
@@ -24,7 +25,7 @@ def ranks_by_layer(settings: Mapping[str, Any], evidence: Evidence) -> ClaimTest
     method = build(Ranks, settings, "ranks-by-layer").method
     summaries = evidence.summaries_of(method)
     agreements = {
-        summary.results[0].task_title: agreed for summary in summaries if (agreed := agreement(ranks_of(summary)))
+        summary.results[0].task_title: agreed for summary in summaries if (agreed := concordance(ranks_of(summary)))
     }
     if not agreements:
         return Untested(reason=f"no task has two searches of {method}")

@@ -5,8 +5,8 @@ from statistics import mean
 
 from statsmodels.stats.multitest import multipletests
 
+from autolora.finding.agreement import Agreement, concordance
 from benchmarks.analysis.claims.rank_tests import ranks_of
-from benchmarks.analysis.rank_stats import Agreement, agreement
 from benchmarks.analysis.stats import Summary
 from benchmarks.report.findings.statement import Clause, Statement, listed, plural, spread
 from benchmarks.report.part import Part
@@ -23,7 +23,7 @@ def learned(parts: Sequence[Part]) -> Statement | None:
     clauses, differ = [], 0
     for part in parts:
         found = [
-            (each, agreed) for each in part.evidence.summaries_of(LEARNED) if (agreed := agreement(ranks_of(each)))
+            (each, agreed) for each in part.evidence.summaries_of(LEARNED) if (agreed := concordance(ranks_of(each)))
         ]
         if found:
             p = min(1.0, len(found) * min(agreed.p for _, agreed in found))
