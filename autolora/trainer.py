@@ -54,7 +54,7 @@ def problem_from_trainer(
         loss_denominator=HuggingFaceDenominator(trainer.model, loss) if _has_the_usual_loss(trainer) else None,
         head=find_head(trainer.model) if head is None else head,  # a copy does not show it
         targets=targets,
-        strata=_class_labels(train),
+        strata=class_labels(train),
         seed=trainer.args.seed,
         runtime=Runtime(device=str(trainer.args.device), precision="bf16" if trainer.args.bf16 else "fp32"),
     )
@@ -136,7 +136,7 @@ def _streamed(dataset: Any, arguments: Any) -> int:
     return int(arguments.max_steps * per_step)
 
 
-def _class_labels(examples: Sequence[Example]) -> list[int] | None:
+def class_labels(examples: Sequence[Example]) -> list[int] | None:
     """One class label per example; None unless all labels are integers: Python's, numpy's, or tensors of one number."""
     labels = [example.get("labels", example.get("label")) for example in examples]
     values = [label.item() if getattr(label, "ndim", None) == 0 else label for label in labels]

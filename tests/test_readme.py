@@ -41,7 +41,7 @@ def model_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_library_in_ten_lines_runs(model_folder: Path) -> None:
+def test_the_library_s_example_runs(model_folder: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert MODEL in code
     names: dict[str, object] = {}

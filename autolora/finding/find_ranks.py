@@ -1,7 +1,7 @@
 """LoRA ranks for a model: from a `peft.LoraConfig` to one with ranks, with a Trainer or without."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,10 +13,11 @@ from autolora.adapters.budget import Budget, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.finding.found_ranks import FoundRanks
-from autolora.finding.requested import refuse_unsupported, search_config_of, targets_of, with_ranks
+from autolora.finding.requested import refuse_unsupported, search_config_of, suitable, targets_of, with_ranks
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
-from autolora.trainer import examples_of, problem_from_trainer, training_config_of
+from autolora.trainer import class_labels, examples_of, problem_from_trainer, training_config_of
+from autolora.training.batches import IGNORED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer, TrainingArguments
@@ -64,7 +65,9 @@ def find_ranks(
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model_init=lambda: cast("PreTrainedModel", model_init()),  # a parameter with a default is no trial
+            model_init=lambda: cast(
+                "PreTrainedModel", suitable(model_init())
+            ),  # a parameter with a default is no trial
             args=args or _default_arguments(folder),
             train_dataset=train_dataset,
             data_collator=data_collator,
@@ -105,18 +108,30 @@ def find_ranks_for(
     refuse_unsupported(lora_config)
     head = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
     problem = problem_from_trainer(trainer, head=head)
-    model = seeded_model(problem)
+    model = suitable(seeded_model(problem))
+    config = replace(settings or SearchConfig(), training=training_config_of(trainer))
     head = tuple(present_heads(model, problem.head))
     problem = replace(problem, head=head, targets=targets_of(lora_config, model, head))
-    config = replace(settings or SearchConfig(), training=training_config_of(trainer))
-    found = search(
-        problem,
-        search_config_of(lora_config, config),
-        valid=None if eval_dataset is None else examples_of(trainer, eval_dataset),
-    )
+    valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
+    _check_labels(problem.strata, None if valid is None else class_labels(valid))
+    found = search(problem, search_config_of(lora_config, config), valid=valid)
     ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
     allocation = RankAllocation.of(found.projections, ranks)
     return FoundRanks(lora_config=with_ranks(lora_config, allocation, scaling, head), search=found, ranks=ranks)
+
+
+def _check_labels(train: Sequence[int] | None, valid: Sequence[int] | None) -> None:
+    """Raises ValueError: a class label is negative, or D_val has a single class where the training set has several.
+
+    Args:
+        train: class labels of the training set; None if its labels are no classes.
+        valid: likewise of a D_val that the caller chose.
+    """
+    smallest = min((label for label in (*(train or ()), *(valid or ())) if label != IGNORED), default=0)
+    if smallest < 0:
+        raise ValueError(f"class labels are 0 or more; got {smallest}, which marks unlabelled examples: leave them out")
+    if train and valid and len({*valid}) == 1 < len({*train}):
+        raise ValueError(f"all {len(valid)} examples of eval_dataset have label {valid[0]}: D_val needs every class")
 
 
 def _default_arguments(folder: str) -> "TrainingArguments":

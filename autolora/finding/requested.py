@@ -35,6 +35,21 @@ def refuse_unsupported(config: LoraConfig) -> None:
             raise ValueError(f"lora_config.{field} = {value!r} is not supported: {reason}; leave it out")
 
 
+def suitable(model: nn.Module) -> nn.Module:
+    """The model itself. Raises ValueError: it is wrapped or quantised."""
+    children = [name for name, _ in model.named_children()]
+    if children in (["module"], ["_orig_mod"]):
+        raise ValueError(
+            f"the model is wrapped in {type(model).__name__}, which renames its layers: pass model.{children[0]}"
+        )
+    if getattr(model, "is_quantized", False):
+        raise ValueError(
+            "the model is quantised, and ranks are searched on floating-point weights: load it in bfloat16 for the search; "
+            "the ranks found fit the quantised model too"
+        )
+    return model
+
+
 def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Targets | None:
     """The layers that a configuration selects, as `Problem.targets`.
 
