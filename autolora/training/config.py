@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+Schedule = Literal["linear", "constant", "warmup_stable_decay"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -26,8 +28,9 @@ class TrainingConfig:
     """AdamW's decoupled weight decay, on matrices only: vectors (biases, norms) are not decayed."""
     warmup: float = 0.06
     """Share of all steps spent on linear warm-up, a fraction in [0, 1)."""
-    schedule: Literal["linear", "constant"] = "linear"
-    """The step size after warm-up: "linear" decays it to 0 after the last step, "constant" keeps it."""
+    schedule: Schedule = "linear"
+    """The step size after warm-up: "linear" decays it to 0 after the last step, "constant" keeps it, and
+    "warmup_stable_decay" keeps it until the last three tenths of the steps, over which it decays linearly to 0."""
     clip_norm: float | None = 1.0
     """Maximum global gradient norm; None does not clip."""
 

@@ -1,4 +1,4 @@
-"""AdamW with gradient clipping and a linear or constant schedule with warm-up."""
+"""AdamW with gradient clipping and a schedule with warm-up."""
 
 import copy
 import math
@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from autolora.training.config import TrainingConfig
+from autolora.training.config import Schedule, TrainingConfig
+
+DECAY = 0.3
+"""Share of the steps over which the schedule "warmup_stable_decay" decays."""
 
 
 class Optimization:
@@ -36,7 +39,7 @@ class Optimization:
         others = [weight for weight in self.weights if weight.ndim < matrix_ndim]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self._optimizer = AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
-        self._schedule = LambdaLR(self._optimizer, schedule(steps, config.warmup, falling=config.schedule == "linear"))
+        self._schedule = LambdaLR(self._optimizer, schedule(steps, config.warmup, config.schedule))
         self._clip_norm = config.clip_norm
         self._clip = clip_each_grad_norm_ if stacked else nn.utils.clip_grad_norm_
 
@@ -105,19 +108,24 @@ def clip_each_grad_norm_(weights: Sequence[Tensor], max_norm: float) -> None:
         gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
 
 
-def schedule(steps: int, warmup: float, *, falling: bool = True) -> Callable[[int], float]:
+def schedule(steps: int, warmup: float, kind: Schedule = "linear") -> Callable[[int], float]:
     """Step -> factor on the peak learning rate.
 
     Args:
         steps: total number of steps.
         warmup: share of the steps over which the factor rises linearly to 1.
-        falling: after warm-up, decay linearly to 0 after the last step; otherwise stay at 1.
+        kind: as in `TrainingConfig`.
     """
     rising = math.ceil(warmup * steps)
+    falling = {
+        "linear": steps - rising,
+        "constant": 0,
+        "warmup_stable_decay": min(steps - rising, math.ceil(DECAY * steps)),
+    }[kind]
 
     def factor(step: int) -> float:
         if step < rising:
             return (step + 1) / (rising + 1)
-        return max(0, steps - step) / max(1, steps - rising) if falling else 1.0
+        return min(1.0, max(0, steps - step) / max(1, falling)) if falling else 1.0
 
     return factor

@@ -1,9 +1,10 @@
+from functools import partial
 from unittest.mock import patch
 
 import pytest
 import torch
 from peft import PeftModel
-from transformers import get_linear_schedule_with_warmup
+from transformers import get_constant_schedule_with_warmup, get_linear_schedule_with_warmup, get_wsd_schedule
 
 from autolora.adapters.adapt import adapt
 from autolora.adapters.projections import find_projections
@@ -11,7 +12,7 @@ from autolora.adapters.ranks import RankAllocation
 from autolora.compute.precision import cast_frozen
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.problem import Problem
-from autolora.training.config import TrainingConfig
+from autolora.training.config import Schedule, TrainingConfig
 from autolora.training.optimization import Optimization, schedule
 from autolora.training.train import train
 from tests.support.tiny import build, problem, same, weights
@@ -71,10 +72,17 @@ def test_the_schedule_rises_falls_and_ends_at_zero() -> None:
     assert values[100] == 0
 
 
-def test_after_warm_up_the_schedule_is_that_of_transformers() -> None:
+@pytest.mark.parametrize("kind", ["linear", "constant", "warmup_stable_decay"])
+def test_after_warm_up_the_schedule_is_that_of_transformers(kind: Schedule) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    theirs = get_linear_schedule_with_warmup(optimizer, 6, 100)
-    factor = schedule(100, 0.06)
+    theirs = {
+        "linear": partial(get_linear_schedule_with_warmup, num_training_steps=100),
+        "constant": get_constant_schedule_with_warmup,
+        "warmup_stable_decay": partial(
+            get_wsd_schedule, num_training_steps=100, num_decay_steps=30, decay_type="linear"
+        ),
+    }[kind](optimizer, num_warmup_steps=6)
+    factor = schedule(100, 0.06, kind)
     for step in range(100):
         if step >= 6:
             assert factor(step) == pytest.approx(theirs.get_last_lr()[0])
