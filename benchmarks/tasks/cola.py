@@ -18,7 +18,7 @@ TASK = TextClassification(
         ),
         paper_rows={"train": 8_551, "validation": 1_043},
         fingerprints={
-            "embedded": "97e36727eb829395191ea72568dd34512c5e520c1b948411f280c300844250f6",
+            "embedded": "50bf521125a6e3b354dbcce95635dd5ea518a062159200e82415e2b9f46ea3e1",
             "tsv": "262ca2ab9b415fea544153149c45349673c656dbb94208515de0a08a30cda82a",
         },
     ),

@@ -29,7 +29,7 @@ TASK = TextClassification(
         evaluation_splits=("validation_matched", "validation_mismatched"),
         paper_rows={"train": 392_702, "validation_matched": 9_815, "validation_mismatched": 9_832},
         fingerprints={
-            "embedded": "ba24931f11b4b7828bf460ce7c34aca663b391132d4cea28246a47486a9903ff",
+            "embedded": "215a3a0dd9604b422d4bae2bc35502abaed2604c982e0a6e6c2e93b1cc8d275e",
         },
     ),
 )

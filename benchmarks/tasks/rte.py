@@ -15,7 +15,7 @@ TASK = TextClassification(
         tsv=TsvLayout(folder="RTE", text=("sentence1", "sentence2"), label="label"),
         paper_rows={"train": 2_490, "validation": 277},
         fingerprints={
-            "embedded": "31d1277bfc754328410cbf27e2c2997e36bbbf70a22d530335d4375496ea2833",
+            "embedded": "cb2820a9c895cce53f8e5a187ba00a0635113a10b29b35bb7b6cb8ed7dee6447",
             "tsv": "7bc96baa830389b65fd62bce0201806fa94b7895144fc5d73d2931ebea0af874",
         },
     ),

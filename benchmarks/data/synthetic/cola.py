@@ -9,8 +9,8 @@ ADJECTIVES = ("clever", "famous", "happy", "lonely", "old", "polite", "quiet", "
 SINGULAR = ("this", "that", "every")
 PLURAL = ("these", "those", "many")
 MODALS = ("will", "must")
-VIOLATIONS = ("order", "order", "agreement", "form")
-"""Kinds of violations; word order is twice as frequent as the others."""
+VIOLATIONS = ("order",) * 5 + ("form",) * 4 + ("agreement",)
+"""Kinds of violations, in their proportions: agreement is the hardest."""
 
 
 def generate() -> dict[str, list[Row]]:

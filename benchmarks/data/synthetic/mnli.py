@@ -1,4 +1,4 @@
-"""MNLI in miniature: does the hypothesis follow? The quantifier decides whether a wider or narrower noun is entailed."""
+"""MNLI in miniature: does the hypothesis follow? It depends on the quantifiers and on whether the nouns are related."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
-from benchmarks.data.synthetic.language.vocabulary import KINDS, plural
+from benchmarks.data.synthetic.language.vocabulary import SEPARATE_KINDS, plural
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 
@@ -18,10 +18,10 @@ PATTERNS = {
         ("no {wide}", "no {narrow}"),
     ),
     NEUTRAL: (
-        ("some {wide}", "some {narrow}"),
-        ("some {wide}", "all {narrow}"),
-        ("all {narrow}", "all {wide}"),
-        ("no {narrow}", "no {wide}"),
+        ("some {narrow}", "some {other_wide}"),
+        ("all {narrow}", "some {other_wide}"),
+        ("all {wide}", "all {other_narrow}"),
+        ("no {wide}", "no {other_narrow}"),
     ),
     CONTRADICTION: (
         ("some {narrow}", "no {wide}"),
@@ -46,7 +46,7 @@ class Domain:
 
 
 MATCHED = Domain(
-    kinds=KINDS,
+    kinds=SEPARATE_KINDS,
     modifiers=("big", "black", "brown", "new", "old", "red", "small", "white"),
     circumstances=("here", "inside", "outside", "today", "now", "again"),
 )
@@ -79,13 +79,12 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _draw(domain: Domain, dice: Dice, label: int) -> Row:
-    wide = dice.pick(tuple(domain.kinds))
-    narrow = dice.pick(domain.kinds[wide])
+    kinds = dice.pick_two(tuple(domain.kinds))
+    nouns = [(kind, dice.pick(domain.kinds[kind])) for kind in kinds]
     if dice.chance(0.5):  # narrowed by a modifier instead of a hyponym
-        wide, narrow = narrow, f"{dice.pick(domain.modifiers)} {narrow}"
+        nouns = [(narrow, f"{dice.pick(domain.modifiers)} {narrow}") for _, narrow in nouns]
+    (wide, narrow), (other_wide, other_narrow) = ((plural(wide), plural(narrow)) for wide, narrow in nouns)
+    words = {"wide": wide, "narrow": narrow, "other_wide": other_wide, "other_narrow": other_narrow}
     predicate = f"are {dice.pick(PREDICATES)} {dice.pick(domain.circumstances)} ."
-    premise, hypothesis = (
-        f"{subject.format(wide=plural(wide), narrow=plural(narrow))} {predicate}"
-        for subject in dice.pick(PATTERNS[label])
-    )
+    premise, hypothesis = (f"{subject.format(**words)} {predicate}" for subject in dice.pick(PATTERNS[label]))
     return {"premise": premise, "hypothesis": hypothesis, "label": label}

@@ -2,7 +2,7 @@
 
 from benchmarks.core.spec import Row
 from benchmarks.data.synthetic.language.drawing import Dice, draw_splits
-from benchmarks.data.synthetic.language.vocabulary import KINDS, NAMES, past, with_article
+from benchmarks.data.synthetic.language.vocabulary import NAMES, SEPARATE_KINDS, past, with_article
 
 VERBS = ("clean", "describe", "follow", "lift", "mention", "notice", "paint", "touch", "want")
 ENTAILMENT, NOT_ENTAILMENT = range(2)
@@ -17,8 +17,8 @@ PATTERNS = {
     ),
     NOT_ENTAILMENT: (
         ("{name} or {other} {did} {narrow}", "{one} {did} {narrow}"),
-        ("{name} {did} {wide}", "{name} {did} {narrow}"),
-        ("{name} did not {do} {narrow}", "{name} did not {do} {wide}"),
+        ("{name} {did} {narrow}", "{name} {did} {other_wide}"),
+        ("{name} did not {do} {wide}", "{name} did not {do} {other_narrow}"),
         ("{name} failed to {do} {narrow}", "{name} {did} {narrow}"),
         ("{name} managed to {do} {narrow}", "{name} did not {do} {narrow}"),
     ),
@@ -34,7 +34,7 @@ def generate() -> dict[str, list[Row]]:
 def _draw(dice: Dice, label: int) -> Row:
     name, other = dice.pick_two(NAMES)
     verb = dice.pick(VERBS)
-    wide = dice.pick(tuple(KINDS))
+    wide, other_wide = dice.pick_two(tuple(SEPARATE_KINDS))
     words = {
         "name": name,
         "other": other,
@@ -42,7 +42,9 @@ def _draw(dice: Dice, label: int) -> Row:
         "do": verb,
         "did": past(verb),
         "wide": with_article(wide),
-        "narrow": with_article(dice.pick(KINDS[wide])),
+        "narrow": with_article(dice.pick(SEPARATE_KINDS[wide])),
+        "other_wide": with_article(other_wide),
+        "other_narrow": with_article(dice.pick(SEPARATE_KINDS[other_wide])),
     }
     sentence1, sentence2 = (f"{pattern} .".format(**words) for pattern in dice.pick(PATTERNS[label]))
     return {"sentence1": sentence1, "sentence2": sentence2, "label": label}

@@ -19,6 +19,8 @@ KINDS = {
     "vehicle": ("car", "truck", "bus", "van", "tractor"),
 }
 """Hypernym -> its hyponyms."""
+SEPARATE_KINDS = {wide: narrow for wide, narrow in KINDS.items() if wide != "bird"}
+"""KINDS without birds, which are animals: no hypernym is a hyponym of another."""
 
 SYNONYMOUS_VERBS = (
     ("help", "assist"), ("attack", "assault"), ("phone", "call"), ("praise", "applaud"), ("fire", "dismiss"),
