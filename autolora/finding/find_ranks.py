@@ -14,6 +14,7 @@ from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.finding.found_ranks import FoundRanks
 from autolora.finding.requested import refuse_unsupported, search_config_of, suitable, targets_of, with_ranks
+from autolora.problem import Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
 from autolora.trainer import class_labels, examples_of, problem_from_trainer, training_config_of
@@ -106,18 +107,23 @@ def find_ranks_for(
         scaling: as of `find_ranks`.
     """
     refuse_unsupported(lora_config)
-    head = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
-    problem = problem_from_trainer(trainer, head=head)
-    model = suitable(seeded_model(problem))
+    named = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
+    problem = _with_layers(problem_from_trainer(trainer, head=named), lora_config)
     config = replace(settings or SearchConfig(), training=training_config_of(trainer))
-    head = tuple(present_heads(model, problem.head))
-    problem = replace(problem, head=head, targets=targets_of(lora_config, model, head))
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
     found = search(problem, search_config_of(lora_config, config), valid=valid)
     ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
     allocation = RankAllocation.of(found.projections, ranks)
-    return FoundRanks(lora_config=with_ranks(lora_config, allocation, scaling, head), search=found, ranks=ranks)
+    asked = with_ranks(lora_config, allocation, scaling, problem.head or ())
+    return FoundRanks(lora_config=asked, search=found, ranks=ranks)
+
+
+def _with_layers(problem: Problem, config: LoraConfig) -> Problem:
+    """The problem with the layers that a configuration selects, and with the names of its head's modules."""
+    model = suitable(seeded_model(problem))
+    head = tuple(present_heads(model, problem.head))
+    return replace(problem, head=head, targets=targets_of(config, model, head))
 
 
 def _check_labels(train: Sequence[int] | None, valid: Sequence[int] | None) -> None:
