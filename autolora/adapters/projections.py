@@ -79,11 +79,25 @@ def find_projections(
     if targets is not None:
         return tuple(Projection.of(name, model) for name in target_names(model, targets, head))
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    for pair in _QUERY_VALUE:
-        found = tuple(Projection.of(name, model) for name in linear if last_name(name) in pair)
-        if {projection.role for projection in found} == {"query", "value"}:
-            return found
+    if found := _query_and_value(linear):
+        return tuple(Projection.of(name, model) for name in found)
     raise ValueError(_explain(model, linear))
+
+
+def whole_fused(model: nn.Module) -> list[str] | None:
+    """Last names of fused projections that cannot be split, to be adapted as one layer each; None where none need be."""
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    fused = _fused_names(model)
+    return None if not fused or fused & {*SPLITTABLE} or _query_and_value(linear) else sorted(fused)
+
+
+def _query_and_value(names: Iterable[str]) -> list[str]:
+    """The names of query and value projections, by the first pair of last names that both occur; [] if none does."""
+    for pair in _QUERY_VALUE:
+        found = [name for name in names if last_name(name) in pair]
+        if {last_name(name) for name in found} == {*pair}:
+            return found
+    return []
 
 
 def sublayer_outputs(model: nn.Module) -> list[str]:
@@ -109,11 +123,14 @@ def _may_be_fused(last: str, module: nn.Module) -> bool:
     return last in _FUSED
 
 
+def _fused_names(model: nn.Module) -> set[str]:
+    return {last_name(name) for name, module in model.named_modules() if _may_be_fused(last_name(name), module)}
+
+
 def _explain(model: nn.Module, linear: Iterable[str]) -> str:
     kind = type(model).__name__
-    fused = {name for name, module in model.named_modules() if _may_be_fused(last_name(name), module)}
-    if fused:
-        return f"{kind} fuses query and value into one matrix ({last_names(fused)}), which is not supported"
+    if fused := _fused_names(model):
+        return f"{kind} fuses query and value into one matrix ({', '.join(sorted(fused))}), which is not supported"
     return (
         f"{kind} has no query and value projections of a known architecture; "
         f"name them with targets = [QUERY, VALUE], choosing from {last_names(linear)}"

@@ -8,7 +8,7 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 
-from autolora.adapters.projections import find_projections
+from autolora.adapters.projections import find_projections, whole_fused
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.adapters.targets import last_name
 from autolora.problem import Targets
@@ -53,7 +53,7 @@ def suitable(model: nn.Module) -> nn.Module:
 def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Targets | None:
     """The layers that a configuration selects, as `Problem.targets`.
 
-    Without `target_modules`, these are query and value projections (section 5.1). `exclude_modules` and
+    Without `target_modules`, these are query and value projections (section 5.1), or what they are fused into. `exclude_modules` and
     `layers_to_transform` leave some of the selected layers out, as in PEFT.
 
     Args:
@@ -65,7 +65,7 @@ def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Tar
         ValueError: as `find_projections`, or no layer is left.
     """
     targets = config.target_modules
-    named = targets if isinstance(targets, str) or targets is None else sorted(targets)
+    named = whole_fused(model) if targets is None else targets if isinstance(targets, str) else sorted(targets)
     if not config.exclude_modules and config.layers_to_transform is None:
         return named
     found = [projection.name for projection in find_projections(model, named, head)]
