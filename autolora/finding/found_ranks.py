@@ -1,6 +1,7 @@
 """The ranks that `find_ranks` found, as a LoraConfig, as a table and on disk."""
 
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,9 @@ from typing import Any, Self
 
 from peft import LoraConfig
 
-from autolora.adapters.ranks import exact_key
 from autolora.rank_search.result import SearchResult
 
-SEARCH_FILE = "search.json"
+RANKS_FILE, SEARCH_FILE = "ranks.json", "search.json"
 _SHADES = " ░▒▓█"
 
 
@@ -73,9 +73,10 @@ class FoundRanks:
         return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{html.escape(self._totals())}</p>"
 
     def save(self, folder: Path | str) -> None:
-        """Write the configuration in PEFT's format (adapter_config.json), and the search as JSON (search.json)."""
+        """Write the configuration in PEFT's format (adapter_config.json), ranks.json and search.json."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.lora_config.save_pretrained(str(folder))
+        Path(folder, RANKS_FILE).write_text(json.dumps(dict(self.ranks), indent=1) + "\n", encoding="utf-8")
         self.search.save(Path(folder, SEARCH_FILE))
 
     @classmethod
@@ -83,10 +84,8 @@ class FoundRanks:
         """Read what `save` wrote."""
         config = LoraConfig.from_pretrained(str(folder))
         assert isinstance(config, LoraConfig)
-        search = SearchResult.load(Path(folder, SEARCH_FILE))
-        names = [each.name for each in search.projections]
-        pattern = config.rank_pattern or {}
-        return cls(lora_config=config, search=search, ranks={name: pattern.get(exact_key(name), 0) for name in names})
+        ranks = json.loads(Path(folder, RANKS_FILE).read_text(encoding="utf-8"))
+        return cls(lora_config=config, search=SearchResult.load(Path(folder, SEARCH_FILE)), ranks=ranks)
 
     @property
     def _max_rank(self) -> int:

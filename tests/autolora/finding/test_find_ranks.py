@@ -134,6 +134,19 @@ def test_accumulated_gradients_and_checkpointing_find_the_same_ranks() -> None:
         assert parts.selection[name] == pytest.approx(values, rel=1e-5)
 
 
+def test_ranks_of_a_split_projection_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
+    config = LoraConfig(r=4, task_type="CAUSAL_LM", fan_in_fan_out=True)
+    found = find_ranks(tiny.decoder, TRAIN, lora_config=config, data_collator=tiny.texts, args=arguments())
+    found.save(tmp_path / "found")
+    assert FoundRanks.load(tmp_path / "found").ranks == found.ranks
+    assert {name.rpartition(".")[2] for name in found.ranks} == {"query", "value"}
+    assert found.lora_config.r == max(
+        found.ranks[f"transformer.h.{block}.attn.c_attn.query"]
+        + found.ranks[f"transformer.h.{block}.attn.c_attn.value"]
+        for block in range(2)
+    )
+
+
 def test_ranks_are_saved_for_people_and_for_peft(tmp_path: Path) -> None:
     found = of_llama(budget=Budget(mean_rank=1))
     found.save(tmp_path / "found")
