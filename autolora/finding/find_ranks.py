@@ -3,15 +3,18 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from peft import LoraConfig
 from torch import nn
+from tqdm.auto import tqdm
 
 from autolora.adapters.adapt import seeded_model
 from autolora.adapters.budget import Budget, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
+from autolora.compute.runtime import Progress
 from autolora.finding.found_ranks import FoundRanks
 from autolora.finding.requested import refuse_unsupported, search_config_of, suitable, targets_of, with_ranks
 from autolora.problem import Problem
@@ -112,11 +115,18 @@ def find_ranks_for(
     config = replace(settings or SearchConfig(), training=training_config_of(trainer))
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
-    found = search(problem, search_config_of(lora_config, config), valid=valid)
+    with tqdm(desc="search", disable=trainer.args.disable_tqdm) as bar:
+        watched = replace(problem, runtime=replace(problem.runtime, progress=partial(_show, bar)))
+        found = search(watched, search_config_of(lora_config, config), valid=valid)
     ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
     allocation = RankAllocation.of(found.projections, ranks)
     asked = with_ranks(lora_config, allocation, scaling, problem.head or ())
     return FoundRanks(lora_config=asked, search=found, ranks=ranks)
+
+
+def _show(bar: "tqdm[Any]", progress: Progress) -> None:
+    bar.total = progress.steps
+    bar.update(progress.step - bar.n)
 
 
 def _with_layers(problem: Problem, config: LoraConfig) -> Problem:

@@ -42,12 +42,8 @@ def search(
     """
     config = config or SearchConfig()
     refuse_without_labels(problem.train)
-    if valid is None:
-        train, valid = split(problem, config.valid_share)
-    else:
-        train = list(problem.train)
-        _refuse_unusable(valid)
-    batches = _Batches(problem, config, train, valid)
+    train, held_out = _parts(problem, config, valid)
+    batches = _Batches(problem, config, train, held_out)
     started = replace(problem, train=train, strata=None, groups=None)  # the head's initial values come from D_tr alone
     ranks = begin(started, config, config.training.total_steps(batches.steps_per_epoch))
     pad_token = pad_token_of(ranks.model.model)
@@ -55,7 +51,7 @@ def search(
     def step(index: int) -> Tensor:
         return ranks.step(index, *batches.pair(index, pad_token))
 
-    identity = identity_of(problem, config, steps=ranks.steps, weights=ranks.model.weights)
+    identity = identity_of(problem, config, steps=ranks.steps, weights=ranks.model.weights, valid=valid)
     problem.runtime.team.seed(problem.seed)
     stage = Stage(
         name="search",
@@ -72,11 +68,16 @@ def search(
     return ranks.result(seconds, probed)
 
 
-def _refuse_unusable(valid: Sequence[Example]) -> None:
-    """Raises ValueError: D_val has no example, or none with a label."""
+def _parts(
+    problem: Problem, config: SearchConfig, valid: Sequence[Example] | None
+) -> tuple[Sequence[Example], Sequence[Example]]:
+    """D_tr and D_val. Raises ValueError: as `split`, or the given D_val has no example, or none with a label."""
+    if valid is None:
+        return split(problem, config.valid_share)
     if not valid:
         raise ValueError("D_val is empty: the selection variables are learned on it; give it examples")
     refuse_without_labels(valid)
+    return problem.train, valid
 
 
 class _Batches:

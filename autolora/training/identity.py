@@ -22,7 +22,12 @@ _WITHOUT_EFFECT = ("micro_batches", "epochs", "steps", "max_steps")
 
 
 def identity_of(
-    problem: Problem, config: "DataclassInstance", *, steps: int, weights: Iterable[Tensor]
+    problem: Problem,
+    config: "DataclassInstance",
+    *,
+    steps: int,
+    weights: Iterable[Tensor],
+    valid: Sequence[Example] | None = None,
 ) -> dict[str, Any]:
     """Name -> value of everything that a checkpoint must agree in with the stage that resumes from it.
 
@@ -34,13 +39,15 @@ def identity_of(
         config: settings of the stage; nested settings get names with dots.
         steps: total number of steps.
         weights: the trained weights, which are only counted.
+        valid: examples that the stage takes besides the training set.
     """
     if problem.runtime.checkpoints is None:
         return {}
     return {
         "seed": problem.seed,
         "steps": steps,
-        "train": f"{len(problem.train)} examples {_digest(_spaced(problem.train))}",
+        "train": _named(problem.train),
+        **({} if valid is None else {"valid": _named(valid)}),
         "strata": None if problem.strata is None else _digest(list(problem.strata)),
         "groups": None if problem.groups is None else _digest(list(problem.groups)),
         "head": None if problem.head is None else list(problem.head),
@@ -65,6 +72,10 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif name not in _WITHOUT_EFFECT:
             found[prefix + name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def _named(examples: Sequence[Example]) -> str:
+    return f"{len(examples)} examples {_digest(_spaced(examples))}"
 
 
 def _spaced(examples: Sequence[Example]) -> list[Example]:

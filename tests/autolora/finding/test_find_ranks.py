@@ -120,6 +120,11 @@ def test_a_trainers_model_data_and_arguments_are_used_and_left_as_they_are() -> 
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
 
 
+def test_the_steps_of_the_search_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    of_llama()
+    assert "4/4" in capsys.readouterr().err
+
+
 def test_accumulated_gradients_and_checkpointing_find_the_same_ranks() -> None:
     whole = of_llama()
     parts = find_ranks(

@@ -42,6 +42,12 @@ def test_a_search_refuses_the_checkpoint_of_another_one(
         search(problem(tmp_path, **changes), config)
 
 
+def test_a_search_refuses_the_checkpoint_of_another_validation_set(tmp_path: Path) -> None:
+    search(problem(tmp_path), CONFIG, valid=tiny.examples(16, seed=1))
+    with pytest.raises(ValueError, match="valid was 16 examples"):
+        search(problem(tmp_path), CONFIG, valid=tiny.examples(16, seed=2))
+
+
 def test_so_does_a_training(tmp_path: Path) -> None:
     def trained(config: TrainingConfig, **changes: Any) -> None:
         given = problem(tmp_path, **changes)
