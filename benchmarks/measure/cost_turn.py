@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autolora.compute.clocks import Clocks
 from autolora.compute.runtime import Progress, TimingRun
-from autolora.problem import Batch, Example, Outcome, Problem, ignore
+from autolora.problem import Batch, Example, Outcome, Problem, ignore, keep_head
 from benchmarks.measure.energy import Watts
 from benchmarks.run.cache import Materials
 from benchmarks.run.cell import set_up
@@ -96,7 +96,7 @@ class _StepCounter:
     stages: dict[str, _StageCount] = field(default_factory=dict)
 
     def attached(self, problem: Problem) -> Problem:
-        """The problem, whose collator and progress callback update the counts."""
+        """The problem, whose collator and progress callback update the counts; the head is not fitted first."""
         since_last_step = _StageCount()
 
         def collate(examples: Sequence[Example]) -> Batch:
@@ -116,4 +116,5 @@ class _StepCounter:
             stage.flops += self.flop_counter.get_total_flops() - counted_flops
             since_last_step.tokens = since_last_step.padded_tokens = 0
 
-        return replace(problem, collate=collate, runtime=replace(problem.runtime, progress=progress))
+        runtime = replace(problem.runtime, progress=progress)
+        return replace(problem, collate=collate, fit_head=keep_head, runtime=runtime)

@@ -54,7 +54,7 @@ WRONG = {
     "config cola": "config takes TASK/METHOD, as in cola/autolora",
     "config cola/lorra": "did you mean lora",
     "tune --preset small --tasks rte --methods lora --write {broken}": "Unexpected character",
-    "tune --tasks rte --methods lora": "names no rates to try for lora",
+    "tune --preset paper --tasks rte --methods lora": "names no rates to try for lora",
     "report tables --runs {empty}": "`run` makes them, --runs names another folder",
     "report costs --runs {empty}": "`measure cost` makes one",
     "report speed --runs {empty}": "`measure speed` makes one",

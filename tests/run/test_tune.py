@@ -27,7 +27,7 @@ def test_a_trial_is_trained_at_its_rate_everywhere_and_scored_on_a_part_of_train
 
 def test_a_method_without_rates_is_an_error_that_says_where_they_belong() -> None:
     with pytest.raises(InputError, match=r"tuning\.lr\.lora"):
-        trials(load_settings("quick"), ["lora"])
+        trials(load_settings("paper"), ["lora"])
 
 
 def test_a_rate_is_judged_by_its_mean_less_one_standard_deviation() -> None:

@@ -18,7 +18,13 @@ ALL_LINEAR = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_typ
 
 
 def arguments(**changes: Any) -> TrainingArguments:
-    options = {"max_steps": 4, "learning_rate": 1e-2, "per_device_train_batch_size": 8, "use_cpu": True}
+    options = {
+        "disable_tqdm": False,
+        "max_steps": 4,
+        "learning_rate": 1e-2,
+        "per_device_train_batch_size": 8,
+        "use_cpu": True,
+    }
     return TrainingArguments("unused", report_to="none", save_strategy="no", **options | changes)
 
 
