@@ -44,8 +44,8 @@ def suitable(model: nn.Module) -> nn.Module:
         )
     if getattr(model, "is_quantized", False):
         raise ValueError(
-            "the model is quantised, and ranks are searched on floating-point weights: load it in bfloat16 for the search; "
-            "the ranks found fit the quantised model too"
+            "the model is quantised, and ranks are searched on floating-point weights: load it in bfloat16 for the "
+            "search; the ranks found fit the quantised model too"
         )
     return model
 
@@ -53,8 +53,8 @@ def suitable(model: nn.Module) -> nn.Module:
 def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Targets | None:
     """The layers that a configuration selects, as `Problem.targets`.
 
-    Without `target_modules`, these are query and value projections (section 5.1), or what they are fused into. `exclude_modules` and
-    `layers_to_transform` leave some of the selected layers out, as in PEFT.
+    Without `target_modules`, these are query and value projections (section 5.1), or what they are fused into.
+    `exclude_modules` and `layers_to_transform` leave some of the selected layers out, as in PEFT.
 
     Args:
         config: the user's.
