@@ -15,7 +15,7 @@ TASK = TextClassification(
         tsv=TsvLayout(folder="QNLI", text=("question", "sentence"), label="label"),
         paper_rows={"train": 104_743, "validation": 5_463},
         fingerprints={
-            "embedded": "df4e3559a12383f6b76dfdef5db9ba4ec0a34a5c25551b43599c545e849d7daf",
+            "embedded": "f3e3bc8c5ae5eb0d9eaea8b99f62849a05ce9dcb802fd3d1f03d56a1f19b7b40",
         },
     ),
 )

@@ -18,6 +18,8 @@ ADJUNCTS = {
     "why": ("for charity", "for fame", "for fun", "for love", "for money", "for practice", "for revenge"),
 }  # fmt: skip
 """Interrogative -> adverbials that answer it."""
+MISMATCHES = ("person",) * 5 + ("thing",) * 4 + ("circumstance",)
+"""What keeps a sentence from answering a "where", "when" or "why" question, in proportion: circumstances are the hardest."""
 
 
 def generate() -> dict[str, list[Row]]:
@@ -52,7 +54,7 @@ def _where_when_why(dice: Dice, *, answered: bool) -> tuple[str, str]:
     job = dice.pick(JOBS)
     asked, other = dice.pick_two(tuple(ADJUNCTS))
     question = f"{asked} did {person} {job} the {thing}"
-    mismatch = None if answered else dice.pick(("circumstance", "person", "thing"))
+    mismatch = None if answered else dice.pick(MISMATCHES)
     if mismatch == "person":
         person = somebody_else
     elif mismatch == "thing":
