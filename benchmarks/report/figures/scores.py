@@ -1,4 +1,4 @@
-"""Figures of scores: over the epochs, against the training time, and beside published scores."""
+"""Figures of scores: of every seed, over the epochs, against the training time, and beside published scores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +51,24 @@ def cost_against_score(results: Sequence[Result], path: Path) -> None:
         for axis in panels.values():
             axis.set_xlim(left=0)
         figure.supxlabel("seconds of training, search included")
+        add_legend(figure, summaries)
+        save(figure, path)
+
+
+def seed_scores(results: Sequence[Result], path: Path) -> None:
+    """The score of every seed: one panel per task, one column of points per method, all on a scale from 0 to 100."""
+    summaries = summarise(results)
+    with mpl.rc_context(STYLE):
+        figure, panels = make_task_panels(summaries)
+        methods = list(dict.fromkeys(method for _, method in summaries))
+        for (task, method), summary in summaries.items():
+            colour, marker, _ = look_of(method, summaries)
+            places = [methods.index(method)] * len(summary.scores)
+            panels[task].scatter(places, summary.scores, marker=marker, color=colour, s=14, alpha=0.7, linewidths=0)
+        for axis in panels.values():
+            axis.set_xticks([])
+            axis.set_xlim(-0.7, len(methods) - 0.3)
+            axis.set_ylim(min(-2.0, axis.dataLim.ymin - 2.0), 102.0)
         add_legend(figure, summaries)
         save(figure, path)
 

@@ -57,6 +57,7 @@ def drawings(
             wanted[f"The searches on {task.title}"] = partial(rank_figures.search_course, of_task)
     if any(result.curve for result in done):
         wanted["Scores over the epochs"] = partial(score_figures.learning_curves, done)
+    wanted["Scores of every seed"] = partial(score_figures.seed_scores, done)
     wanted["Scores and what they cost"] = partial(score_figures.cost_against_score, done)
     for report in costs:
         wanted[f"Training time in multiples of {report.reference}'s (Table 5)"] = partial(

@@ -138,7 +138,12 @@ def test_figures_are_files_with_their_fonts_inside(
     assert main(["report", "figures", "--runs", str(some_results), "--to", str(to), "--as", "pdf,svg"]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
     names = {path.name for path in paths}
-    assert {"learned_ranks_figure_3.pdf", "scores_and_what_they_cost.svg", "the_searches_on_cola.svg"} <= names
+    assert {
+        "learned_ranks_figure_3.pdf",
+        "scores_of_every_seed.svg",
+        "scores_and_what_they_cost.svg",
+        "the_searches_on_cola.svg",
+    } <= names
     for path in paths:
         content = path.read_bytes()
         if path.suffix == ".pdf":
