@@ -21,6 +21,7 @@ from tests.support import tiny
 from tests.support.tiny import MODELS, build, collate, examples, same, stop_after
 
 NAMES = registry.method_names()
+ADAPTING = [name for name in NAMES if name != "frozen"]
 SMALLER = {"lora_grid": {"ranks": [1, 3]}}
 """Settings with which a method also takes milliseconds."""
 TRAINING = TrainingConfig(lr=1e-2, steps=8, batch_size=8)
@@ -63,7 +64,7 @@ def test_a_method_has_settings_under_every_protocol(name: str, protocol: str) ->
         assert nested.build(registry.method(name), config["method"], name)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ADAPTING)
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
     task = problem(build_model=lambda: build(kind))
@@ -77,7 +78,7 @@ def test_a_method_adapts_every_family_of_encoders(name: str, kind: str) -> None:
     assert not torch.equal(logits, build(kind).eval()(**collate(examples(5))).logits)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ADAPTING)
 def test_a_method_adapts_a_decoder_for_text_generation(name: str) -> None:
     projections = [f"transformer.h.{block}.attn.c_attn.{role}" for block in range(2) for role in ("query", "value")]
     task = tiny.problem(
@@ -92,6 +93,18 @@ def test_a_method_adapts_a_decoder_for_text_generation(name: str) -> None:
     assert tiny.text_loss(outcome.model, batch) != tiny.text_loss(tiny.decoder(), batch)
     written = outcome.model.generate(input_ids=torch.tensor([[3, 4, 5]]), max_new_tokens=4, do_sample=False)
     assert written.shape[1] > 3
+
+
+def test_the_frozen_model_trains_its_new_head_alone_and_a_language_model_not_at_all() -> None:
+    trained = method("frozen").train(problem())
+    assert (trained.trainable_parameters, trained.head_parameters > 0) == (0, True)
+    body = {name: weight for name, weight in trained.model.state_dict().items() if "classifier" not in name}
+    untouched = tiny.problem().build_model().state_dict()
+    assert all(torch.equal(weight, untouched[name]) for name, weight in body.items())
+    language = tiny.problem(build_model=tiny.decoder, collate=tiny.texts, head=(), strata=None)
+    whole = method("frozen").train(language)
+    assert (whole.trainable_parameters, whole.head_parameters, whole.seconds) == (0, 0, {})
+    assert same(whole.model, tiny.decoder())
 
 
 @pytest.mark.parametrize("name", ["adalora", "lora", "lora_random_ranks"])
