@@ -42,7 +42,7 @@ class Margin:
 class CellVerdict:
     """The verdict on one published number."""
 
-    table: int
+    table: int | str
     method: str
     method_title: str
     column: str

@@ -38,7 +38,7 @@ def path(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
     return option(name, help, **{"type": Path, "metavar": "DIR"} | settings)
 
 
-TABLE = option("--table", "table of the paper: tasks, methods and layout (1)", type=int, metavar="N")
+TABLE = option("--table", "table of the paper, or llm: tasks, methods, layout (1)", type=values.table, metavar="N")
 FIGURE = option("--figure", "figure of the paper instead: 2, or 3 (learned ranks)", type=int, metavar="N")
 TASKS = option("--tasks", "these tasks instead", type=values.names, metavar="A,B")
 METHODS = option("--methods", "these methods instead", type=values.names, metavar="A,B")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.core.registry import canonical
+from benchmarks.store.published import LLM
 from benchmarks.store.shards import Shard
 
 ENDINGS = ("pdf", "svg", "png")
@@ -32,6 +33,15 @@ def seeds(text: str) -> list[int]:
             "(seed 7 alone is --set run.seeds=[7])"
         )
     return [int(part) for part in found] if len(found) > 1 else list(range(int(text)))
+
+
+def table(text: str) -> int | str:
+    """A table's number, or the listing of LLM benchmarks. Raises ArgumentTypeError: no such thing."""
+    if text.lower() == LLM:
+        return LLM
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"takes the number of a table of the paper, or {LLM}; got {text!r}")
+    return int(text)
 
 
 def positive_numbers(text: str) -> list[int]:

@@ -12,6 +12,8 @@ from benchmarks.tasks.metrics.scales import POINTS, Scale, scale_of
 
 RESULTS = Path(__file__).parents[2] / "results"
 PAPER = RESULTS / "paper"
+LLM = "llm"
+"""The listing of LLM benchmarks: its model and protocol are not named, so that no score is judged by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +34,8 @@ class PublishedRow:
 class PublishedTable:
     """A table of scores, methods x tasks, or a figure with the same content."""
 
-    table: int
-    """Number of the table or figure."""
+    table: int | str
+    """Number of the table or figure; "LLM" for numbers that a later listing gives."""
     kind: Literal["Table", "Figure"] = "Table"
     title: str
     source: str
@@ -59,7 +61,7 @@ class PublishedTable:
 
     @property
     def name(self) -> str:
-        """Name in the paper, such as "Table 1"."""
+        """Name in the paper, such as "Table 1"; the listing is "Table LLM"."""
         return f"{self.kind} {self.table}"
 
     @property
@@ -86,9 +88,9 @@ class PublishedTable:
         return next((row for row in self.rows if row.method == method), None)
 
 
-def published_table(number: int) -> PublishedTable:
-    """Read one of the paper's tables. Raises InputError: the data do not include it."""
-    return _published("table", number)
+def published_table(number: int | str) -> PublishedTable:
+    """Read one of the paper's tables, or the listing of LLM benchmarks. Raises InputError: the data do not include it."""
+    return _read(LLM) if number == LLM else _published("table", number)
 
 
 def published_figure(number: int) -> PublishedTable:
@@ -96,12 +98,15 @@ def published_figure(number: int) -> PublishedTable:
     return _published("figure", number)
 
 
-def _published(kind: str, number: int) -> PublishedTable:
-    path = PAPER / f"{kind}{number}.json"
-    if not path.is_file():
+def _published(kind: str, number: int | str) -> PublishedTable:
+    if not (PAPER / f"{kind}{number}.json").is_file():
         known = sorted(int(found.stem.removeprefix(kind)) for found in PAPER.glob(f"{kind}*.json"))
         raise InputError(f"{kind} {number} is not in {PAPER}; there are {', '.join(map(str, known))}")
-    return build(PublishedTable, json.loads(path.read_text(encoding="utf-8")), path.stem)
+    return _read(f"{kind}{number}")
+
+
+def _read(stem: str) -> PublishedTable:
+    return build(PublishedTable, json.loads((PAPER / f"{stem}.json").read_text(encoding="utf-8")), stem)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +179,11 @@ def lora_report() -> LoraReport:
 def score_tables() -> list[int]:
     """Numbers of the tables of scores, which are all tables except that of costs."""
     return [number for number in published_tables() if "cost" not in published_table(number).columns]
+
+
+def shown_tables() -> list[PublishedTable]:
+    """All tables of scores, the listing of LLM benchmarks last."""
+    return [*map(published_table, score_tables()), published_table(LLM)]
 
 
 def published_tables() -> list[int]:

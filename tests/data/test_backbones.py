@@ -201,3 +201,24 @@ def test_roberta_base_with_random_weights_has_its_size() -> None:
     assert backbone.parameters == 124_055_040  # 124.6M with the pooler, which this head replaces
     assert backbone.head == ("classifier",)
     assert backbones.fingerprint("random:roberta-base") != backbones.fingerprint("random:roberta-large")
+
+
+def test_a_decoder_computes_no_logits_before_the_first_label_and_has_the_same_loss_and_gradients() -> None:
+    decoder = backbones.open_backbone("decoder").builder(0, seed=0, dropout=0.0, head="language")
+    tokens = torch.arange(30, 54).reshape(2, 12)
+    labels = tokens.clone()
+    labels[0, :7] = labels[1, :9] = -100
+    ours, plain = decoder(), decoder()
+    plain._forward_pre_hooks.clear()
+    plain._forward_pre_hooks_with_kwargs.clear()
+    results = [
+        model(input_ids=tokens, attention_mask=torch.ones_like(tokens), labels=labels) for model in (ours, plain)
+    ]
+    assert [result.logits.shape[1] for result in results] == [6, 12]
+    assert torch.equal(results[0].logits, results[1].logits[:, 6:])
+    assert torch.allclose(results[0].loss, results[1].loss, rtol=1e-6, atol=0)
+    for result in results:
+        result.loss.backward()
+    for weight, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(weight.grad, other.grad, rtol=1e-4, atol=1e-7)
+    assert ours(input_ids=tokens).logits.shape[1] == 12

@@ -76,7 +76,7 @@ class Evidence:
         return self._resampled_scores[result.identity]
 
     @cached_property
-    def _tables(self) -> dict[int, dict[tuple[str, str], Summary]]:
+    def _tables(self) -> dict[int | str, dict[tuple[str, str], Summary]]:
         """Cache: table number -> (column, method) -> summary."""
         return {}
 

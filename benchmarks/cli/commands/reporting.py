@@ -11,7 +11,7 @@ from benchmarks.core.spec import InputError
 from benchmarks.report.speed_report import render_speed
 from benchmarks.report.time_to_score import render_times, times_to_score
 from benchmarks.store.cost_record import cost_runs
-from benchmarks.store.published import PublishedTable, published_table, published_tables, score_tables
+from benchmarks.store.published import PublishedTable, shown_tables
 from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs
 from benchmarks.store.store import Store
@@ -128,12 +128,11 @@ def _some(results: Iterable[Result], arguments: argparse.Namespace) -> list[Resu
 
 def _methods_elsewhere(layout: PublishedTable) -> set[str]:
     """Methods that belong to other tables of scores, or to figures, than this one."""
-    tables = [published_table(number) for number in published_tables()]
-    others = {method for known in tables if "cost" not in known.columns for method in known.shown}
+    others = {method for known in shown_tables() for method in known.shown}
     return others.union(asked.RANK_METHODS).difference(layout.shown)
 
 
 def _tasks_elsewhere(layout: PublishedTable) -> set[str]:
     """Tasks that belong to other tables of scores than this one."""
-    others = {task for number in score_tables() for task in published_table(number).tasks}
+    others = {task for known in shown_tables() for task in known.tasks}
     return others.difference(layout.tasks)

@@ -1,6 +1,7 @@
 """Backbones, and construction of fresh models from them."""
 
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from autolora.adapters.head import find_head
 from autolora.adapters.layers import head_parameters
+from autolora.training.batches import IGNORED
 from benchmarks.core.spec import Head, InputError
 from benchmarks.data.models.architectures import RANDOM, architecture, random_config, tokenizer_of
 from benchmarks.data.models.weights import fingerprinted_files, pretrained_folder, sha256_of
@@ -111,6 +113,8 @@ class Backbone:
                 model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             if head == "language":
                 model.loss_function = partial(_next_token_loss, smoothing=label_smoothing)
+                if "logits_to_keep" in inspect.signature(model.forward).parameters:
+                    model.register_forward_pre_hook(_from_the_first_label, with_kwargs=True)
             for module in model.modules():
                 if dropout is not None and isinstance(module, nn.Dropout):
                     module.p = dropout
@@ -198,6 +202,20 @@ def _next_token_loss(logits: Tensor, labels: Tensor, *, smoothing: float, **_: A
         smoothing: label smoothing, in [0, 1).
     """
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), label_smoothing=smoothing)
+
+
+def _from_the_first_label(
+    _: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Leave out the logits, and labels, before the first position of the batch that predicts a label.
+
+    The loss and its gradients stay the same. On a CPU alone, as finding the position waits for other devices.
+    """
+    labels = named.get("labels")
+    if labels is None or labels.device.type != "cpu" or named.get("logits_to_keep"):
+        return None
+    first = max(0, int((labels != IGNORED).any(0).byte().argmax()) - 1)
+    return positional, {**named, "labels": labels[:, first:], "logits_to_keep": labels.shape[1] - first}
 
 
 def _build(

@@ -26,7 +26,7 @@ from benchmarks.report.tables.grid import Grid
 from benchmarks.report.tables.score_table import ScoreTable
 from benchmarks.report.verdict_report import best_verdicts, verdict_grid
 from benchmarks.store.comparability import incomparable
-from benchmarks.store.published import PublishedTable, published_figure, published_table, score_tables
+from benchmarks.store.published import PublishedTable, published_figure, published_table, shown_tables
 from benchmarks.store.result import Result
 from benchmarks.store.speed_record import speed_runs
 from benchmarks.store.store import Store
@@ -114,15 +114,11 @@ def _section(part: Part) -> Section:
     return Section(
         name=part.name,
         title=part.title,
-        tables=[table for each in (*_published(), published_figure(2)) for table in _tables(part.results, each)],
+        tables=[table for each in (*shown_tables(), published_figure(2)) for table in _tables(part.results, each)],
         grids=[grid for grid in grids if grid.rows],
         verdicts=verdict_grid(part.judged, part.evidence.margin),
         claims=part.claims,
     )
-
-
-def _published() -> list[PublishedTable]:
-    return [published_table(number) for number in score_tables()]
 
 
 def _costs_alone(folder: Path, parts: Sequence[Part]) -> list[Grid]:
@@ -143,7 +139,7 @@ def _tables(group: Sequence[Result], published: PublishedTable) -> list[ScoreTab
 def _cells(part: Part) -> list[tuple[str, list[dict[str, Any]]]]:
     """SECTION/METHOD/COLUMN and details, one pair per cell of a section's tables."""
     cells = {}
-    for table in _published():
+    for table in shown_tables():
         for (column, method), summary in summarise(by_column(part.results, table)).items():
             cells[f"{part.name}/{method}/{column}"] = [_details(result, part.store) for result in summary.results]
     return list(cells.items())
