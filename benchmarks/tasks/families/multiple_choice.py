@@ -4,14 +4,17 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from autolora.compute.runtime import NonFiniteLossError, Runtime
-from autolora.problem import Batch, Example
+from autolora.problem import Example
 from autolora.training.batches import IGNORED
 from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.described import DescribedDataSet
@@ -32,8 +35,8 @@ class MultipleChoice:
     dataset: DescribedDataSet
     prompt: str = "Question: {question}\nAnswer:"
     """The text before a choice."""
-    batch_size: int = 32
-    """Number of choices in one forward pass."""
+    batch_size: int = 16
+    """Largest number of questions in one forward pass."""
     metric: str = "acc"
     head: Head = "language"
     num_labels: int = 0
@@ -103,7 +106,11 @@ class MultipleChoice:
         return examples
 
     def predict(
-        self, model: nn.Module, examples: Sequence[Example], prepared: Prepared, runtime: Runtime
+        self,
+        model: nn.Module,
+        examples: Sequence[Example],
+        prepared: Prepared,  # noqa: ARG002  the signature of all tasks
+        runtime: Runtime,
     ) -> Prediction:
         """Score all choices of the examples.
 
@@ -114,13 +121,7 @@ class MultipleChoice:
         Raises:
             NonFiniteLossError: a score is NaN or infinite.
         """
-        candidates = [
-            {"input_ids": [*example["input_ids"][: example["prompt"]], *choice], "prompt": example["prompt"]}
-            for example in examples
-            for choice in example["choices"]
-        ]
-        values = iter(_log_likelihoods(model, candidates, prepared, runtime, self.batch_size))
-        scores = [[next(values) for _ in example["choices"]] for example in examples]
+        scores = _log_likelihoods(model, examples, runtime, self.batch_size)
         if non_finite := sum(not np.isfinite(each).all() for each in scores):
             raise NonFiniteLossError(
                 f"{self.title}: the scores of {non_finite} of {len(examples)} questions are not finite"
@@ -145,52 +146,57 @@ class MultipleChoice:
 
 
 def _log_likelihoods(
-    model: nn.Module, candidates: Sequence[Example], prepared: Prepared, runtime: Runtime, batch_size: int
-) -> list[float]:
-    """Log-likelihood of the tokens after each candidate's prompt, in the candidates' order."""
-    order = sorted(
-        range(len(candidates)), key=lambda index: (candidates[index]["prompt"], len(candidates[index]["input_ids"]))
-    )
-    values = [0.0] * len(candidates)
+    model: nn.Module, examples: Sequence[Example], runtime: Runtime, batch_size: int
+) -> list[list[float]]:
+    """Log-likelihoods of every example's choices after its prompt, in the examples' order."""
+    scores: list[list[float]] = [[] for _ in examples]
+    by_length = sorted(range(len(examples)), key=lambda index: examples[index]["prompt"])
     with inference(model, runtime):
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            batch = prepared.collate([candidates[index] for index in chosen])
-            first = min(candidates[index]["prompt"] for index in chosen) - 1
-            on_device = {name: tensor.to(runtime.device) for name, tensor in batch.items()}
-            sums = _sums(_logits(model, on_device, first), on_device["labels"][:, first + 1 :])
-            for index, value in zip(chosen, sums.tolist(), strict=True):
-                values[index] = value
-    return values
+        for _, same in groupby(by_length, key=lambda index: examples[index]["prompt"]):
+            indices = list(same)
+            for start in range(0, len(indices), batch_size):
+                chosen = indices[start : start + batch_size]
+                found = iter(_of_one_length(model, [examples[index] for index in chosen], runtime.device))
+                for index in chosen:
+                    scores[index] = list(islice(found, len(examples[index]["choices"])))
+    return scores
 
 
-def _logits(model: nn.Module, batch: Batch, first: int) -> Tensor:
-    """Logits that predict the tokens after position `first`, shape (batch, tokens - first - 1, vocabulary).
+def _of_one_length(model: nn.Module, examples: Sequence[Example], device: str) -> list[float]:
+    """Log-likelihoods of all choices of examples whose prompts have equally many tokens.
 
-    Only they are computed, where the model can leave out the others.
+    A prompt is computed once; its choices continue from its keys and values.
     """
-    kept: Mapping[str, int] = {}
-    if any(
+    prompts = torch.tensor([example["input_ids"][: example["prompt"]] for example in examples], device=device)
+    owners = torch.tensor([row for row, example in enumerate(examples) for _ in example["choices"]], device=device)
+    choices = [torch.tensor(choice) for example in examples for choice in example["choices"]]
+    labels = pad_sequence(choices, batch_first=True, padding_value=IGNORED).to(device)
+    counted = labels != IGNORED
+    tokens = labels.where(counted, 0)
+    start = model(input_ids=prompts, use_cache=True, **_last_logits(model))
+    values = _log_probabilities(start.logits[:, -1:][owners], tokens[:, :1])
+    if tokens.shape[1] > 1:
+        start.past_key_values.batch_select_indices(owners)
+        seen = torch.cat([prompts.new_ones(len(owners), prompts.shape[1]), counted[:, :-1].long()], dim=1)
+        rest = model(input_ids=tokens[:, :-1], attention_mask=seen, past_key_values=start.past_key_values)
+        values = torch.cat([values, _log_probabilities(rest.logits, tokens[:, 1:])], dim=1)
+    sums: list[float] = values.double().where(counted, 0).sum(1).tolist()
+    return sums
+
+
+def _last_logits(model: nn.Module) -> Mapping[str, int]:
+    """The argument that leaves out the logits of all positions but the last, where the model has it."""
+    has_it = any(
         "logits_to_keep" in inspect.signature(module.forward).parameters
         for module in model.modules()
         if isinstance(module, PreTrainedModel)
-    ):
-        kept = {"logits_to_keep": batch["input_ids"].shape[1] - first}
-    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    logits: Tensor = model(**inputs, use_cache=False, **kept).logits
-    return logits[:, -(batch["input_ids"].shape[1] - first) : -1]
+    )
+    return {"logits_to_keep": 1} if has_it else {}
 
 
-def _sums(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sums of the labelled tokens' log-probabilities, shape (batch,), float64.
-
-    Args:
-        logits: shape (batch, tokens, vocabulary).
-        labels: the tokens that the logits predict, shape (batch, tokens); IGNORED ones are left out.
-    """
-    counted = labels != IGNORED
-    each = logits.float().log_softmax(-1).gather(-1, labels.where(counted, 0).unsqueeze(-1)).squeeze(-1)
-    return each.double().where(counted, 0).sum(1)
+def _log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Log-probability of each token, shape (batch, tokens), from logits of shape (batch, tokens, vocabulary)."""
+    return logits.float().log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
 def _percentage(labels: Sequence[int], predictions: Sequence[int]) -> float:

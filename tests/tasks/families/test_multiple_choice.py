@@ -87,11 +87,13 @@ def test_a_choices_score_is_the_log_likelihood_of_its_tokens_after_the_prompt(
     assert prediction.labels == [1, 0, 4]
 
 
-def test_logits_are_computed_only_from_the_last_token_of_the_prompt_on() -> None:
-    model, ready, kept = gpt2(), prepared(), []
-    model.lm_head.register_forward_hook(lambda *parts: kept.append(parts[-1].shape[1]))
+def test_a_prompt_is_computed_once_and_its_logits_are_those_of_its_last_token() -> None:
+    model, ready, tokens, kept = gpt2(), prepared(), [], []
+    model.transformer.wte.register_forward_hook(lambda *parts: tokens.append(tuple(parts[-1].shape[:2])))
+    model.lm_head.register_forward_hook(lambda *parts: kept.append(tuple(parts[-1].shape[:2])))
     TASK.predict(model, ready.evaluation["test"][:1], ready, Runtime())
-    assert kept == [4]  # at most three tokens of a choice, and the one before them
+    assert tokens == [(1, 4), (3, 2)]  # "Q sky is A", then all tokens but the last of the three choices
+    assert kept == [(1, 1), (3, 2)]
 
 
 def test_one_accuracy_is_of_the_sums_and_the_other_of_the_means_per_character() -> None:
