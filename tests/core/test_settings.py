@@ -122,6 +122,7 @@ def test_every_preset_resolves_for_every_method_and_task() -> None:
     assert methods
     assert preset_names() == [
         "large",
+        "llm",
         "paper",
         "quick",
         "released",
