@@ -6,6 +6,7 @@ from benchmarks.data.synthetic.language.events import Account, draw_accounts
 from benchmarks.data.synthetic.language.vocabulary import past
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+CHANGES = ("action", "person", "roles", "occasion")
 
 
 def generate() -> dict[str, list[Row]]:
@@ -14,7 +15,7 @@ def generate() -> dict[str, list[Row]]:
 
 
 def _draw(dice: Dice, label: int) -> Row:
-    first, second = draw_accounts(dice, DAYS, same=label == 1)
+    first, second = draw_accounts(dice, DAYS, same=label == 1, changes=CHANGES)
     return {"sentence1": _report(first), "sentence2": _report(second), "label": label}
 
 
