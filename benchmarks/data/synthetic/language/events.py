@@ -30,29 +30,20 @@ class Account:
     passive: bool
 
 
-def draw_accounts(
-    dice: Dice, occasions: Sequence[str], *, same: bool, changes: Sequence[str]
-) -> tuple[Account, Account]:
-    """Draw two accounts of the same event, with synonyms or the passive voice, or of two different events.
-
-    Args:
-        dice: makes the random choices.
-        occasions: when or how events happen.
-        same: whether the accounts are of the same event.
-        changes: what differs between two events, in proportion: "action", "person", "roles" (swapped), "occasion".
-    """
+def draw_accounts(dice: Dice, occasions: Sequence[str], *, same: bool) -> tuple[Account, Account]:
+    """Draw two accounts of the same event, with synonyms or the passive voice, or of two different events."""
     subject, other, *others = dice.shuffled(PEOPLE)
     verbs, different_verbs = dice.pick_two(SYNONYMOUS_VERBS)
     occasion, different_occasion = dice.pick_two(occasions)
     event = Event(subject=subject, verbs=verbs, other=other, occasion=occasion)
     unrelated = Event(subject=others[0], verbs=different_verbs, other=others[1], occasion=different_occasion)
-    changed = {
-        "action": replace(event, verbs=different_verbs),
-        "person": replace(event, other=others[0]),
-        "roles": replace(event, subject=other, other=subject),
-        "occasion": replace(event, occasion=different_occasion),
-    }
-    second = event if same else unrelated if dice.chance(UNRELATED) else changed[dice.pick(changes)]
+    changed = [
+        replace(event, verbs=different_verbs),
+        replace(event, other=others[0]),
+        replace(event, subject=other, other=subject),
+        replace(event, occasion=different_occasion),
+    ]
+    second = event if same else unrelated if dice.chance(UNRELATED) else dice.pick(changed)
     return _account(dice, event, passive=False), _account(dice, second, passive=dice.chance(1 / 4))
 
 
