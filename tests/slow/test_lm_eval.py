@@ -58,7 +58,7 @@ def test_every_choice_has_the_same_log_likelihood_and_both_accuracies_are_equal(
     split = task.evaluation_splits[0]
     prepared = task.prepare(task_data({"train": rows, split: rows}, "here"), backbone.tokenizer, 256)
     ours = task.predict(model, prepared.evaluation[split], prepared, Runtime())
-    theirs = _harness(model, backbone.tokenizer, *FORMS[name], rows, tmp_path)
+    theirs = _harness(model, backbone.tokenizer, name, rows, tmp_path)
     for scores, sample in zip(ours.scores, theirs["samples"][name], strict=True):
         assert scores == pytest.approx([value for ((value, _),) in sample["resps"]], abs=1e-4)
     measured = task.score(ours)
@@ -68,14 +68,13 @@ def test_every_choice_has_the_same_log_likelihood_and_both_accuracies_are_equal(
     assert np.ptp([max(scores) for scores in ours.scores]) > 1
 
 
-def _harness(
-    model: Any, tokenizer: Any, file: str, form: Callable[[Row], dict[str, Any]], rows: list[Row], folder: Path
-) -> dict[str, Any]:
+def _harness(model: Any, tokenizer: Any, name: str, rows: list[Row], folder: Path) -> dict[str, Any]:
     """Results of lm-evaluation-harness on these rows, by its own task file with local data."""
     import lm_eval  # noqa: PLC0415  optional
     from lm_eval.api.task import ConfigurableTask  # noqa: PLC0415  likewise
     from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  likewise
 
+    file, form = FORMS[name]
     path = folder / "rows.jsonl"
     path.write_text("\n".join(json.dumps(form(row)) for row in rows))
     config = yaml.safe_load(Path(lm_eval.__file__).with_name("tasks").joinpath(file).read_text("utf-8"))
