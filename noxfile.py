@@ -28,7 +28,7 @@ OFFICIAL_METRICS = "pycocoevalcap==1.2"
 FUZZER = "atheris>=3"
 """Has wheels for Linux alone."""
 AUDITOR = "pip-audit>=2.9"
-READERS = ("tsv", "scores", "csv", "bars", "xml", "json", "iob2", "result", "predictions")
+READERS = ("tsv", "scores", "csv", "bars", "xml", "json", "choices", "lines", "iob2", "result", "predictions")
 """What is fuzzed (tests/fuzz/targets.py)."""
 PIP = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OFFLINE = {"HF_HUB_OFFLINE": "1"}

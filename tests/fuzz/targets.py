@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from benchmarks.core.nested import build, plain
 from benchmarks.core.spec import InputError, Prediction, Row
+from benchmarks.data.sources.choices import read_json_lines, read_llm_adapters
 from benchmarks.data.sources.e2e import read_e2e
 from benchmarks.data.sources.iob2 import read_iob2
 from benchmarks.data.sources.rows import Columns, fingerprint
@@ -29,6 +30,10 @@ XML = b"""<?xml version="1.0" encoding="utf-8"?><benchmark><entries><entry categ
 TRIPLE = b'{"subject": "a", "property": "b", "object": "c"}'
 TEXT = b'{"comment": "good", "lex": "One."}'
 JSON = b'{"entries": [{"1": {"category": "A", "modifiedtripleset": [%s], "lexicalisations": [%s]}}]}' % (TRIPLE, TEXT)
+CHOICES = b"""[{"instruction": "Please choose the correct answer to the question: Which?\\n\\nAnswer1: a Answer2: b\\n\\n\
+Answer format: answer1/answer2", "answer": "answer2"}]"""
+LINE = b"""{"question": "Which?", "choices": {"label": ["A", "B"], "text": ["a", "b"]}, "answerKey": "B"}
+{"question": {"stem": "How?", "choices": [{"label": "A", "text": "c"}, {"label": "B", "text": "d"}]}, "answerKey": "A"}"""
 RESULT = Result(
     status="done",
     task="cola",
@@ -109,8 +114,8 @@ def _iob2(path: Path) -> None:
     assert all(len(row["tokens"].split(" ")) == len(row["tags"]) for row in rows)
 
 
-def _records(read: Callable[[Path], list[Row]]) -> Callable[[Path], None]:
-    return lambda path: _check(read(path), texts="texts")
+def _records(read: Callable[[Path], list[Row]], texts: str = "texts") -> Callable[[Path], None]:
+    return lambda path: _check(read(path), texts=texts)
 
 
 def _check(rows: Sequence[Row], texts: str) -> None:
@@ -162,6 +167,18 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ],
         ),
         "json": Target(file="a.json", read=_records(read_webnlg), seeds=[JSON], words=["null", "\\ud800", "[[[["]),
+        "choices": Target(
+            file="a.json",
+            read=_records(read_llm_adapters, "choices"),
+            seeds=[CHOICES],
+            words=["Answer3: ", "answer3", "/", "\\n\\n", "Please", "true/false", "null", "[", "\\ud800"],
+        ),
+        "lines": Target(
+            file="a.jsonl",
+            read=_records(read_json_lines, "choices"),
+            seeds=[LINE],
+            words=["null", "stem", "choices", "answerKey", "[[[[", "\\ud800"],
+        ),
         "iob2": Target(file="a.iob2", read=_iob2, seeds=[IOB2], words=["B-protein", "I-protein", "###", "\\t"]),
         "result": Target(
             file="result.json",
