@@ -26,6 +26,7 @@ class Agreement:
     p: float
     """P value of the permutation test: share of random orders with at least this W."""
     searches: int
+    """Number of searches."""
 
     def __str__(self) -> str:
         """A sentence with both, and what follows."""

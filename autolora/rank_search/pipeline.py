@@ -28,10 +28,16 @@ class RetrainConfig:
     bias: Literal["none", "all"] = "none"
     """Whether all biases of the model are trained too, as the authors do on BioNLP2004."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    """Of the update matrices."""
 
 
 def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig) -> tuple[nn.Module, float]:
-    """Train LoRA with the given ranks on the whole training set, from the pretrained weights.
+    """Train LoRA with the given ranks on the whole training set, from the pretrained weights (section 4.4).
+
+    Args:
+        problem: the model and its training set.
+        allocation: the ranks; layers of rank 0 are not adapted.
+        config: scaling, dropout and training of the update matrices.
 
     Returns:
         The PEFT model, and the wall-clock seconds of optimisation.
@@ -50,7 +56,13 @@ def retrain(problem: Problem, allocation: RankAllocation, config: RetrainConfig)
 def search_and_retrain(
     problem: Problem, search_config: SearchConfig, retrain_config: RetrainConfig, *, probing: bool = False
 ) -> tuple[nn.Module, SearchResult, dict[str, Any]]:
-    """Search ranks and retrain with them; `probing` as in `search`.
+    """Search ranks and retrain with them (Algorithm 1).
+
+    Args:
+        problem: the model and its training set.
+        search_config: of the search.
+        retrain_config: of the training with the ranks found.
+        probing: as in `search`.
 
     Returns:
         The PEFT model; the search's result; wall-clock seconds of "search" and "train".

@@ -23,6 +23,7 @@ class SearchResult:
     """The ranks and selection variables that a search found, and its history."""
 
     projections: tuple[Projection, ...]
+    """The layers that were searched, in the model's order."""
     selection: Mapping[str, Sequence[float]]
     """Projection -> its k selection variables."""
     ranks: Mapping[str, int]

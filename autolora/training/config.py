@@ -45,7 +45,7 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be positive; got {value}")
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Number of optimisation steps of the whole training."""
+        """Number of optimisation steps of the whole training, where an epoch has steps_per_epoch of them."""
         wanted = self.steps or max(1, round(self.epochs * steps_per_epoch))
         return min(wanted, self.max_steps or wanted)
 

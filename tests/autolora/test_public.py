@@ -1,5 +1,9 @@
 """The public names of `autolora`, and what importing them costs."""
 
+import dataclasses
+import inspect
+import pydoc
+import re
 import subprocess
 import sys
 
@@ -12,6 +16,27 @@ from tests.support.paths import ROOT
 @pytest.mark.parametrize("name", autolora.__all__)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert getattr(autolora, name).__doc__
+
+
+@pytest.mark.parametrize("name", autolora.__all__)
+def test_every_argument_and_every_field_of_a_public_name_is_documented(name: str) -> None:
+    public = getattr(autolora, name)
+    if dataclasses.is_dataclass(public):
+        source = inspect.getsource(public)
+        wanted = [field.name for field in dataclasses.fields(public)]
+        missing = [
+            field
+            for field in wanted
+            if not re.search(rf'^    {field}:.*(\n(?!    \w).*)*?\n    """', source, re.MULTILINE)
+        ]
+    else:
+        wanted = list(inspect.signature(public).parameters) if inspect.isfunction(public) else []
+        missing = [argument for argument in wanted if not re.search(rf"\b{argument}\b", public.__doc__)]
+    assert not missing
+
+
+def test_the_help_of_find_ranks_fits_a_screen() -> None:
+    assert len(pydoc.render_doc(autolora.find_ranks).splitlines()) <= 50
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
