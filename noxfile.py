@@ -99,6 +99,12 @@ def speed(session: nox.Session) -> None:
 
 
 @nox.session
+def allocation(session: nox.Session) -> None:
+    """Rank allocators at equal budgets, on problems whose best ranks are known; a table and two figures."""
+    benchmark(session, "measure", "allocation", *session.posargs)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """What only a GPU can show, in one call: every method for a few steps, recorded steps, speed, RoBERTa-base's costs."""
     device = ("--device", "cuda")

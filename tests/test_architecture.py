@@ -11,7 +11,17 @@ from tests.support.paths import ROOT
 PACKAGES = ("autolora", "baselines", "benchmarks")
 """The lowest first."""
 ROOMS = {
-    "autolora": ("files", "compute", "problem", "training", "adapters", "rank_search", "trainer", "finding"),
+    "autolora": (
+        "files",
+        "compute",
+        "problem",
+        "training",
+        "adapters",
+        "rank_search",
+        "allocation",
+        "trainer",
+        "finding",
+    ),
     "benchmarks": (
         *("core", "data", "tasks", "methods", "store", "analysis", "report", "run", "measure", "cli", "__main__"),
     ),

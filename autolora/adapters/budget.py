@@ -24,6 +24,14 @@ class Budget:
             )
 
 
+def limit_of(budget: Budget, projections: Sequence[Projection]) -> int:
+    """The budget as a number of ranks or of parameters, whichever it is given in."""
+    if budget.parameters is not None:
+        return budget.parameters
+    assert budget.mean_rank is not None
+    return round(budget.mean_rank * len(projections))
+
+
 def ranks_within(
     budget: Budget, selection: Mapping[str, Sequence[float]], projections: Sequence[Projection]
 ) -> dict[str, int]:
@@ -45,8 +53,7 @@ def ranks_within(
     """
     by_rank = budget.parameters is None
     costs = {each.name: 1 if by_rank else each.lora_parameters(1) for each in projections}
-    limit = round(budget.mean_rank * len(projections)) if budget.mean_rank is not None else budget.parameters
-    assert limit is not None
+    limit = limit_of(budget, projections)
     smallest, largest = min(costs.values()), sum(costs[name] * len(values) for name, values in selection.items())
     if not smallest <= limit <= largest:
         unit = "ranks" if by_rank else "parameters"

@@ -86,6 +86,12 @@ MEASURE = (
         "Run cells twice, then with other batches and threads, and compare their bits.",
         (TASKS, METHODS, o.PRESET, o.SET, o.RUNS),
     ),
+    Command(
+        "measure allocation",
+        "allocating:show_allocation",
+        "Rank allocators at equal budgets, where the best ranks are known; writes tables and figures.",
+        (o.STUDENT, o.PLANTED, o.path("folder", "folder of results (runs)", nargs="?", default=Path("runs"))),
+    ),
 )
 REPORT = (
     Command("report", "reporting:show_reports", "List the reports, and print the findings."),

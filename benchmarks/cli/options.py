@@ -94,6 +94,10 @@ SHARDS = path("shards", "folders of the shards", nargs="+")
 PAIR = option("cell", "such as cola/autolora", metavar="TASK/METHOD")
 LISTED = option("kind", "tasks, methods, presets or protocols", nargs="?", metavar="KIND")
 SCORE = option("score", "in the task's metric, such as 80", type=float, metavar="SCORE")
+STUDENT = option("student", "llama, minilm or decoder (llama)", nargs="?", default="llama", metavar="STUDENT")
+PLANTED = option(
+    "seeds", "number of seeds; 0 prints what is there (2)", nargs="?", type=values.at_least(0), default=2, metavar="N"
+)
 COSTS = option("--costs", "the newest cost run instead of scores", action="store_true")
 ENDINGS = option("--as", "pdf, svg, png (pdf)", type=values.endings, default=["pdf"], dest="endings", metavar="A,B")
 KIND = option("--kind", "scores, costs or speed (scores)", choices=("scores", "costs", "speed"), default="scores")

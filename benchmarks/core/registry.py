@@ -10,9 +10,10 @@ from importlib.metadata import EntryPoint, EntryPoints
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 import baselines
+from baselines import allocators
 from benchmarks import methods, tasks
 from benchmarks.core.spec import InputError, Method, Task, Variant
 
@@ -50,6 +51,20 @@ def variant(name: str) -> Variant | None:
     """The definition of a method that is a variant of another; None for other methods. Raises InputError: as `method`."""
     found = _find("method", name, _methods()).load()
     return found if isinstance(found, Variant) else None
+
+
+def allocator_names() -> list[str]:
+    """Names of all rank allocators: files in `baselines/allocators/`, entry points "autolora_bench.allocators"."""
+    return sorted(_allocators())
+
+
+def allocator(name: str) -> Any:
+    """Load a rank allocator: a frozen dataclass with `title` and `allocate(problem, budget)`, whose fields are settings.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    return _find("allocator", name, _allocators()).load()
 
 
 def needed(name: str) -> str | None:
@@ -91,6 +106,10 @@ def _tasks() -> dict[str, EntryPoint]:
 
 def _methods() -> dict[str, EntryPoint]:
     return _entries((baselines, methods), "METHOD", "autolora_bench.methods")
+
+
+def _allocators() -> dict[str, EntryPoint]:
+    return _entries((allocators,), "ALLOCATOR", "autolora_bench.allocators")
 
 
 def _entries(packages: tuple[ModuleType, ...], attribute: str, group: str) -> dict[str, EntryPoint]:
