@@ -16,6 +16,7 @@ import baselines
 from baselines import allocators
 from benchmarks import methods, tasks
 from benchmarks.core.spec import InputError, Method, Task, Variant
+from benchmarks.tasks import questions
 
 
 @cache
@@ -101,7 +102,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def _tasks() -> dict[str, EntryPoint]:
-    return _entries((tasks,), "TASK", "autolora_bench.tasks")
+    return _entries((tasks, questions), "TASK", "autolora_bench.tasks")
 
 
 def _methods() -> dict[str, EntryPoint]:
