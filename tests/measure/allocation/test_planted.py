@@ -16,7 +16,7 @@ from benchmarks.core.spec import InputError
 from benchmarks.measure.allocation.controls import Oracle, Shuffled
 from benchmarks.measure.allocation.planted import Pattern, Planted, Planting, plant, planted_ranks
 from benchmarks.measure.allocation.students import student
-from benchmarks.measure.allocation.suite import allocators, try_allocator
+from benchmarks.measure.allocation.suite import allocators, training_of, try_allocator
 from tests.support import tiny
 
 SMALL = Planting(examples=48, tokens=6)
@@ -116,10 +116,11 @@ def test_the_suite_refuses_an_allocator_that_exceeds_its_budget() -> None:
         try_allocator("greedy", Greedy(), small(), 1.0, FEW_STEPS)
 
 
+@pytest.mark.slow
 def test_the_planted_ranks_learn_what_uniform_ranks_cannot_and_our_allocator_comes_near_them() -> None:
-    planted = small(pattern="few", examples=256)
-    training = TrainingConfig(lr=2e-2, steps=120)
+    planted = plant(student("llama"), Planting(pattern="few"), seed=1)
+    training = training_of("llama")
     every = allocators(planted, training, ["autolora_budget"])
     losses = {name: try_allocator(name, each, planted, 1.0, training).loss for name, each in every.items()}
-    assert losses["oracle"] < 0.5 * losses["uniform"]
+    assert losses["oracle"] < 0.2 * losses["uniform"]
     assert losses["autolora_budget"] < losses["uniform"] - 0.8 * (losses["uniform"] - losses["oracle"])
