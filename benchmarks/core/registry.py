@@ -26,7 +26,10 @@ def entry_points(group: str) -> EntryPoints:
 
 
 def task_names() -> list[str]:
-    """Names of all tasks: files in `benchmarks/tasks/`, and entry points "autolora_bench.tasks" of other packages."""
+    """Names of all tasks: files in `benchmarks/tasks/` and its `questions/`, and entry points of other packages.
+
+    Their group is "autolora_bench.tasks".
+    """
     return sorted(_tasks())
 
 

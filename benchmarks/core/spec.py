@@ -1,8 +1,8 @@
 """The contract between tasks, methods and the rest of the benchmark.
 
-A task is one file in `benchmarks/tasks/` that ends in `TASK = ...`; a method is one file in `baselines/` or
-`benchmarks/methods/` that ends in `METHOD = ...`, a frozen dataclass whose fields are its settings. The file's
-name is the task's or the method's name everywhere (underscores in files, hyphens on the command line). Any change
+A task is one file in `benchmarks/tasks/`, or in its folder `questions/`, that ends in `TASK = ...`; a method is one file
+in `baselines/` or `benchmarks/methods/` that ends in `METHOD = ...`, a frozen dataclass whose fields are its settings. The
+file's name is the task's or the method's name everywhere (underscores in files, hyphens on the command line). Any change
 that affects results raises the `version` of the task or method.
 """
 
