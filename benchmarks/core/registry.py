@@ -16,7 +16,6 @@ import baselines
 from baselines import allocators
 from benchmarks import methods, tasks
 from benchmarks.core.spec import InputError, Method, Task, Variant
-from benchmarks.tasks import questions
 
 
 @cache
@@ -105,22 +104,27 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def _tasks() -> dict[str, EntryPoint]:
-    return _entries((tasks, questions), "TASK", "autolora_bench.tasks")
+    return _entries((*_places(tasks), *_places(tasks, "questions")), "TASK", "autolora_bench.tasks")
 
 
 def _methods() -> dict[str, EntryPoint]:
-    return _entries((baselines, methods), "METHOD", "autolora_bench.methods")
+    return _entries((*_places(baselines), *_places(methods)), "METHOD", "autolora_bench.methods")
 
 
 def _allocators() -> dict[str, EntryPoint]:
-    return _entries((allocators,), "ALLOCATOR", "autolora_bench.allocators")
+    return _entries(_places(allocators), "ALLOCATOR", "autolora_bench.allocators")
 
 
-def _entries(packages: tuple[ModuleType, ...], attribute: str, group: str) -> dict[str, EntryPoint]:
+def _places(package: ModuleType, *folder: str) -> list[tuple[str, str]]:
+    """Name and path of a package, or of a folder in it."""
+    return [(".".join((package.__name__, *folder)), str(Path(path, *folder))) for path in package.__path__]
+
+
+def _entries(places: Iterable[tuple[str, str]], attribute: str, group: str) -> dict[str, EntryPoint]:
     own = {
-        module.name: EntryPoint(module.name, f"{package.__name__}.{module.name}:{attribute}", group)
-        for package in packages
-        for module in pkgutil.iter_modules(package.__path__)
+        module.name: EntryPoint(module.name, f"{package}.{module.name}:{attribute}", group)
+        for package, path in places
+        for module in pkgutil.iter_modules([path])
         if not module.ispkg
     }
     return {canonical(entry.name): entry for entry in entry_points(group=group)} | own

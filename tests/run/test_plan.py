@@ -163,9 +163,9 @@ def test_settings_that_came_later_leave_identities_as_they_were() -> None:
             preset=result.preset,
             protocol=result.protocol,
             config={
-                **result.config,
                 **identity.LEGACY_DEFAULTS,
-                "method": {**result.config["method"], **identity.LEGACY_DEFAULTS},
+                **result.config,
+                "method": {**identity.LEGACY_DEFAULTS, **result.config["method"]},
             },
             versions=result.versions,
             fingerprints={name: result.fingerprints[name] for name in ("data", "model")},
