@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,7 +42,7 @@ def build(kind: type[Instance], values: Table, where: str, *, combine: Merge = m
     Raises:
         InputError: a key is unknown (the message names similar keys) or missing, or a value is invalid.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
@@ -92,7 +93,7 @@ def flat(table: Table, prefix: str = "") -> dict[str, Any]:
 def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
     """Settings of a dataclass that apply the same table to every nested dataclass whose field has the given name."""
     placed: dict[str, Any] = {}
-    for field, hint in get_type_hints(kind).items():
+    for field, hint in _hints(kind).items():
         if isinstance(hint, type) and is_dataclass(hint):
             placed[field] = dict(table) if field == name else spread(hint, name, table)
     return {field: values for field, values in placed.items() if values}
@@ -100,7 +101,13 @@ def spread(kind: type, name: str, table: Table) -> dict[str, Any]:
 
 def for_fields_of(kind: type, table: Table) -> dict[str, Any]:
     """The entries of a table whose keys are fields of a dataclass; nested tables are taken as they are."""
-    return {name: table[name] for name in get_type_hints(kind) if name in table}
+    return {name: table[name] for name in _hints(kind) if name in table}
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields; kept, as annotations are evaluated anew at every call."""
+    return get_type_hints(kind)
 
 
 def _default(field: "Field[Any]") -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -105,6 +106,7 @@ def _published(kind: str, number: int | str) -> PublishedTable:
     return _read(f"{kind}{number}")
 
 
+@cache
 def _read(stem: str) -> PublishedTable:
     return build(PublishedTable, json.loads((PAPER / f"{stem}.json").read_text(encoding="utf-8")), stem)
 

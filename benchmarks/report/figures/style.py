@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from benchmarks.analysis.stats import Summary
 
@@ -21,6 +21,7 @@ STYLE = {
     "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.titley": 1.0,  # a place that is not searched for anew at every drawing
 }
 """matplotlib's rcParams for all figures."""
 LOOKS = (
@@ -78,7 +79,7 @@ def make_logarithmic(axis: Axes) -> None:
     """
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.yaxis.set_minor_locator(NullLocator())
 
 
 def add_legend(figure: Figure, summaries: Summaries) -> None:
