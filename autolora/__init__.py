@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from autolora.adapters.budget import Budget
     from autolora.adapters.fused import export
     from autolora.adapters.ranks import RankAllocation
+    from autolora.allocation.autolora_budget import AutoLoraBudget
     from autolora.compute.process_group import Team
     from autolora.compute.runtime import Runtime
     from autolora.finding.agreement import Agreement, agreement
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "AutoLoraBudget",
     "Budget",
     "Convergence",
     "FoundRanks",
@@ -51,6 +53,7 @@ _MODULES = {
     "adapters.budget": ("Budget",),
     "adapters.fused": ("export",),
     "adapters.ranks": ("RankAllocation",),
+    "allocation.autolora_budget": ("AutoLoraBudget",),
     "compute.process_group": ("Team",),
     "compute.runtime": ("Runtime",),
     "finding.agreement": ("Agreement", "agreement"),

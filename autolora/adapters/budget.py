@@ -23,6 +23,15 @@ class Budget:
                 f"got mean_rank={self.mean_rank}, parameters={self.parameters}"
             )
 
+    @property
+    def unit(self) -> str:
+        """What is counted: "ranks" or "parameters"."""
+        return "ranks" if self.parameters is None else "parameters"
+
+    def cost(self, projection: Projection) -> int:
+        """What one component of a layer takes of the budget."""
+        return 1 if self.parameters is None else projection.lora_parameters(1)
+
 
 def limit_of(budget: Budget, projections: Sequence[Projection]) -> int:
     """The budget as a number of ranks or of parameters, whichever it is given in."""
@@ -51,14 +60,12 @@ def ranks_within(
     Raises:
         ValueError: the budget has no room for a single component, or for more than all of them.
     """
-    by_rank = budget.parameters is None
-    costs = {each.name: 1 if by_rank else each.lora_parameters(1) for each in projections}
+    costs = {each.name: budget.cost(each) for each in projections}
     limit = limit_of(budget, projections)
     smallest, largest = min(costs.values()), sum(costs[name] * len(values) for name, values in selection.items())
     if not smallest <= limit <= largest:
-        unit = "ranks" if by_rank else "parameters"
         raise ValueError(
-            f"a budget of {limit:,} {unit} cannot be met: one component takes {smallest:,}, and all components of "
+            f"a budget of {limit:,} {budget.unit} cannot be met: one component takes {smallest:,}, and all components of "
             f"{len(projections)} layers together {largest:,}"
         )
     ranks, spent = dict.fromkeys(costs, 0), 0

@@ -35,19 +35,19 @@ def highest_rank(budget: Budget, projections: Sequence[Projection]) -> int:
         ValueError: the budget has no room for one component, or exceeds the full rank of all layers.
     """
     check_budget(budget, projections)
-    whole = sum(_cost(budget, each) for each in projections)
+    whole = sum(budget.cost(each) for each in projections)
     own = min(min(each.in_features, each.out_features) for each in projections)
     return max(1, min(own, -(-HEADROOM * limit_of(budget, projections) // whole)))
 
 
 def check_budget(budget: Budget, projections: Sequence[Projection]) -> None:
     """Raises ValueError: the budget has no room for one component, or exceeds the full rank of all layers."""
-    limit, unit = limit_of(budget, projections), "ranks" if budget.parameters is None else "parameters"
-    smallest = min(_cost(budget, each) for each in projections)
-    full = sum(min(each.in_features, each.out_features) * _cost(budget, each) for each in projections)
+    limit = limit_of(budget, projections)
+    smallest = min(budget.cost(each) for each in projections)
+    full = sum(min(each.in_features, each.out_features) * budget.cost(each) for each in projections)
     if not smallest <= limit <= full:
         raise ValueError(
-            f"a budget of {limit:,} {unit} cannot be allocated: a rank of 1 in one layer takes {smallest:,}, and the "
+            f"a budget of {limit:,} {budget.unit} cannot be allocated: a rank of 1 in one layer takes {smallest:,}, and the "
             f"full rank of all {len(projections)} layers {full:,}; choose a budget between them"
         )
 
@@ -71,11 +71,10 @@ def check_allocation(name: str, found: RankAllocation, projections: Sequence[Pro
             raise ValueError(f"allocator {name!r} gave a rank to {layer!r}, which is no layer; the nearest is {near!r}")
     if missing := [layer for layer in known if layer not in given]:
         raise ValueError(f"allocator {name!r} gave no rank to {missing[0]!r}; a layer without an update has rank 0")
-    spent = sum(rank * _cost(budget, each) for each, rank in zip(found.projections, found.ranks, strict=True))
+    spent = sum(rank * budget.cost(each) for each, rank in zip(found.projections, found.ranks, strict=True))
     if (over := spent - limit_of(budget, projections)) > 0:
-        unit = "ranks" if budget.parameters is None else "parameters"
         raise ValueError(
-            f"allocator {name!r} exceeds the budget by {over:,} {unit}: {spent:,} of {spent - over:,}; lower its ranks"
+            f"allocator {name!r} exceeds the budget by {over:,} {budget.unit}: {spent:,} of {spent - over:,}; lower its ranks"
         )
 
 
@@ -102,7 +101,3 @@ def in_proportion(
         own = min(each.in_features, each.out_features, highest or each.in_features)
         worth[each.name] = [weights[each.name] / (rank - 0.5) for rank in range(1, own + 1)]
     return RankAllocation.of(projections, ranks_within(budget, worth, projections))
-
-
-def _cost(budget: Budget, projection: Projection) -> int:
-    return 1 if budget.parameters is None else projection.lora_parameters(1)

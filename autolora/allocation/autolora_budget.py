@@ -14,24 +14,29 @@ loss on D_val as a function of one selection variable (gate) per rank-1 componen
   are arbitrary mixtures of each other.
 """
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autolora.adapters.adapt import fresh_model, projections_of
+from autolora.adapters.adapt import fresh_model
 from autolora.adapters.budget import Budget, limit_of, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.layers import SelectiveLoRA, attach, freeze_all_but
-from autolora.adapters.projections import Projection
+from autolora.adapters.projections import Projection, find_projections
 from autolora.adapters.ranks import RankAllocation
 from autolora.adapters.selection import parameterisation
 from autolora.allocation.allocator import highest_rank
+from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Example, Problem
-from autolora.rank_search.search import split
+from autolora.rank_search.model import refuse_adapted, refuse_cut_off, refuse_what_cannot_be_searched
+from autolora.rank_search.result import SearchResult
+from autolora.rank_search.search import train_and_valid
 from autolora.training.batches import batch_loss, gather
 from autolora.training.config import TrainingConfig
 from autolora.training.train import train
@@ -43,8 +48,10 @@ class AutoLoraBudget:
 
     title: ClassVar[str] = "AutoLoRA (budget)"
 
+    max_rank: int | None = None
+    """Maximum rank of a layer; None: `allocator.highest_rank`."""
     lora_alpha: float = 16
-    """LoRA's scaling is lora_alpha / highest rank."""
+    """LoRA's scaling is lora_alpha / maximum rank."""
     rounds: int = 8
     """Number of times that components are removed."""
     first: float = 0.25
@@ -58,22 +65,55 @@ class AutoLoraBudget:
     points: int = 4
     """Gauss-Legendre points on the path of the gates from 0 to 1."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    """Optimizer and length of the training from which components are removed."""
 
     def allocate(self, problem: Problem, budget: Budget) -> RankAllocation:
-        """Train with the highest rank in every layer, and remove components until the budget is met."""
-        projections = projections_of(problem)
-        highest = highest_rank(budget, projections)
-        kept, held_out = split(problem, self.valid_share)
+        """The ranks of `search`."""
+        return self.search(problem, budget).allocation
+
+    def search(self, problem: Problem, budget: Budget, *, valid: Sequence[Example] | None = None) -> SearchResult:
+        """Train with the maximum rank in every layer, and remove components until the budget is met.
+
+        Args:
+            problem: its training set is split into D_tr and D_val.
+            budget: of all updates together.
+            valid: examples of D_val; the training set is then D_tr as a whole. None splits it.
+
+        Returns:
+            The ranks; the selection variables are each component's contribution to the validation loss, divided by its
+            size in the budget, at the last removal, in descending order of its singular value.
+
+        Raises:
+            ValueError: the budget or the maximum rank fits no layer, or the model cannot be adapted (see `RankSearch`).
+            Interrupted: the runtime was asked to stop.
+            NonFiniteLossError: a loss or a contribution became NaN or infinite.
+        """
+        start = time.perf_counter()
+        train_set, held_out = train_and_valid(problem, self.valid_share, valid)
         plain = replace(
-            problem, train=kept, strata=None, groups=None, runtime=replace(problem.runtime, checkpoints=None)
+            problem, train=train_set, strata=None, groups=None, runtime=replace(problem.runtime, checkpoints=None)
         )
         model = fresh_model(plain)
+        refuse_adapted(model)
+        head = present_heads(model, problem.head)
+        projections = find_projections(model, problem.targets, head)
+        refuse_what_cannot_be_searched(model, [each.name for each in projections], head)
+        highest = self.max_rank or highest_rank(budget, projections)
+        ranks_within(budget, {each.name: [1.0] * highest for each in projections}, projections)  # refuses early
         layers = attach(model, projections, highest, self.lora_alpha, parameterisation("unconstrained"))
-        _start(model, layers, present_heads(model, problem.head))
-        valid = held_out[: self.valid_examples]
-        pruning = _Pruning(self, model, layers, problem=plain, valid=valid, budget=budget, projections=projections)
+        _start(model, layers, head)
+        valid_set = held_out[: self.valid_examples]
+        pruning = _Pruning(self, model, layers, problem=plain, valid=valid_set, budget=budget, projections=projections)
         train(model, plain, self.training, after_step=pruning.after_step, stage="allocation")
-        return RankAllocation.of(projections, pruning.ranks)
+        return SearchResult(
+            projections=projections,
+            selection=pruning.worth,
+            ranks=pruning.ranks,
+            history=pruning.history,
+            steps=pruning.steps,
+            seconds=time.perf_counter() - start,
+            config=asdict(replace(self, max_rank=highest)),
+        )
 
 
 def contributions(
@@ -98,6 +138,9 @@ def contributions(
     Returns:
         layer name -> the parts, shape (k,); together they are the loss with all gates at 0 less that with the gates as
         they are, up to the error of the integral.
+
+    Raises:
+        ValueError: no gradient reaches a layer; the message names it.
     """
     gates = [layer.selection_logits for layer in layers.values()]
     live = [gate.detach().clone() for gate in gates]
@@ -110,7 +153,8 @@ def contributions(
         for start in range(0, len(examples), batch_size):
             part = range(start, min(start + batch_size, len(examples)))
             loss = batch_loss(model, gather(problem, examples, part), loss=problem.loss, runtime=problem.runtime)
-            gradients = torch.autograd.grad(loss, gates)
+            gradients = torch.autograd.grad(loss, gates, allow_unused=True)
+            refuse_cut_off(layers, gradients)
             for total, gradient, value in zip(totals, gradients, live, strict=True):
                 total.sub_(gradient * value, alpha=float(weight) * len(part) / len(examples))
     for gate, value in zip(gates, live, strict=True):
@@ -159,19 +203,22 @@ class _Pruning:
         projections: Sequence[Projection],
     ) -> None:
         self.ranks = {name: len(layer.selection_logits) for name, layer in layers.items()}
+        self.worth: dict[str, list[float]] = {}
+        """Layer -> contribution of each component in the last round, per unit of the budget."""
+        self.history: list[dict[str, Any]] = []
+        """One record per round: `step`, `decrease` of the validation loss by all components, `ranks` after the round."""
+        self.steps = allocator.training.total_steps(-(-len(problem.train) // allocator.training.batch_size))
         self._allocator, self._model, self._layers, self._projections = allocator, model, layers, projections
         self._problem, self._valid, self._budget = problem, valid, budget
-        steps = allocator.training.total_steps(-(-len(problem.train) // allocator.training.batch_size))
         shares = np.linspace(allocator.first, allocator.last, allocator.rounds)
-        self._at = [max(1, round(float(share) * steps)) for share in shares]
-        self._by_rank = budget.parameters is None
+        self._at = [max(1, round(float(share) * self.steps)) for share in shares]
 
     def after_step(self, done: int) -> None:
         for number, step in enumerate(self._at, 1):
             if step == done:
-                self._remove(number)
+                self._remove(number, done)
 
-    def _remove(self, number: int) -> None:
+    def _remove(self, number: int, step: int) -> None:
         """Round `number` of 1, 2, ...: remove the components that are worth least, down to the round's size."""
         for layer in self._layers.values():
             rotate(layer)
@@ -182,13 +229,15 @@ class _Pruning:
             points=self._allocator.points, batch_size=4 * self._allocator.training.batch_size,
         )  # fmt: skip
         self._model.train(training)
-        worth = {
-            each.name: (found[each.name][: self.ranks[each.name]] / self._cost(each)).tolist()
-            for each in self._projections
-        }
-        self.ranks = ranks_within(self._size(number), worth, self._projections)
+        decrease = sum(float(parts.sum()) for parts in found.values())
+        if not math.isfinite(decrease):
+            raise NonFiniteLossError(f"allocation: a contribution is NaN or infinite at step {step}; try a lower lr")
+        self.worth = {each.name: (found[each.name] / self._budget.cost(each)).tolist() for each in self._projections}
+        live = {name: parts[: self.ranks[name]] for name, parts in self.worth.items()}
+        self.ranks = ranks_within(self._size(number), live, self._projections)
+        self.history.append({"step": step, "decrease": decrease, "ranks": self.ranks})
         for name, layer in self._layers.items():
-            best = torch.tensor(worth[name]).argsort(descending=True)[: self.ranks[name]]
+            best = torch.tensor(live[name]).argsort(descending=True)[: self.ranks[name]]
             layer.selection_logits.data.zero_()
             layer.selection_logits.data[best] = 1
 
@@ -196,11 +245,8 @@ class _Pruning:
         """The budget of a round: from all components to the budget, in equal ratios."""
         limit = limit_of(self._budget, self._projections)
         rank = len(next(iter(self._layers.values())).selection_logits)
-        whole = rank * sum(self._cost(each) for each in self._projections)
-        size = whole * (limit / whole) ** (number / len(self._at))
-        if not self._by_rank:
-            return Budget(parameters=max(limit, int(size)))
-        return Budget(mean_rank=max(limit, int(size)) / len(self._projections))
-
-    def _cost(self, projection: Projection) -> int:
-        return 1 if self._by_rank else projection.lora_parameters(1)
+        whole = rank * sum(map(self._budget.cost, self._projections))
+        size = max(limit, int(whole * (limit / whole) ** (number / len(self._at))))
+        if self._budget.parameters is None:
+            return Budget(mean_rank=size / len(self._projections))
+        return Budget(parameters=size)

@@ -14,11 +14,13 @@ from autolora.adapters.adapt import seeded_model
 from autolora.adapters.budget import Budget, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
+from autolora.allocation.autolora_budget import AutoLoraBudget
 from autolora.compute.runtime import Progress
 from autolora.finding.found_ranks import FoundRanks
-from autolora.finding.requested import refuse_unsupported, search_config_of, suitable, targets_of, with_ranks
-from autolora.problem import Problem
+from autolora.finding.requested import refuse_unsupported, suitable, targets_of, with_rank_of, with_ranks
+from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.result import SearchResult
 from autolora.rank_search.search import search
 from autolora.trainer import class_labels, examples_of, problem_from_trainer, training_config_of
 from autolora.training.batches import IGNORED
@@ -36,11 +38,11 @@ def find_ranks(
     eval_dataset: Any = None,
     compute_loss_func: Callable[..., Any] | None = None,
     args: "TrainingArguments | None" = None,
-    settings: SearchConfig | None = None,
+    settings: SearchConfig | AutoLoraBudget | None = None,
     budget: Budget | None = None,
     scaling: Scaling = "by-rank",
 ) -> FoundRanks:
-    """Learn a LoRA rank for each layer that lora_config selects (AutoLoRA, arXiv:2403.09113, Algorithm 1).
+    """Learn a LoRA rank for each layer that lora_config selects (AutoLoRA, arXiv:2403.09113).
 
     Args:
         model_init: returns the pretrained model with the same weights at every call.
@@ -52,10 +54,10 @@ def find_ranks(
         compute_loss_func: as for `Trainer`; by default the model's own loss.
         args: learning_rate, num_train_epochs or max_steps, batch size, gradient accumulation, warm-up, max_grad_norm,
             bf16, gradient_checkpointing and seed of the search; by default those of section 5.1.
-        settings: of the search itself: engine, order, selection_lr; `max_rank`, `lora_alpha` and `training` are
-            replaced by those of lora_config and args.
-        budget: the size of all updates together; by default each layer keeps the components with a selection variable
-            of at least 1/k (section 4.4).
+        settings: of the search itself; `max_rank`, `lora_alpha` and `training` are replaced by those of lora_config and
+            args. By default `SearchConfig`, which is the paper's Algorithm 1, or `AutoLoraBudget` with a budget.
+        budget: the size of all updates together, over which all layers compete; by default each layer keeps the
+            components with a selection variable of at least 1/k (section 4.4).
         scaling: "by-rank" scales layer l by lora_alpha / r_l, as the authors do; "constant" scales all layers alike.
 
     Returns:
@@ -92,7 +94,7 @@ def find_ranks_for(
     *,
     lora_config: LoraConfig,
     eval_dataset: Any = None,
-    settings: SearchConfig | None = None,
+    settings: SearchConfig | AutoLoraBudget | None = None,
     budget: Budget | None = None,
     scaling: Scaling = "by-rank",
 ) -> FoundRanks:
@@ -112,16 +114,31 @@ def find_ranks_for(
     refuse_unsupported(lora_config)
     named = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
     problem = _with_layers(problem_from_trainer(trainer, head=named), lora_config)
-    config = replace(settings or SearchConfig(), training=training_config_of(trainer))
+    default = SearchConfig() if budget is None else AutoLoraBudget()
+    config = with_rank_of(lora_config, replace(settings or default, training=training_config_of(trainer)))
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
     with tqdm(desc="search", disable=trainer.args.disable_tqdm) as bar:
         watched = replace(problem, runtime=replace(problem.runtime, progress=partial(_show, bar)))
-        found = search(watched, search_config_of(lora_config, config), valid=valid)
-    ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
+        found, ranks = _found(watched, config, budget, valid)
     allocation = RankAllocation.of(found.projections, ranks)
     asked = with_ranks(lora_config, allocation, scaling, problem.head or ())
     return FoundRanks(lora_config=asked, search=found, ranks=ranks)
+
+
+def _found(
+    problem: Problem, settings: SearchConfig | AutoLoraBudget, budget: Budget | None, valid: Sequence[Example] | None
+) -> tuple[SearchResult, dict[str, int]]:
+    """What a search found, and the ranks within the budget if there is one."""
+    if isinstance(settings, AutoLoraBudget):
+        if budget is None:
+            raise ValueError("AutoLoraBudget allocates a budget: give one, such as budget=Budget(mean_rank=4)")
+        found = settings.search(problem, budget, valid=valid)
+        return found, dict(found.ranks)
+    found = search(problem, settings, valid=valid)
+    if budget is None:
+        return found, dict(found.ranks)
+    return found, ranks_within(budget, found.selection, found.projections)
 
 
 def _show(bar: "tqdm[Any]", progress: Progress) -> None:

@@ -29,12 +29,12 @@ class FoundRanks:
 
     @property
     def selection(self) -> Mapping[str, Sequence[float]]:
-        """Full name of a layer -> its k selection variables (alpha in section 4.1)."""
+        """Full name of a layer -> its k selection variables (alpha in section 4.1), or contributions within a budget."""
         return self.search.selection
 
     @property
     def history(self) -> Sequence[Mapping[str, Any]]:
-        """Losses, ranks and sizes of the gradient's terms over the search's steps."""
+        """Losses, ranks and sizes of the gradient's terms over the steps, or ranks and contributions of each round."""
         return self.search.history
 
     @property

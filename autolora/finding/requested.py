@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from peft import LoraConfig
 from peft.tuners.tuners_utils import check_target_module_exists
@@ -11,9 +12,11 @@ from torch import nn
 from autolora.adapters.projections import find_projections, whole_fused
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.adapters.targets import last_name
+from autolora.allocation.autolora_budget import AutoLoraBudget
 from autolora.problem import Targets
 from autolora.rank_search.config import SearchConfig
 
+Settings = TypeVar("Settings", bound=SearchConfig | AutoLoraBudget)
 REFUSED = {
     "use_dora": "DoRA also trains a magnitude per layer",
     "target_parameters": "ranks are searched for linear layers",
@@ -79,7 +82,7 @@ def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Tar
     return "|".join(name.replace(".", r"\.") for name in kept)
 
 
-def search_config_of(config: LoraConfig, settings: SearchConfig) -> SearchConfig:
+def with_rank_of(config: LoraConfig, settings: Settings) -> Settings:
     """Settings of a search with a configuration's maximum rank and scaling.
 
     The scaling during the search is lora_alpha / r, or lora_alpha / sqrt(r) with rsLoRA (arXiv:2312.03732), where r is

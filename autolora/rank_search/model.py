@@ -1,7 +1,7 @@
 """A model with selection variables at its projections, and its loss as a function of the inner weights."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -60,7 +60,7 @@ class SearchModel(nn.Module):
         self._denominator = denominator_of(model, loss, loss_denominator, runtime=runtime, number=parts)
         self._parameterisation = parameterisation(config.parameterisation)
         self._rank_rule = config.rank_rule
-        _refuse_adapted(model)
+        refuse_adapted(model)
         split_fused(model, targets)
         head = find_head(model) if head is None else head
         self.projections = find_projections(model, targets, head)
@@ -163,12 +163,7 @@ class SearchModel(nn.Module):
             found = torch.autograd.grad(loss, self.logits, allow_unused=True)
         random_state.restore()
         self.put_back()
-        missing = [name for name, gradient in zip(self.layers, found, strict=True) if gradient is None]
-        if missing:
-            raise ValueError(
-                f"no gradient reaches {', '.join(missing)}: ranks are searched only where the loss has a gradient; "
-                "compute these layers outside torch.no_grad, and use gradient checkpointing with use_reentrant=False"
-            )
+        refuse_cut_off(self.layers, found)
 
     def selection(self) -> dict[str, Tensor]:
         """Projection -> selection variables, shape (k,), a float32 copy on the CPU, fetched in one transfer."""
@@ -204,7 +199,18 @@ def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head:
         )
 
 
-def _refuse_adapted(model: nn.Module) -> None:
+def refuse_cut_off(names: Iterable[str], gradients: Iterable[Tensor | None]) -> None:
+    """Raises ValueError: a projection's gradient is None; the message names it."""
+    missing = [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
+    if missing:
+        raise ValueError(
+            f"no gradient reaches {', '.join(missing)}: ranks are searched only where the loss has a gradient; "
+            "compute these layers outside torch.no_grad, and use gradient checkpointing with use_reentrant=False"
+        )
+
+
+def refuse_adapted(model: nn.Module) -> None:
+    """Raises ValueError: the model has adapters of PEFT."""
     adapted = [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
     if adapted:
         raise ValueError(f"{adapted[0]} has an adapter of PEFT already: give the base model, without adapters")

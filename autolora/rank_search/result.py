@@ -25,17 +25,17 @@ class SearchResult:
     projections: tuple[Projection, ...]
     """The layers that were searched, in the model's order."""
     selection: Mapping[str, Sequence[float]]
-    """Projection -> its k selection variables."""
+    """Projection -> its k selection variables; of `AutoLoraBudget`, its k components' contributions."""
     ranks: Mapping[str, int]
     """Projection -> rank (section 4.4)."""
     history: Sequence[Mapping[str, Any]]
-    """One `Record` as a dict, every `record_every` steps and at the last step."""
+    """One `Record` as a dict, every `record_every` steps and at the last step; of `AutoLoraBudget`, a record per round."""
     steps: int
     """Steps done: fewer than planned if the search converged."""
     seconds: float
     """Wall-clock seconds spent in the search's steps."""
     config: Mapping[str, Any]
-    """The SearchConfig as a dict."""
+    """The SearchConfig or AutoLoraBudget as a dict."""
     probe: Mapping[str, float] | None = None
     """The engine's second-order term compared with finite differences at the end of the search: a `Probe` as a dict."""
 

@@ -42,7 +42,7 @@ def search(
     """
     config = config or SearchConfig()
     refuse_without_labels(problem.train)
-    train, held_out = _parts(problem, config, valid)
+    train, held_out = train_and_valid(problem, config.valid_share, valid)
     batches = _Batches(problem, config, train, held_out)
     started = replace(problem, train=train, strata=None, groups=None)  # the head's initial values come from D_tr alone
     ranks = begin(started, config, config.training.total_steps(batches.steps_per_epoch))
@@ -68,12 +68,16 @@ def search(
     return ranks.result(seconds, probed)
 
 
-def _parts(
-    problem: Problem, config: SearchConfig, valid: Sequence[Example] | None
+def train_and_valid(
+    problem: Problem, valid_share: float, valid: Sequence[Example] | None
 ) -> tuple[Sequence[Example], Sequence[Example]]:
-    """D_tr and D_val. Raises ValueError: as `split`, or the given D_val has no example, or none with a label."""
+    """D_tr and D_val: the whole training set and the given examples, or, if they are None, the parts of `split`.
+
+    Raises:
+        ValueError: as `split`, or the given D_val has no example, or none with a label.
+    """
     if valid is None:
-        return split(problem, config.valid_share)
+        return split(problem, valid_share)
     if not valid:
         raise ValueError("D_val is empty: the selection variables are learned on it; give it examples")
     refuse_without_labels(valid)

@@ -42,7 +42,7 @@ def build(kind: type[Instance], values: Table, where: str, *, combine: Merge = m
     Raises:
         InputError: a key is unknown (the message names similar keys) or missing, or a value is invalid.
     """
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:

@@ -10,7 +10,16 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
-from autolora import Budget, FoundRanks, SearchConfig, TrainingConfig, find_ranks, find_ranks_for, search
+from autolora import (
+    AutoLoraBudget,
+    Budget,
+    FoundRanks,
+    SearchConfig,
+    TrainingConfig,
+    find_ranks,
+    find_ranks_for,
+    search,
+)
 from tests.support import tiny
 
 TRAIN = tiny.examples(32)
@@ -88,8 +97,9 @@ def test_layers_are_selected_as_peft_selects_them() -> None:
     assert {*of_llama(config).ranks} == theirs
 
 
-def test_within_a_budget_of_parameters_layers_can_lose_their_update() -> None:
-    found = of_llama(budget=Budget(parameters=200))
+@pytest.mark.parametrize("settings", [None, SearchConfig()])
+def test_within_a_budget_of_parameters_layers_can_lose_their_update(settings: SearchConfig | None) -> None:
+    found = of_llama(budget=Budget(parameters=200), settings=settings)
     assert 0 < found.parameters <= 200
     assert 0 in found.ranks.values()
     assert all(0 <= rank <= 4 for rank in found.ranks.values())
@@ -98,9 +108,19 @@ def test_within_a_budget_of_parameters_layers_can_lose_their_update() -> None:
     assert trained == found.parameters
 
 
-def test_a_mean_rank_is_met() -> None:
-    ranks = of_llama(budget=Budget(mean_rank=2.5)).ranks
+@pytest.mark.parametrize("settings", [AutoLoraBudget(rounds=2), SearchConfig()])
+def test_a_mean_rank_is_met(settings: Any) -> None:
+    ranks = of_llama(budget=Budget(mean_rank=2.5), settings=settings).ranks
     assert sum(ranks.values()) == round(2.5 * len(ranks))
+
+
+def test_a_budget_is_allocated_by_what_components_contribute_to_the_loss_on_eval_dataset() -> None:
+    found = of_llama(budget=Budget(mean_rank=2), eval_dataset=TRAIN[:8])
+    assert found.search.config["max_rank"] == ALL_LINEAR.r
+    assert [record["step"] for record in found.history] == [1, 1, 2, 2, 2, 3, 3, 3]  # eight rounds within four steps
+    assert sum(found.history[-1]["ranks"].values()) == 2 * len(found.ranks)
+    assert found.history[-1]["ranks"] == found.ranks
+    assert found.selection != of_llama(budget=Budget(mean_rank=2), eval_dataset=TRAIN[8:16]).selection
 
 
 @pytest.mark.parametrize("use_rslora", [False, True])

@@ -10,7 +10,7 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.utils.data import IterableDataset
 
-from autolora import Budget, SearchConfig, find_ranks
+from autolora import AutoLoraBudget, Budget, SearchConfig, find_ranks
 from tests.autolora.finding.test_find_ranks import TRAIN, arguments, llama
 from tests.support import tiny
 
@@ -43,6 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "nothing left": ({"target_modules": ["query"], "exclude_modules": ["query"]}, r"leave none of the 2 layers"),
     "a small budget": ({"budget": Budget(parameters=3)}, r"a budget of 3 parameters cannot be met: one component takes 32"),
     "a large budget": ({"budget": Budget(mean_rank=9)}, r"a budget of 36 ranks cannot be met: .*all components .* 32"),
+    "no budget": ({"settings": AutoLoraBudget()}, r"allocates a budget: give one, such as budget=Budget"),
     "no length": ({"train_dataset": Endless(), "args": {"max_steps": -1, "num_train_epochs": 1}}, r"max_steps"),
     "an empty D_val": ({"eval_dataset": []}, r"D_val is empty: .*give it examples"),
     "a D_val of one class": ({"eval_dataset": labelled(1)}, r"all 32 examples of eval_dataset have label 1"),
