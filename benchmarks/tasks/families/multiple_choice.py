@@ -20,7 +20,7 @@ from autolora.training.batches import IGNORED
 from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, Task, TaskData
 from benchmarks.data.sources.described import DescribedDataSet
 from benchmarks.tasks.families.evaluation import inference
-from benchmarks.tasks.families.generation import pad
+from benchmarks.tasks.families.tokens import pad, tokens_of
 
 Answers = Literal["cloze", "letters"]
 _CUE = "\nAnswer:"
@@ -85,9 +85,9 @@ class MultipleChoice:
         self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: int
     ) -> list[dict[str, Any]]:
         texts = [self._prompt_and_choices(row) for row in rows]
-        whole = iter(_tokens(tokenizer, [f"{prompt} {choice}" for prompt, named in texts for choice in named]))
+        whole = iter(tokens_of(tokenizer, [f"{prompt} {choice}" for prompt, named in texts for choice in named]))
         examples = []
-        prompts = _tokens(tokenizer, [prompt for prompt, _ in texts])
+        prompts = tokens_of(tokenizer, [prompt for prompt, _ in texts])
         for row, prompt, (_, named) in zip(rows, prompts, texts, strict=True):
             # The tokens after those of the prompt alone, as in lm-evaluation-harness.
             choices = [next(whole)[len(prompt) :] for _ in named]
@@ -230,8 +230,3 @@ def _log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
 
 def _percentage(labels: Sequence[int], predictions: Sequence[int]) -> float:
     return 100 * float(np.mean(np.equal(labels, predictions)))
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    tokens: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return tokens
