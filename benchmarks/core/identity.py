@@ -23,6 +23,7 @@ NOT_IN_IDENTITY = (
 (`Environment.decisive`: device, precision and oneDNN) covers them."""
 LEGACY_DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
+        "answers": None,
         "bias": "none",
         "convergence": None,
         "drop_last": False,

@@ -71,17 +71,20 @@ class Prediction:
     """Labels and predictions of one evaluation split, in the order of the data."""
 
     labels: Sequence[Any]
-    """Per example a class, a score, the index of a choice or a list of tags; for text generation, all reference texts of
-    a record."""
+    """Per example a class, a score, the index of a choice, an answer or a list of tags; for text generation, all reference
+    texts of a record."""
     predictions: Sequence[Any]
-    """Per example the predicted class, score, index or tags; for text generation, the generated text of a record."""
+    """Per example the predicted class, score, index, answer or tags; for text generation, the generated text of a
+    record."""
     scores: Sequence[Sequence[float]]
     """Logits per example; for tags, the logits of the predicted tags only; log-likelihoods of the choices, for multiple
-    choice; empty for text generation."""
+    choice; empty where texts are generated."""
     parts: Sequence[str] = ()
     """Part of the split that each example belongs to, where parts are also scored separately; else empty."""
     characters: Sequence[Sequence[int]] = ()
     """Per example the number of characters of each choice, for multiple choice; else empty."""
+    texts: Sequence[str] = ()
+    """Per example the generated text in which the answer was looked for; else empty."""
 
 
 class Task(Protocol):

@@ -26,6 +26,7 @@ from benchmarks.core.spec import Head, Prediction, Prepared, Row, Task
 from benchmarks.data.models.backbones import Backbone
 from benchmarks.run.cache import Materials
 from benchmarks.store.result import Result
+from benchmarks.tasks.families.generated_answer import GeneratedAnswer
 from benchmarks.tasks.families.multiple_choice import MultipleChoice
 from benchmarks.tasks.families.tagging import OUTSIDE
 from benchmarks.tasks.metrics.scales import scale_of
@@ -88,6 +89,11 @@ def floors(name: str, materials: Materials, conditions: Mapping[str, Any]) -> di
     - chance: the expected score of a choice at random.
     - longest choice: the choice with the most characters, the first of several.
     - frozen decoder: the choice that is likeliest for the pretrained decoder.
+
+    Generated answers:
+
+    - most frequent answer: that of the training set.
+    - frozen decoder: the answers that the pretrained decoder generates.
 
     Args:
         name: of the task.
@@ -167,6 +173,15 @@ def _choice_floors(inputs: TaskInputs) -> dict[str, float]:
     }
 
 
+def _answer_floors(inputs: TaskInputs) -> dict[str, float]:
+    train, labels = ([example["answer"] for example in side] for side in (inputs.prepared.train, inputs.examples))
+    most_frequent = Counter(train).most_common(1)[0][0]
+    return {
+        "most frequent answer": inputs.score(labels, [most_frequent] * len(labels)),
+        "frozen decoder": inputs.task.score(_frozen(inputs))[inputs.task.metric],
+    }
+
+
 def _frozen(inputs: TaskInputs) -> Prediction:
     """Predictions of the pretrained decoder."""
     model = inputs.backbone.builder(0, 0, head="language")()
@@ -180,7 +195,10 @@ _FLOORS: Mapping[Head, Callable[[TaskInputs], dict[str, float]]] = MappingProxyT
 
 def _kind(task: Task) -> Callable[[TaskInputs], dict[str, float]]:
     """The function that computes the floors of tasks of this kind."""
-    return _choice_floors if isinstance(task, MultipleChoice) else _FLOORS[task.head]
+    for kind, found in ((MultipleChoice, _choice_floors), (GeneratedAnswer, _answer_floors)):
+        if isinstance(task, kind):
+            return found
+    return _FLOORS[task.head]
 
 
 @torch.inference_mode()

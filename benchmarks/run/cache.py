@@ -10,6 +10,7 @@ from benchmarks.core.spec import InputError, Prepared, TaskData
 from benchmarks.data.models import backbones
 from benchmarks.run.machine.environment import configure_process
 from benchmarks.run.machine.memory import freeze_imported_objects
+from benchmarks.tasks.families.multiple_choice import Answers, answered_with
 
 
 def open_materials(threads: int) -> "Materials":
@@ -28,13 +29,22 @@ class Materials:
         self.data = lru_cache(maxsize=1)(_load)
         self.prepared = lru_cache(maxsize=1)(self._prepare)
 
-    def _prepare(self, task: str, data: str, partial: bool, model: str, max_length: int) -> Prepared:  # noqa: FBT001  key of a cache
+    def _prepare(
+        self,
+        task: str,
+        data: str,
+        partial: bool,  # noqa: FBT001  key of a cache
+        model: str,
+        max_length: int,
+        *,
+        answers: Answers | None = None,
+    ) -> Prepared:
         rows, backbone = self.data(task, data, partial), self.backbone(model)
         if max_length > backbone.positions:
             raise InputError(
                 f"max_length is {max_length}, but {backbone.title} has {backbone.positions} positions: set a smaller run.max_length"
             )
-        return registry.task(task).prepare(rows, backbone.tokenizer, max_length)
+        return answered_with(registry.task(task), answers).prepare(rows, backbone.tokenizer, max_length)
 
 
 def _load(task: str, data: str, partial: bool) -> TaskData:  # noqa: FBT001  key of a cache

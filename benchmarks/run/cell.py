@@ -144,7 +144,8 @@ def _load(cell: Cell, materials: Materials) -> tuple[TaskData, Backbone, Prepare
     config = cell.config
     rows = (cell.task, config["data"], config["partial"])
     data, backbone = materials.data(*rows), materials.backbone(config["model"])
-    return data, backbone, apply_procedure(materials.prepared(*rows, config["model"], config["max_length"]), config)
+    prepared = materials.prepared(*rows, config["model"], config["max_length"], answers=config["answers"])
+    return data, backbone, apply_procedure(prepared, config)
 
 
 def _runtime(cell: Cell, store: Store, **callbacks: Any) -> Runtime:

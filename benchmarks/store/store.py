@@ -18,7 +18,7 @@ from benchmarks.store.result import MIGRATIONS, SCHEMA, Result, Scores
 
 Record = TypeVar("Record")
 RESULT_FILE = "result.json"
-OPTIONAL = ("parts", "characters")
+OPTIONAL = ("parts", "characters", "texts")
 """Fields of predictions that most tasks do not have."""
 PREDICTIONS_FILE = "predictions.json.gz"
 SUMS_FILE = "SHA256SUMS"
@@ -178,7 +178,7 @@ class CellFolder:
 
 
 def plain_predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
-    """Convert predictions to JSON's types; `parts` and `characters` are omitted where they are empty."""
+    """Convert predictions to JSON's types; the fields in OPTIONAL are omitted where they are empty."""
     return {
         split: {name: value for name, value in plain(prediction).items() if value or name not in OPTIONAL}
         for split, prediction in predictions.items()

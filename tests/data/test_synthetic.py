@@ -35,7 +35,7 @@ def splits() -> dict[str, dict[str, list[Row]]]:
     return {task: generate(task) for task in TASKS}
 
 
-REAL_ALONE = {"arc_challenge", "boolq", "commonsense_qa", "piqa"}
+REAL_ALONE = {"aqua", "arc_challenge", "boolq", "commonsense_qa", "gsm8k", "mmlu", "piqa"}
 """Tasks whose questions nothing resembles that is embedded."""
 
 

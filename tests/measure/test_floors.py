@@ -101,6 +101,20 @@ def test_questions_have_the_floors_of_chance_of_length_and_of_the_pretrained_mod
     assert found["frozen decoder"] in (0, 50, 100)
 
 
+def test_generated_answers_have_the_floors_of_the_most_frequent_answer_and_of_the_pretrained_model() -> None:
+    train, test = (
+        [{"question": "How many?", "solution": f"#### {answer}", "answer": answer} for answer in answers]
+        for answers in (["2", "1", "2"], ["2", "1", "1", "3"])
+    )
+    simple = FewRows()
+    splits = {"train": train, "test": test}
+    simple.data = lambda *_: TaskData(splits=splits, fingerprint="", source="embedded")  # type: ignore[assignment]
+    found = floors("gsm8k", simple, ON_DECODER)
+    assert found.keys() == {"most frequent answer", "frozen decoder"}
+    assert found["most frequent answer"] == 25
+    assert found["frozen decoder"] in (0, 25, 50, 75, 100)
+
+
 def test_texts_and_questions_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.measure.floors.floors", lambda name, *_: {f"floor of {name}": 1.0})
     tables = render({"e2e": ON_DECODER, "arc_easy": ON_DECODER}, [], FewRows())

@@ -1,15 +1,14 @@
 """Generation of texts by batched beam search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import LogitsProcessor, LogitsProcessorList, NoRepeatNGramLogitsProcessor
 
 from autolora.compute.runtime import Runtime
-from benchmarks.tasks.families.evaluation import inference
+from benchmarks.tasks.families.decoding import continue_prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,48 +44,18 @@ def beam_search(
         runtime: device and precision.
         cached: use the key-value cache; without it the texts are the same, but generation is slow.
     """
-    end = prompts[0][-1]
-    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    continuations: dict[int, list[int]] = {}
-    with inference(model, runtime):
-        for start in range(0, len(by_length), beam.batch_size):
-            indices = by_length[start : start + beam.batch_size]
-            batch = [prompts[index] for index in indices]
-            rows = _continue(model, batch, beam, end=end, new_tokens=new_tokens, runtime=runtime, cached=cached)
-            for index, row in zip(indices, rows, strict=True):
-                continuations[index] = row[: row.index(end)] if end in row else row
-    return [continuations[index] for index in range(len(prompts))]
 
+    def options(width: int) -> dict[str, Any]:
+        return {
+            "num_beams": beam.width,
+            "length_penalty": beam.length_penalty,
+            "max_new_tokens": new_tokens,
+            "do_sample": False,
+            "use_cache": cached,
+            "logits_processor": LogitsProcessorList([_NoRepeatAfterPrompt(width, beam.no_repeat)]),
+        }
 
-def _continue(
-    model: nn.Module,
-    prompts: Sequence[Sequence[int]],
-    beam: Beam,
-    *,
-    end: int,
-    new_tokens: int,
-    runtime: Runtime,
-    cached: bool,
-) -> list[list[int]]:
-    """Continue one batch of prompts, which are padded on the left with the end-of-text token."""
-    generate: Callable[..., Tensor] = cast("Any", model).generate
-    width = max(len(prompt) for prompt in prompts)
-    tokens = torch.tensor([[end] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    sequences = generate(
-        input_ids=tokens.to(runtime.device),
-        attention_mask=mask.to(runtime.device),
-        num_beams=beam.width,
-        length_penalty=beam.length_penalty,
-        max_new_tokens=new_tokens,
-        do_sample=False,
-        use_cache=cached,
-        logits_processor=LogitsProcessorList([_NoRepeatAfterPrompt(width, beam.no_repeat)]),
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    continuations: list[list[int]] = sequences[:, width:].tolist()
-    return continuations
+    return continue_prompts(model, prompts, options, end=prompts[0][-1], batch_size=beam.batch_size, runtime=runtime)
 
 
 class _NoRepeatAfterPrompt(LogitsProcessor):

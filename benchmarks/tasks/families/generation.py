@@ -4,18 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal
 
-import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from autolora.compute.runtime import Runtime
-from autolora.problem import Batch, Example
-from autolora.training.batches import IGNORED
+from autolora.problem import Example
 from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.described import DescribedDataSet
 from benchmarks.tasks.families.beam_search import Beam, beam_search
+from benchmarks.tasks.families.tokens import pad, text_of, tokens_of
 from benchmarks.tasks.metrics.generation import e2e_scores, webnlg_scores
 
 SHORTEST = 16
@@ -74,7 +73,7 @@ class TextGeneration:
             groups=groups,
             evaluation={split: examples[split] for split in self.evaluation_splits},
             collate=partial(pad, end=tokenizer.eos_token_id),
-            decode=partial(_text, tokenizer),
+            decode=partial(text_of, tokenizer),
         )
 
     def predict(
@@ -113,26 +112,13 @@ class TextGeneration:
         return metrics
 
 
-def pad(examples: Sequence[Example], *, end: int) -> Batch:
-    """Pad to the longest example: int64 tensors of shape (batch, tokens); the loss covers the text and its end only."""
-    length = max(len(example["input_ids"]) for example in examples)
-    rows = [(example["input_ids"], example["prompt"], length - len(example["input_ids"])) for example in examples]
-    return {
-        "input_ids": torch.tensor([[*tokens, *[end] * rest] for tokens, _, rest in rows]),
-        "attention_mask": torch.tensor([[1] * len(tokens) + [0] * rest for tokens, _, rest in rows]),
-        "labels": torch.tensor(
-            [[*[IGNORED] * prompt, *tokens[prompt:], *[IGNORED] * rest] for tokens, prompt, rest in rows]
-        ),
-    }
-
-
 def _examples(
     rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, room: int, seen: set[str | None]
 ) -> list[Example]:
     """One example per text of every record; record and text have at most `room` tokens each, including their ends."""
     end = tokenizer.eos_token_id
-    records = _tokens(tokenizer, [row["record"] for row in rows])
-    texts = iter(_tokens(tokenizer, [text for row in rows for text in row["texts"]]))
+    records = tokens_of(tokenizer, [row["record"] for row in rows])
+    texts = iter(tokens_of(tokenizer, [text for row in rows for text in row["texts"]]))
     examples: list[Example] = []
     for row, record in zip(rows, records, strict=True):
         category = row.get("category")
@@ -144,13 +130,3 @@ def _examples(
                 {"input_ids": tokens, "prompt": len(prompt), "record": row["record"], "text": text, "part": part}
             )
     return examples
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    tokens: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return tokens
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
-    text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return cast("str", text).strip()

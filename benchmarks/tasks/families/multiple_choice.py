@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
-from typing import Any
+from string import ascii_uppercase
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,10 +17,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.problem import Example
 from autolora.training.batches import IGNORED
-from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, TaskData
+from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, Task, TaskData
 from benchmarks.data.sources.described import DescribedDataSet
 from benchmarks.tasks.families.evaluation import inference
-from benchmarks.tasks.families.generation import pad
+from benchmarks.tasks.families.tokens import pad, tokens_of
+
+Answers = Literal["cloze", "letters"]
+_CUE = "\nAnswer:"
+"""End of most prompts; the list of choices stands before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,7 @@ class MultipleChoice:
     """A task with a data set of questions, each with two or more choices and the index of the right one.
 
     A choice is scored by its log-likelihood after the prompt, with a space between the two, as in multiple-choice tasks
-    of lm-evaluation-harness. The choices themselves are not part of the prompt ("cloze").
+    of lm-evaluation-harness.
     """
 
     version: int
@@ -35,6 +40,9 @@ class MultipleChoice:
     dataset: DescribedDataSet
     prompt: str = "Question: {question}\nAnswer:"
     """The text before a choice."""
+    answers: Answers = "cloze"
+    """"cloze": the choices' texts are scored, and are not part of the prompt; "letters": the prompt lists the choices with
+    letters, and these are scored, as in MMLU (Hendrycks et al., arXiv:2009.03300)."""
     batch_size: int = 16
     """Largest number of questions in one forward pass."""
     metric: str = "acc"
@@ -76,17 +84,13 @@ class MultipleChoice:
     def _examples(
         self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: int
     ) -> list[dict[str, Any]]:
-        prompts = [self.prompt.format(question=row["question"]) for row in rows]
-        whole = iter(
-            _tokens(
-                tokenizer,
-                [f"{prompt} {choice}" for prompt, row in zip(prompts, rows, strict=True) for choice in row["choices"]],
-            )
-        )
+        texts = [self._prompt_and_choices(row) for row in rows]
+        whole = iter(tokens_of(tokenizer, [f"{prompt} {choice}" for prompt, named in texts for choice in named]))
         examples = []
-        for row, prompt in zip(rows, _tokens(tokenizer, prompts), strict=True):
+        prompts = tokens_of(tokenizer, [prompt for prompt, _ in texts])
+        for row, prompt, (_, named) in zip(rows, prompts, texts, strict=True):
             # The tokens after those of the prompt alone, as in lm-evaluation-harness.
-            choices = [next(whole)[len(prompt) :] for _ in row["choices"]]
+            choices = [next(whole)[len(prompt) :] for _ in named]
             room = max_length - max(map(len, choices))
             if room < 1:
                 raise InputError(
@@ -98,12 +102,24 @@ class MultipleChoice:
                     "input_ids": [*prompt[-room:], *choices[row["label"]]],
                     "prompt": min(len(prompt), room),
                     "choices": choices,
-                    "characters": [len(choice) for choice in row["choices"]],
+                    "characters": [len(choice) for choice in named],
                     "label": row["label"],
                     "cut": len(prompt) > room,
                 }
             )
         return examples
+
+    def _prompt_and_choices(self, row: Row) -> tuple[str, Sequence[str]]:
+        question, choices = row["question"], row["choices"]
+        if self.answers == "cloze":
+            return self.prompt.format(question=question), choices
+        letters = ascii_uppercase[: len(choices)]
+        if len(letters) < len(choices):
+            raise InputError(
+                f"{self.title}: {len(choices)} choices are more than there are letters: use run.answers=cloze"
+            )
+        options = "\n".join(f"{letter}. {choice}" for letter, choice in zip(letters, choices, strict=True))
+        return f"{self.prompt.removesuffix(_CUE).format(question=question)}\n{options}{_CUE}", letters
 
     def predict(
         self,
@@ -143,6 +159,19 @@ class MultipleChoice:
             ]
             metrics["acc_norm"] = _percentage(prediction.labels, per_character)
         return metrics
+
+
+def answered_with(task: Task, answers: Answers | None) -> Task:
+    """The task with another way of answering; None: the task's own.
+
+    Raises:
+        InputError: the task has no choices.
+    """
+    if answers is None:
+        return task
+    if not isinstance(task, MultipleChoice):
+        raise InputError(f"run.answers is for questions with choices; {task.title} has none: leave it out")
+    return replace(task, answers=answers)
 
 
 def _log_likelihoods(
@@ -201,8 +230,3 @@ def _log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
 
 def _percentage(labels: Sequence[int], predictions: Sequence[int]) -> float:
     return 100 * float(np.mean(np.equal(labels, predictions)))
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    tokens: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return tokens

@@ -13,13 +13,14 @@ from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from autolora.compute.runtime import Runtime
+from autolora.training.batches import IGNORED
 from benchmarks.core.spec import InputError, Prediction, Prepared, Row
 from benchmarks.data.models.backbones import Backbone, _next_token_loss
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
 from benchmarks.data.sources.rows import task_data
 from benchmarks.run.procedure import hold_out
 from benchmarks.tasks.families.beam_search import Beam, beam_search
-from benchmarks.tasks.families.generation import IGNORED, TextGeneration
+from benchmarks.tasks.families.generation import TextGeneration
 from benchmarks.tasks.metrics import generation as metrics
 
 END = 0

@@ -18,7 +18,7 @@ from benchmarks.core.spec import InputError, Prediction, Prepared, Row
 from benchmarks.data.models.backbones import _next_token_loss
 from benchmarks.data.sources.rows import task_data
 from benchmarks.tasks.families.collapse import has_collapsed
-from benchmarks.tasks.families.multiple_choice import MultipleChoice
+from benchmarks.tasks.families.multiple_choice import MultipleChoice, answered_with
 
 WORDS = ["<end>", "Q", "A", "red", "blue", "big", "small", "grass", "sky", "is", "very"]
 ROWS: list[Row] = [
@@ -151,3 +151,26 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
     model.lm_head.weight.data.fill_(torch.nan)
     with pytest.raises(NonFiniteLossError, match="3 of 3 questions"):
         TASK.predict(model, ready.evaluation["test"], ready, Runtime())
+
+
+def test_with_letters_the_prompt_lists_the_choices_and_their_letters_are_scored() -> None:
+    task = replace(registry.task("arc_easy"), answers="letters")  # type: ignore[type-var]
+    prompt, letters = task._prompt_and_choices(ROWS[0])
+    assert prompt == "Question: sky is\nA. red\nB. very blue\nC. big big big\nAnswer:"
+    assert letters == "ABC"
+    without_cue = replace(registry.task("openbookqa"), answers="letters")  # type: ignore[type-var]
+    assert without_cue._prompt_and_choices(ROWS[1]) == ("grass is very very\nA. small\nB. sky sky\nAnswer:", "AB")
+
+
+def test_the_setting_replaces_the_tasks_own_way_of_answering() -> None:
+    mmlu, arc = registry.task("mmlu"), registry.task("arc_easy")
+    assert answered_with(mmlu, None) is mmlu
+    assert answered_with(mmlu, "cloze") == replace(mmlu, answers="cloze")  # type: ignore[type-var]
+    assert answered_with(arc, "letters") == replace(arc, answers="letters")  # type: ignore[type-var]
+    with pytest.raises(InputError, match="CoLA has none"):
+        answered_with(registry.task("cola"), "letters")
+
+
+def test_more_choices_than_letters_are_an_error() -> None:
+    with pytest.raises(InputError, match="27 choices are more than there are letters"):
+        replace(TASK, answers="letters")._prompt_and_choices({"question": "q", "choices": ["red"] * 27, "label": 0})
