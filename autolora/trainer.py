@@ -15,6 +15,7 @@ from autolora.adapters.head import find_head
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, Example, Problem, Targets
 from autolora.training.config import TrainingConfig
+from autolora.training.cuda_graphs import uses_gradient_checkpointing
 from autolora.training.micro_batches import HuggingFaceDenominator
 
 
@@ -36,6 +37,13 @@ def problem_from_trainer(
     Raises:
         ValueError: the trainer has no training set, or its model's head must be named.
     """
+    return problem_of(trainer, _builder(trainer), head=head, targets=targets)
+
+
+def problem_of(
+    trainer: Any, build_model: Callable[[], nn.Module], *, head: tuple[str, ...] | None, targets: Targets | None = None
+) -> Problem:
+    """As `problem_from_trainer`, with a model from elsewhere: `build_model` is that of the problem."""
     if trainer.train_dataset is None:
         raise ValueError("the trainer has no train_dataset: there is nothing to search on")
 
@@ -47,7 +55,7 @@ def problem_from_trainer(
         raise ValueError("fp16=True needs loss scaling, which the search does not do: set bf16=True, or neither")
     train = examples_of(trainer, trainer.train_dataset)
     return Problem(
-        build_model=_builder(trainer),
+        build_model=build_model,
         train=train,
         collate=lambda examples: dict(trainer.data_collator(list(examples))),
         loss=loss,
@@ -96,11 +104,19 @@ def _builder(trainer: Any) -> Callable[[], nn.Module]:
 
     def build() -> nn.Module:
         model: Any = trainer.call_model_init() if kept is None else copy.deepcopy(kept)
-        if trainer.args.gradient_checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        return cast("nn.Module", model)
+        return with_checkpointing(model, trainer)
 
     return build
+
+
+def with_checkpointing(model: Any, trainer: Any) -> nn.Module:
+    """The model, with gradient checkpointing where its trainer asks for it, or the model has it.
+
+    It is the non-reentrant kind: the reentrant one has no gradients by given tensors, which a search takes.
+    """
+    if trainer.args.gradient_checkpointing or uses_gradient_checkpointing(model):
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return cast("nn.Module", model)
 
 
 def examples_of(trainer: Any, dataset: Any) -> list[Example]:

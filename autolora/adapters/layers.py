@@ -55,7 +55,8 @@ class SelectiveLoRA(nn.Module):
         self.scaling = lora_alpha / max_rank
         self.select = selection.select
         self.compute = compute
-        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype))
+        # On the CPU, so that the initial values do not depend on the device that the model is on already.
+        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype), device="cpu")
         self.lora_A = nn.Parameter(like.new_empty(max_rank, in_features))
         self.lora_B = nn.Parameter(like.new_zeros(out_features, max_rank))
         self.selection_logits = nn.Parameter(like.new_full((max_rank,), selection.initial_logit(max_rank)))

@@ -1,16 +1,17 @@
 """LoRA ranks for a model: from a `peft.LoraConfig` to one with ranks, with a Trainer or without."""
 
+import copy
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from peft import LoraConfig
 from torch import nn
 from tqdm.auto import tqdm
 
-from autolora.adapters.adapt import seeded_model
 from autolora.adapters.budget import Budget, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
@@ -18,11 +19,12 @@ from autolora.allocation.autolora_budget import AutoLoraBudget
 from autolora.compute.runtime import Progress
 from autolora.finding.found_ranks import FoundRanks
 from autolora.finding.requested import refuse_unsupported, suitable, targets_of, with_rank_of, with_ranks
+from autolora.finding.sharing import sharing_copy
 from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.result import SearchResult
 from autolora.rank_search.search import search
-from autolora.trainer import class_labels, examples_of, problem_from_trainer, training_config_of
+from autolora.trainer import class_labels, examples_of, problem_of, training_config_of, with_checkpointing
 from autolora.training.batches import IGNORED
 
 if TYPE_CHECKING:
@@ -70,11 +72,11 @@ def find_ranks(
     from transformers import Trainer  # noqa: PLC0415  slow to import
 
     with tempfile.TemporaryDirectory() as folder:
+        args = args or _default_arguments(folder)
+        torch.manual_seed(args.seed)  # for a head that model_init draws without a seed of its own
         trainer = Trainer(
-            model_init=lambda: cast(
-                "PreTrainedModel", suitable(model_init())
-            ),  # a parameter with a default is no trial
-            args=args or _default_arguments(folder),
+            cast("PreTrainedModel", suitable(model_init())),
+            args,
             train_dataset=train_dataset,
             data_collator=data_collator,
             compute_loss_func=compute_loss_func,
@@ -113,16 +115,21 @@ def find_ranks_for(
     """
     refuse_unsupported(lora_config)
     named = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
-    problem = _with_layers(problem_from_trainer(trainer, head=named), lora_config)
     default = SearchConfig() if budget is None else AutoLoraBudget()
     config = with_rank_of(lora_config, replace(settings or default, training=training_config_of(trainer)))
+    model = suitable(cast("nn.Module", trainer.model))
+    head = tuple(present_heads(model, named))
+    targets = targets_of(lora_config, model, head)
+    trains_all = isinstance(config, SearchConfig) and config.trainable == "all"
+    build = partial(_copy, trainer, head, whole=trains_all)
+    problem = problem_of(trainer, build, head=head, targets=targets)
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
     with tqdm(desc="search", disable=trainer.args.disable_tqdm) as bar:
         watched = replace(problem, runtime=replace(problem.runtime, progress=partial(_show, bar)))
         found, ranks = _found(watched, config, budget, valid)
     allocation = RankAllocation.of(found.projections, ranks)
-    asked = with_ranks(lora_config, allocation, scaling, problem.head or ())
+    asked = with_ranks(lora_config, allocation, scaling, head)
     return FoundRanks(lora_config=asked, search=found, ranks=ranks)
 
 
@@ -146,11 +153,12 @@ def _show(bar: "tqdm[Any]", progress: Progress) -> None:
     bar.update(progress.step - bar.n)
 
 
-def _with_layers(problem: Problem, config: LoraConfig) -> Problem:
-    """The problem with the layers that a configuration selects, and with the names of its head's modules."""
-    model = suitable(seeded_model(problem))
-    head = tuple(present_heads(model, problem.head))
-    return replace(problem, head=head, targets=targets_of(config, model, head))
+def _copy(trainer: "Trainer", head: Sequence[str], *, whole: bool) -> nn.Module:
+    """A copy of a trainer's model for the search, which shares the weights that are not trained, unless all are."""
+    model = trainer.model
+    assert isinstance(model, nn.Module)
+    copied = copy.deepcopy(model) if whole else sharing_copy(model, head)
+    return with_checkpointing(copied, trainer)
 
 
 def _check_labels(train: Sequence[int] | None, valid: Sequence[int] | None) -> None:
