@@ -1,6 +1,7 @@
 """LoRA ranks for a model: from a `peft.LoraConfig` to one with ranks, with a Trainer or without."""
 
 import copy
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,8 +17,16 @@ from autolora.adapters.budget import Budget, ranks_within
 from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.compute.runtime import Progress
+from autolora.finding.checkpoints import checkpoint_folder
 from autolora.finding.found_ranks import FoundRanks
-from autolora.finding.requested import refuse_unsupported, search_config_of, suitable, targets_of, with_ranks
+from autolora.finding.requested import (
+    accepted_by_trainer,
+    refuse_unsupported,
+    search_config_of,
+    suitable,
+    targets_of,
+    with_ranks,
+)
 from autolora.finding.sharing import sharing_copy
 from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.search import search
@@ -52,7 +61,8 @@ def find_ranks(
         eval_dataset: D_val, on which the selection variables are learned; None splits half of train_dataset off.
         compute_loss_func: as for `Trainer`; by default the model's own loss.
         args: learning_rate, num_train_epochs or max_steps, batch size, gradient accumulation, warm-up, max_grad_norm,
-            bf16, gradient_checkpointing and seed of the search; by default those of section 5.1.
+            bf16, gradient_checkpointing and seed of the search; by default those of section 5.1. Unless save_strategy
+            is "no", output_dir has a checkpoint, from which the same call continues an interrupted search.
         settings: of the search itself: engine, order, selection_lr; `max_rank`, `lora_alpha` and `training` are
             replaced by those of lora_config and args.
         budget: the size of all updates together; by default each layer keeps the components with a selection variable
@@ -71,13 +81,15 @@ def find_ranks(
     with tempfile.TemporaryDirectory() as folder:
         args = args or _default_arguments(folder)
         torch.manual_seed(args.seed)  # for a head that model_init draws without a seed of its own
-        trainer = Trainer(
-            cast("PreTrainedModel", suitable(model_init())),
-            args,
-            train_dataset=train_dataset,
-            data_collator=data_collator,
-            compute_loss_func=compute_loss_func,
-        )
+        model = suitable(model_init())
+        with accepted_by_trainer(model):
+            trainer = Trainer(
+                cast("PreTrainedModel", model),
+                args,
+                train_dataset=train_dataset,
+                data_collator=data_collator,
+                compute_loss_func=compute_loss_func,
+            )
         return find_ranks_for(
             trainer,
             lora_config=lora_config,
@@ -112,19 +124,23 @@ def find_ranks_for(
     """
     refuse_unsupported(lora_config)
     named = tuple(lora_config.modules_to_save) if lora_config.modules_to_save else None
-    config = replace(settings or SearchConfig(), training=training_config_of(trainer))
+    config = search_config_of(lora_config, replace(settings or SearchConfig(), training=training_config_of(trainer)))
     model = suitable(cast("nn.Module", trainer.model))
     head = tuple(present_heads(model, named))
     targets = targets_of(lora_config, model, head)
     problem = problem_of(trainer, partial(_copy, trainer, head, config), head=head, targets=targets)
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
+    folder = checkpoint_folder(trainer.args, problem, config, model, valid)
     with tqdm(desc="search", disable=trainer.args.disable_tqdm) as bar:
-        watched = replace(problem, runtime=replace(problem.runtime, progress=partial(_show, bar)))
-        found = search(watched, search_config_of(lora_config, config), valid=valid)
+        runtime = replace(problem.runtime, progress=partial(_show, bar), checkpoints=folder)
+        found = search(replace(problem, runtime=runtime), config, valid=valid)
+    if folder and problem.runtime.team.leads:
+        shutil.rmtree(folder, ignore_errors=True)  # the result is complete: nothing is left to continue
     ranks = dict(found.ranks) if budget is None else ranks_within(budget, found.selection, found.projections)
     allocation = RankAllocation.of(found.projections, ranks)
     asked = with_ranks(lora_config, allocation, scaling, head)
+    asked.base_model_name_or_path = asked.base_model_name_or_path or vars(model).get("name_or_path") or None
     return FoundRanks(lora_config=asked, search=found, ranks=ranks)
 
 
