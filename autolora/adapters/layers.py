@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
@@ -29,7 +30,7 @@ class SelectiveLoRA(nn.Module):
     U (m, k) is `lora_B`, V (k, n) is `lora_A`, and alpha (k,) are the selection variables.
 
     As in LoRA, V is initialised randomly and U with zeros, so that the initial outputs are those of W; W is not copied.
-    All three are float32 if W is in half precision, and outputs have the type of W's.
+    All three are float32 if W is quantised or in half precision, and outputs have the type of W's.
     """
 
     def __init__(
@@ -56,10 +57,11 @@ class SelectiveLoRA(nn.Module):
         self.select = selection.select
         self.compute = compute
         # On the CPU, so that the initial values do not depend on the device that the model is on already.
-        like = base.weight.new_empty(0, dtype=trained_dtype(base.weight.dtype), device="cpu")
-        self.lora_A = nn.Parameter(like.new_empty(max_rank, in_features))
-        self.lora_B = nn.Parameter(like.new_zeros(out_features, max_rank))
-        self.selection_logits = nn.Parameter(like.new_full((max_rank,), selection.initial_logit(max_rank)))
+        dtype = trained_dtype(base.weight.dtype)
+        self.lora_A = nn.Parameter(torch.empty(max_rank, in_features, dtype=dtype))
+        self.lora_B = nn.Parameter(torch.zeros(out_features, max_rank, dtype=dtype))
+        logits = torch.full((max_rank,), selection.initial_logit(max_rank), dtype=dtype)
+        self.selection_logits = nn.Parameter(logits)
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
 
     @property

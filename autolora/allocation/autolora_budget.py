@@ -34,6 +34,7 @@ from autolora.adapters.selection import parameterisation
 from autolora.allocation.allocator import highest_rank
 from autolora.compute.runtime import NonFiniteLossError
 from autolora.problem import Example, Problem
+from autolora.rank_search.config import SearchConfig
 from autolora.rank_search.model import refuse_adapted, refuse_cut_off, refuse_what_cannot_be_searched
 from autolora.rank_search.result import SearchResult
 from autolora.rank_search.search import train_and_valid
@@ -97,7 +98,8 @@ class AutoLoraBudget:
         refuse_adapted(model)
         head = present_heads(model, problem.head)
         projections = find_projections(model, problem.targets, head)
-        refuse_what_cannot_be_searched(model, [each.name for each in projections], head)
+        once = SearchConfig(engine="first-order")  # as this, it differentiates once
+        refuse_what_cannot_be_searched(model, [each.name for each in projections], head, once)
         highest = self.max_rank or highest_rank(budget, projections)
         ranks_within(budget, {each.name: [1.0] * highest for each in projections}, projections)  # refuses early
         layers = attach(model, projections, highest, self.lora_alpha, parameterisation("unconstrained"))

@@ -15,8 +15,11 @@ _HALF = (torch.bfloat16, torch.float16)
 
 
 def trained_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The type of weights that are trained beside weights of this type: float32 for half precision, else the same."""
-    return torch.float32 if dtype in _HALF else dtype
+    """The type of weights that are trained beside weights of this type.
+
+    It is float32 for half precision and for the integers of quantised weights, else the same.
+    """
+    return torch.float32 if dtype in _HALF or not dtype.is_floating_point else dtype
 
 
 def cast_input(x: Tensor, weight: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """LoRA ranks for a model: from a `peft.LoraConfig` to one with ranks, with a Trainer or without."""
 
 import copy
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,8 +18,16 @@ from autolora.adapters.head import present_heads
 from autolora.adapters.ranks import RankAllocation, Scaling
 from autolora.allocation.autolora_budget import AutoLoraBudget
 from autolora.compute.runtime import Progress
+from autolora.finding.checkpoints import checkpoint_folder
 from autolora.finding.found_ranks import FoundRanks
-from autolora.finding.requested import refuse_unsupported, suitable, targets_of, with_rank_of, with_ranks
+from autolora.finding.requested import (
+    accepted_by_trainer,
+    refuse_unsupported,
+    suitable,
+    targets_of,
+    with_rank_of,
+    with_ranks,
+)
 from autolora.finding.sharing import sharing_copy
 from autolora.problem import Example, Problem
 from autolora.rank_search.config import SearchConfig
@@ -55,7 +64,8 @@ def find_ranks(
         eval_dataset: D_val, on which the selection variables are learned; None splits half of train_dataset off.
         compute_loss_func: as for `Trainer`; by default the model's own loss.
         args: learning_rate, num_train_epochs or max_steps, batch size, gradient accumulation, warm-up, max_grad_norm,
-            bf16, gradient_checkpointing and seed of the search; by default those of section 5.1.
+            bf16, gradient_checkpointing and seed of the search; by default those of section 5.1. Unless save_strategy
+            is "no", output_dir has a checkpoint of `SearchConfig`'s search, from which the same call continues it.
         settings: of the search itself; `max_rank`, `lora_alpha` and `training` are replaced by those of lora_config and
             args. By default `SearchConfig`, which is the paper's Algorithm 1, or `AutoLoraBudget` with a budget.
         budget: the size of all updates together, over which all layers compete; by default each layer keeps the
@@ -74,13 +84,15 @@ def find_ranks(
     with tempfile.TemporaryDirectory() as folder:
         args = args or _default_arguments(folder)
         torch.manual_seed(args.seed)  # for a head that model_init draws without a seed of its own
-        trainer = Trainer(
-            cast("PreTrainedModel", suitable(model_init())),
-            args,
-            train_dataset=train_dataset,
-            data_collator=data_collator,
-            compute_loss_func=compute_loss_func,
-        )
+        model = suitable(model_init())
+        with accepted_by_trainer(model):
+            trainer = Trainer(
+                cast("PreTrainedModel", model),
+                args,
+                train_dataset=train_dataset,
+                data_collator=data_collator,
+                compute_loss_func=compute_loss_func,
+            )
         return find_ranks_for(
             trainer,
             lora_config=lora_config,
@@ -125,11 +137,17 @@ def find_ranks_for(
     problem = problem_of(trainer, build, head=head, targets=targets)
     valid = None if eval_dataset is None else examples_of(trainer, eval_dataset)
     _check_labels(problem.strata, None if valid is None else class_labels(valid))
+    folder = None
+    if isinstance(config, SearchConfig):  # AutoLoraBudget has no checkpoints
+        folder = checkpoint_folder(trainer.args, problem, config, model, valid)
     with tqdm(desc="search", disable=trainer.args.disable_tqdm) as bar:
-        watched = replace(problem, runtime=replace(problem.runtime, progress=partial(_show, bar)))
-        found, ranks = _found(watched, config, budget, valid)
+        runtime = replace(problem.runtime, progress=partial(_show, bar), checkpoints=folder)
+        found, ranks = _found(replace(problem, runtime=runtime), config, budget, valid)
+    if folder and problem.runtime.team.leads:
+        shutil.rmtree(folder, ignore_errors=True)  # the result is complete: nothing is left to continue
     allocation = RankAllocation.of(found.projections, ranks)
     asked = with_ranks(lora_config, allocation, scaling, head)
+    asked.base_model_name_or_path = asked.base_model_name_or_path or vars(model).get("name_or_path") or None
     return FoundRanks(lora_config=asked, search=found, ranks=ranks)
 
 

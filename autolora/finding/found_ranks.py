@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from peft import LoraConfig
 
+from autolora.finding.card import write_card
 from autolora.rank_search.result import SearchResult
 
 RANKS_FILE, SEARCH_FILE = "ranks.json", "search.json"
@@ -73,8 +74,16 @@ class FoundRanks:
         return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{html.escape(self._totals())}</p>"
 
     def save(self, folder: Path | str) -> None:
-        """Write the configuration in PEFT's format (adapter_config.json), ranks.json and search.json."""
+        """Write the configuration in PEFT's format (adapter_config.json), ranks.json, search.json and a model card.
+
+        The card is the part "LoRA ranks" of README.md: ranks, size, settings of the search and versions. The rest of a
+        README.md that is there already is kept.
+
+        Args:
+            folder: is made where it is missing.
+        """
         Path(folder).mkdir(parents=True, exist_ok=True)
+        write_card(Path(folder, "README.md"), self.lora_config, summary=self.summary(), facts=self._facts())
         self.lora_config.save_pretrained(str(folder))
         Path(folder, RANKS_FILE).write_text(json.dumps(dict(self.ranks), indent=1) + "\n", encoding="utf-8")
         self.search.save(Path(folder, SEARCH_FILE))
@@ -90,6 +99,23 @@ class FoundRanks:
     @property
     def _max_rank(self) -> int:
         return int(self.search.config["max_rank"])
+
+    def _facts(self) -> dict[str, str]:
+        """Rows of the model card: size, scaling, and the settings of the search."""
+        config, training = self.search.config, self.search.config["training"]
+        removes = "rounds" in config  # the settings of AutoLoraBudget
+        by_threshold = not removes and dict(self.ranks) == dict(self.search.ranks)
+        steps = f"{self.search.steps} steps of {training['batch_size']} examples, "
+        return {
+            "size": f"{sum(self.ranks.values())} ranks, {self.parameters:,} parameters, "
+            + ("by the threshold of section 4.4" if by_threshold else "within a budget"),
+            "maximum rank": str(self._max_rank),
+            "lora_alpha": f"{self.lora_config.lora_alpha}",
+            "search": f"{steps}components removed in {config['rounds']} rounds, learning rate {training['lr']}"
+            if removes
+            else f"{steps}engine {config['engine']}, learning rates {training['lr']} (weights) and "
+            f"{config['selection_lr']} (selection variables)",
+        }
 
     def _totals(self) -> str:
         kept = [rank for rank in self.ranks.values() if rank]

@@ -1,7 +1,8 @@
 """What a user's `peft.LoraConfig` asks of a search, and the same configuration with the ranks found."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -29,6 +30,8 @@ REFUSED = {
     "alpha_pattern": "the scaling follows from lora_alpha and the rank",
 }
 """Field of LoraConfig that must keep its default -> the reason."""
+ADAPTED = "_hf_peft_config_loaded"
+"""transformers' mark on a model with adapters, which a Trainer asks of a quantised one."""
 
 
 def refuse_unsupported(config: LoraConfig) -> None:
@@ -39,18 +42,33 @@ def refuse_unsupported(config: LoraConfig) -> None:
 
 
 def suitable(model: nn.Module) -> nn.Module:
-    """The model itself. Raises ValueError: it is wrapped or quantised."""
+    """The model itself. Raises ValueError: it is wrapped, or not on one device as a whole."""
     children = [name for name, _ in model.named_children()]
     if children in (["module"], ["_orig_mod"]):
         raise ValueError(
             f"the model is wrapped in {type(model).__name__}, which renames its layers: pass model.{children[0]}"
         )
-    if getattr(model, "is_quantized", False):
+    mapped = {str(place) for place in (getattr(model, "hf_device_map", None) or {}).values()}
+    places = sorted(mapped or {str(weight.device) for weight in model.parameters()})
+    if len(places) > 1 or {*places} & {"disk", "meta"}:
         raise ValueError(
-            "the model is quantised, and ranks are searched on floating-point weights: load it in bfloat16 for the "
-            "search; the ranks found fit the quantised model too"
+            f"the model is on {', '.join(places)}: a search needs all of it on one device; load it without device_map, "
+            "or with all of it on one (device_map={'': 0})"
         )
     return model
+
+
+@contextmanager
+def accepted_by_trainer(model: nn.Module) -> Iterator[None]:
+    """Within the context, a Trainer accepts a quantised model without adapters: the search attaches them to a copy."""
+    if not getattr(model, "is_quantized", False):
+        yield
+        return
+    setattr(model, ADAPTED, True)
+    try:
+        yield
+    finally:
+        delattr(model, ADAPTED)
 
 
 def targets_of(config: LoraConfig, model: nn.Module, head: Sequence[str]) -> Targets | None:

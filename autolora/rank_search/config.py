@@ -7,6 +7,8 @@ from autolora.adapters.selection import parameterisation
 from autolora.training.config import TrainingConfig
 
 Engine = Literal["exact", "finite-difference", "finite-difference-one-sided", "first-order", "betty"]
+ONCE: tuple[Engine, ...] = ("finite-difference", "finite-difference-one-sided", "first-order")
+"""Engines that differentiate a loss once."""
 UpdateOrder = Literal["simultaneous", "weights-first", "selection-first"]
 LookAhead = Literal["gradient", "optimizer"]
 RankRule = Literal["selection", "logits"]

@@ -22,7 +22,7 @@ from autolora.compute.precision import fast_linear
 from autolora.compute.random_state import RandomState
 from autolora.compute.runtime import Runtime
 from autolora.problem import Batch, LossDenominator, Targets, TrainingLoss
-from autolora.rank_search.config import SearchConfig
+from autolora.rank_search.config import ONCE, SearchConfig
 from autolora.rank_search.lean_layer_norm import use_lean_layer_norm
 from autolora.rank_search.lean_projection import lean_projection
 from autolora.training.batches import batch_loss
@@ -64,7 +64,7 @@ class SearchModel(nn.Module):
         split_fused(model, targets)
         head = find_head(model) if head is None else head
         self.projections = find_projections(model, targets, head)
-        refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head)
+        refuse_what_cannot_be_searched(model, [projection.name for projection in self.projections], head, config)
         self.layers = self._attach_updates(model, config, head)
         self.logits: list[Tensor] = [layer.selection_logits for layer in self.layers.values()]
         self.model = model.to(runtime.device).train()
@@ -178,18 +178,22 @@ class SearchModel(nn.Module):
         return derive_ranks(logits, PARAMETERISATIONS["unconstrained"])
 
 
-def refuse_what_cannot_be_searched(model: nn.Module, names: Sequence[str], head: Sequence[str]) -> None:
+def refuse_what_cannot_be_searched(
+    model: nn.Module, names: Sequence[str], head: Sequence[str], config: SearchConfig
+) -> None:
     """Check before any training that ranks can be searched on a model.
 
     Args:
         model: the model, without updates.
         names: full names of its projections.
         head: as in `Problem`.
+        config: of the search.
 
     Raises:
-        ValueError: projections are quantised, or shared between layers; the model has none of the named heads.
+        ValueError: projections are quantised and config needs more of them than first derivatives by their inputs, or
+            shared between layers; the model has none of the named heads.
     """
-    _refuse_quantised(model, names)
+    _refuse_quantised(model, names, config)
     _refuse_shared(model, names)
     if head and not head_parameters(model, head):
         known = sorted({name.rpartition(".")[2] for name, _ in model.named_children()})
@@ -216,14 +220,23 @@ def refuse_adapted(model: nn.Module) -> None:
         raise ValueError(f"{adapted[0]} has an adapter of PEFT already: give the base model, without adapters")
 
 
-def _refuse_quantised(model: nn.Module, names: Sequence[str]) -> None:
+def _refuse_quantised(model: nn.Module, names: Sequence[str], config: SearchConfig) -> None:
+    """Layers of bitsandbytes have a gradient by their inputs, but need not have the gradient's derivative."""
     for name in names:
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
-        if not weight.is_floating_point() or weight.element_size() < torch.finfo(torch.float16).bits // 8:
+        if weight.is_floating_point() and weight.element_size() >= torch.finfo(torch.float16).bits // 8:
+            continue
+        if not type(weight).__module__.startswith("bitsandbytes"):
             raise ValueError(
-                f"{name} is quantised ({weight.dtype}); the search needs weights of 16 bits or more: "
+                f"{name} is quantised ({weight.dtype}); the search needs weights of 16 bits or more, or of bitsandbytes: "
                 "load the model without quantisation"
+            )
+        if config.engine not in ONCE or config.trainable == "all":
+            raise ValueError(
+                f"{name} is quantised ({weight.dtype}), and has first derivatives only, by its inputs alone; got engine = "
+                f"{config.engine!r}, trainable = {config.trainable!r}: set engine = 'finite-difference' or 'first-order' "
+                "and trainable = 'updates', or load the model in bfloat16 (the ranks found fit the quantised model too)"
             )
 
 

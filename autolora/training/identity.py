@@ -48,8 +48,8 @@ def identity_of(
         "steps": steps,
         "train": _named(problem.train),
         **({} if valid is None else {"valid": _named(valid)}),
-        "strata": None if problem.strata is None else _digest(list(problem.strata)),
-        "groups": None if problem.groups is None else _digest(list(problem.groups)),
+        "strata": None if problem.strata is None else digest(list(problem.strata)),
+        "groups": None if problem.groups is None else digest(list(problem.groups)),
         "head": None if problem.head is None else list(problem.head),
         "targets": problem.targets if isinstance(problem.targets, str | None) else list(problem.targets),
         "trained weights": sum(weight.numel() for weight in weights),
@@ -75,7 +75,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _named(examples: Sequence[Example]) -> str:
-    return f"{len(examples)} examples {_digest(_spaced(examples))}"
+    return f"{len(examples)} examples {digest(_spaced(examples))}"
 
 
 def _spaced(examples: Sequence[Example]) -> list[Example]:
@@ -84,7 +84,7 @@ def _spaced(examples: Sequence[Example]) -> list[Example]:
     return [examples[index * len(examples) // number] for index in range(number)]
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
     """The first 16 hex digits of a sha256 over nested values; a value of an unknown type counts by its type alone."""
     return hashlib.sha256(
         json.dumps(_plain(value), sort_keys=True, default=lambda item: type(item).__name__).encode()

@@ -34,7 +34,7 @@ def arguments(**changes: Any) -> TrainingArguments:
         "per_device_train_batch_size": 8,
         "use_cpu": True,
     }
-    return TrainingArguments("unused", report_to="none", save_strategy="no", **options | changes)
+    return TrainingArguments(**{"output_dir": "unused", "report_to": "none", "save_strategy": "no"} | options | changes)
 
 
 def llama() -> LlamaForCausalLM:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.utils.data import IterableDataset
@@ -24,8 +25,17 @@ def labelled(*labels: int) -> list[Any]:
     return [{**example, "labels": label} for example, label in zip(TRAIN, cycle(labels), strict=False)]
 
 
+class Int8Params(nn.Parameter):
+    """Stands for the class of bitsandbytes, which need not be installed."""
+
+
+Int8Params.__module__ = "bitsandbytes.nn.modules"
+
+
 def quantised() -> nn.Module:
     model = tiny.build()
+    query: Any = model.get_submodule("bert.encoder.layer.0.attention.self.query")
+    query.weight = Int8Params(query.weight.to(torch.int8), requires_grad=False)
     model.is_quantized = True  # type: ignore[assignment]
     return model
 
@@ -51,7 +61,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "no label that counts": ({"train_dataset": labelled(-100)}, r"labels of all 32 examples are -100"),
     "an adapted model": ({"model_init": adapted}, r"PEFT"),
     "a wrapped model": ({"model_init": lambda: nn.DataParallel(tiny.build())}, r"wrapped in DataParallel.*pass model.module"),
-    "a quantised model": ({"model_init": quantised}, r"quantised, .*load it in bfloat16"),
+    "a quantised model": ({"model_init": quantised}, r"engine = 'exact'.*set engine = 'finite-difference' or"),
+    "all weights of a quantised model": (
+        {"model_init": quantised, "settings": SearchConfig(engine="first-order", trainable="all")},
+        r"trainable = 'all': set .*trainable = 'updates'",
+    ),
     "half precision": ({"args": {"fp16": True}}, r"bf16=True"),
 }  # fmt: skip
 
