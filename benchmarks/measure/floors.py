@@ -195,10 +195,9 @@ _FLOORS: Mapping[Head, Callable[[TaskInputs], dict[str, float]]] = MappingProxyT
 
 def _kind(task: Task) -> Callable[[TaskInputs], dict[str, float]]:
     """The function that computes the floors of tasks of this kind."""
-    for kind, found in ((MultipleChoice, _choice_floors), (GeneratedAnswer, _answer_floors)):
-        if isinstance(task, kind):
-            return found
-    return _FLOORS[task.head]
+    if isinstance(task, MultipleChoice):
+        return _choice_floors
+    return _answer_floors if isinstance(task, GeneratedAnswer) else _FLOORS[task.head]
 
 
 @torch.inference_mode()
