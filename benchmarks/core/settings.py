@@ -52,9 +52,9 @@ class Conditions:
     `target_modules`; None: the query and value projections, for an architecture with built-in names."""
     label_smoothing: float = 0.0
     """Label smoothing of the training loss, in [0, 1); for text generation tasks only."""
-    answers: Literal["cloze", "letters"] | None = None
-    """What a language model scores as answers to questions with choices: "cloze", the choices' texts, or "letters" that
-    the prompt gives them; None: the task's own."""
+    answers: Literal["cloze", "letters", "generated"] | None = None
+    """How a language model answers questions with choices: it scores the choices' texts, "cloze", or "letters" that the
+    prompt gives them, or the choice's name is looked for in a text that is "generated"; None: the task's own way."""
     split_by: Literal["input", "row"] = "input"
     """Unit of the train/valid split: "input" keeps all rows of one input in the same part, "row" splits row by row."""
     drop_last: bool = False

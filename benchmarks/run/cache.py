@@ -10,7 +10,7 @@ from benchmarks.core.spec import InputError, Prepared, TaskData
 from benchmarks.data.models import backbones
 from benchmarks.run.machine.environment import configure_process
 from benchmarks.run.machine.memory import freeze_imported_objects
-from benchmarks.tasks.families.multiple_choice import Answers, answered_with
+from benchmarks.tasks.families.answering import Answering, answered_with
 
 
 def open_materials(threads: int) -> "Materials":
@@ -37,7 +37,7 @@ class Materials:
         model: str,
         max_length: int,
         *,
-        answers: Answers | None = None,
+        answers: Answering | None = None,
     ) -> Prepared:
         rows, backbone = self.data(task, data, partial), self.backbone(model)
         if max_length > backbone.positions:

@@ -22,6 +22,7 @@ from benchmarks.run.plan import Cell
 from benchmarks.run.procedure import HELD_OUT, EpochChoice, apply_procedure
 from benchmarks.store.result import Scores
 from benchmarks.store.store import CellFolder, Store
+from benchmarks.tasks.families.answering import answered_with
 from benchmarks.tasks.families.collapse import has_collapsed
 
 OUT_OF_MEMORY = "Memory ran out: batches were computed in twice as many parts, with other rounding and dropout masks."
@@ -121,7 +122,7 @@ def set_up(
     Raises:
         InputError: data or backbone are missing, or the method's settings are invalid.
     """
-    task = registry.task(cell.task)
+    task = answered_with(registry.task(cell.task), cell.config["answers"])
     data, backbone, prepared = _load(cell, materials)
     transformers.set_seed(cell.seed)
     runtime = _runtime(cell, store, clocks=clocks, progress=progress, stop=stop)

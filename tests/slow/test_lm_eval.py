@@ -16,7 +16,7 @@ from benchmarks.core.spec import Row
 from benchmarks.data.models.backbones import open_backbone
 from benchmarks.data.sources.rows import task_data
 from benchmarks.data.synthetic import generate
-from benchmarks.tasks.families.multiple_choice import answered_with
+from benchmarks.tasks.families.answering import answered_with
 
 pytestmark = [
     pytest.mark.slow,

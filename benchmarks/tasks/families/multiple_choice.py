@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
 from string import ascii_uppercase
@@ -17,9 +17,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from autolora.compute.runtime import NonFiniteLossError, Runtime
 from autolora.problem import Example
 from autolora.training.batches import IGNORED
-from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, Task, TaskData
+from benchmarks.core.spec import Head, InputError, Prediction, Prepared, Row, TaskData
 from benchmarks.data.sources.described import DescribedDataSet
 from benchmarks.tasks.families.evaluation import inference
+from benchmarks.tasks.families.instruction import Instruction
 from benchmarks.tasks.families.tokens import pad, tokens_of
 
 Answers = Literal["cloze", "letters"]
@@ -43,6 +44,8 @@ class MultipleChoice:
     answers: Answers = "cloze"
     """"cloze": the choices' texts are scored, and are not part of the prompt; "letters": the prompt lists the choices with
     letters, and these are scored, as in MMLU (Hendrycks et al., arXiv:2009.03300)."""
+    instruction: Instruction = field(default_factory=Instruction)
+    """The question as an instruction, where the answer is generated (`answering.py`)."""
     batch_size: int = 16
     """Largest number of questions in one forward pass."""
     metric: str = "acc"
@@ -159,19 +162,6 @@ class MultipleChoice:
             ]
             metrics["acc_norm"] = _percentage(prediction.labels, per_character)
         return metrics
-
-
-def answered_with(task: Task, answers: Answers | None) -> Task:
-    """The task with another way of answering; None: the task's own.
-
-    Raises:
-        InputError: the task has no choices.
-    """
-    if answers is None:
-        return task
-    if not isinstance(task, MultipleChoice):
-        raise InputError(f"run.answers is for questions with choices; {task.title} has none: leave it out")
-    return replace(task, answers=answers)
 
 
 def _log_likelihoods(

@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks.core.spec import Row
 from benchmarks.data.sources.choices import choice_row, read_llm_adapters
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
+from benchmarks.tasks.families.instruction import Instruction
 from benchmarks.tasks.families.multiple_choice import MultipleChoice
 
 ANSWERS = ("no", "yes")
@@ -26,6 +27,10 @@ TASK = MultipleChoice(
     version=1,
     title="BoolQ",
     prompt="{question}\nAnswer:",
+    instruction=Instruction(
+        text="Please answer the following question with true or false, {question}\n\nAnswer format: true/false",
+        names=("false", "true"),
+    ),
     evaluation_splits=("validation",),
     dataset=DescribedDataSet(
         name="boolq",

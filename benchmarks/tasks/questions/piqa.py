@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from benchmarks.core.spec import Row
 from benchmarks.data.sources.choices import choice_row, read_llm_adapters
 from benchmarks.data.sources.described import DescribedDataSet, Form, HubForm
+from benchmarks.tasks.families.instruction import Instruction
 from benchmarks.tasks.families.multiple_choice import MultipleChoice
 
 
@@ -16,6 +17,7 @@ TASK = MultipleChoice(
     version=1,
     title="PIQA",
     evaluation_splits=("validation",),
+    instruction=Instruction(word="solution", between="\n\n"),
     dataset=DescribedDataSet(
         name="piqa",
         unit="goals",

@@ -17,8 +17,9 @@ from benchmarks.core import registry
 from benchmarks.core.spec import InputError, Prediction, Prepared, Row
 from benchmarks.data.models.backbones import _next_token_loss
 from benchmarks.data.sources.rows import task_data
+from benchmarks.tasks.families.answering import answered_with
 from benchmarks.tasks.families.collapse import has_collapsed
-from benchmarks.tasks.families.multiple_choice import MultipleChoice, answered_with
+from benchmarks.tasks.families.multiple_choice import MultipleChoice
 
 WORDS = ["<end>", "Q", "A", "red", "blue", "big", "small", "grass", "sky", "is", "very"]
 ROWS: list[Row] = [
