@@ -123,6 +123,7 @@ def test_every_preset_resolves_for_every_method_and_task() -> None:
     assert preset_names() == [
         "large",
         "llm",
+        "llm_paper",
         "paper",
         "quick",
         "released",
@@ -144,6 +145,22 @@ def test_the_paper_preset_has_the_published_values() -> None:
     assert (autolora["search"]["max_rank"], autolora["search"]["selection_lr"]) == (8, 1e-3)
     assert autolora["search"]["training"]["lr"] == 1e-4
     assert autolora["retrain"]["training"]["epochs"] == 10
+
+
+def test_the_preset_of_llama_has_the_papers_ranks_and_trains_for_epochs() -> None:
+    settings = load_settings("llm_paper")
+    lora, adalora, autolora = (
+        resolve(settings, "arc_easy", name)["method"] for name in ("lora", "adalora", "autolora")
+    )
+    assert (lora["rank"], adalora["target_rank"], autolora["search"]["max_rank"]) == (4, 4, 8)
+    trainings = [lora["training"], adalora["training"], autolora["search"]["training"], autolora["retrain"]["training"]]
+    assert [training["steps"] for training in trainings] == [None] * 4
+    assert [training["epochs"] for training in trainings] == [3, 3, 1, 3]
+    assert {(training["lr"], training["batch_size"], training["micro_batches"]) for training in trainings} == {
+        (3e-4, 16, 4)
+    }
+    conditions = resolve(settings, "arc_easy", "lora")
+    assert (conditions["answers"], conditions["gradient_checkpointing"]) == ("letters", True)
 
 
 def test_a_variant_has_the_original_methods_settings_then_its_changes_then_its_own(preset: Path) -> None:

@@ -222,3 +222,13 @@ def test_a_decoder_computes_no_logits_before_the_first_label_and_has_the_same_lo
     for weight, other in zip(ours.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(weight.grad, other.grad, rtol=1e-4, atol=1e-7)
     assert ours(input_ids=tokens).logits.shape[1] == 12
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("llama-2-7b", 6_738_415_616), ("tinyllama-1.1b", 1_100_048_384)])
+def test_llamas_without_weights_have_the_published_number_of_parameters_and_allocate_none(
+    name: str, parameters: int
+) -> None:
+    backbone = backbones.open_backbone(f"random:{name}")
+    head = 32_000 * backbone.config.hidden_size  # the output matrix, which is not tied to the embeddings
+    assert backbone.parameters in (parameters, parameters - head)
+    assert backbone.config.eos_token_id == backbone.tokenizer.eos_token_id is not None

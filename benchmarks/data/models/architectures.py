@@ -20,6 +20,16 @@ _ROBERTA: Mapping[str, Any] = MappingProxyType(
     }
 )
 _LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24}
+_LLAMA: Mapping[str, Any] = MappingProxyType(
+    {
+        "model_type": "llama",
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-5,
+    }
+)
 ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "roberta-base": _ROBERTA,
@@ -44,6 +54,15 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "type_vocab_size": 0,
         },
         "gpt2-medium": {"model_type": "gpt2", "n_embd": 1024, "n_layer": 24, "n_head": 16},
+        "llama-2-7b": {**_LLAMA, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32},
+        "tinyllama-1.1b": {
+            **_LLAMA,
+            "hidden_size": 2048,
+            "intermediate_size": 5632,
+            "num_hidden_layers": 22,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 4,
+        },
         "decoder": {
             "model_type": "gpt2",
             "vocab_size": 4096,
@@ -69,7 +88,7 @@ def architecture(name: str) -> Mapping[str, Any]:
 
 def tokenizer_of(name: str) -> str:
     """Backbone whose tokenizer a `random:` architecture uses: its ids fit the vocabulary, and decoders need an end token."""
-    return "decoder" if architecture(name)["model_type"] == "gpt2" else "minilm"
+    return "decoder" if architecture(name)["model_type"] in ("gpt2", "llama") else "minilm"
 
 
 def random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
@@ -77,6 +96,8 @@ def random_config(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedCo
     fields = dict(architecture(name))
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
     config.pad_token_id = tokenizer.pad_token_id  # RoBERTa's position ids start after the padding id
+    if config.model_type == "llama":  # whose own end-of-text token is another id
+        config.eos_token_id = tokenizer.eos_token_id
     if getattr(config, "type_vocab_size", 0) < 2:
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
     return config
