@@ -1,3 +1,4 @@
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from tests.support.paths import ROOT
 from tests.support.tiny import build, examples
 
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "data.py")
-TRAINING = [path for path in EXAMPLES if path.stem != "several_seeds"]
+TRAINING = [path for path in EXAMPLES if path.stem in ("plain_loop", "with_trainer")]
 WORDS = [
     "the",
     "dog",
@@ -47,20 +48,20 @@ def backbone(tmp_path: Path) -> Path:
 
 
 def test_there_are_examples() -> None:
-    assert {path.name for path in EXAMPLES} == {"plain_loop.py", "several_seeds.py", "with_trainer.py"}
+    assert {path.name for path in EXAMPLES} == {"memory.py", "plain_loop.py", "several_seeds.py", "with_trainer.py"}
 
 
 @pytest.fixture
 def printed(
     backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[Path], str]:
+) -> Callable[..., str]:
     """What an example prints that runs in tmp_path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.delitem(sys.modules, "data", raising=False)
 
-    def run(path: Path) -> str:
-        monkeypatch.setattr(sys, "argv", [path.name, str(backbone)])
+    def run(path: Path, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [path.name, *(arguments or [str(backbone)])])
         capsys.readouterr()
         runpy.run_path(str(path), run_name="__main__")
         return capsys.readouterr().out
@@ -68,7 +69,7 @@ def printed(
     return run
 
 
-def test_searches_from_several_seeds_are_compared(printed: Callable[[Path], str]) -> None:
+def test_searches_from_several_seeds_are_compared(printed: Callable[..., str]) -> None:
     lines = [line for line in printed(ROOT / "examples" / "several_seeds.py").splitlines() if "loss" not in line]
     *searches, verdict = lines
     assert len(searches) == 5
@@ -76,9 +77,17 @@ def test_searches_from_several_seeds_are_compared(printed: Callable[[Path], str]
     assert "over 5 searches" in verdict
 
 
+@pytest.mark.parametrize("method", ["lora", "first-order"])
+def test_memory_is_printed_beside_that_of_the_weights(method: str, printed: Callable[..., str]) -> None:
+    shown = printed(ROOT / "examples" / "memory.py", "minilm-l6", method, "--tokens", "8").splitlines()[-1]
+    found = re.fullmatch(rf"minilm-l6 {method}: peak (\d+) MiB, of which weights (\d+) MiB", shown)
+    assert found
+    assert int(found[2]) == 87
+
+
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
 def test_an_example_runs_and_leaves_an_adapter_for_plain_peft(
-    path: Path, printed: Callable[[Path], str], backbone: Path, tmp_path: Path
+    path: Path, printed: Callable[..., str], backbone: Path, tmp_path: Path
 ) -> None:
     shown = printed(path)
     assert "layer.1" in shown
